@@ -1,0 +1,30 @@
+# Kernel sources x instruction sets. Every file in src/kernels is compiled once per ISA with that ISA's flags; everything
+# else in the project is compiled for the platform's baseline.
+
+file(GLOB STRIATE_KERNEL_SOURCES CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/cpp/src/kernels/*.cpp")
+
+# Sets STRIATE_ISAS (best first) and STRIATE_FLAGS_<isa>.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+  set(STRIATE_ISAS avx512 avx2 scalar)
+  set(STRIATE_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mbmi2 -mprefer-vector-width=512)
+  set(STRIATE_FLAGS_avx2 -mavx2 -mfma -mf16c -mbmi2)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")
+  set(STRIATE_ISAS neon scalar)
+  set(STRIATE_FLAGS_neon "")
+else()
+  set(STRIATE_ISAS scalar)
+endif()
+# The portable kernels: four-lane vectors that the compiler lowers to whatever the baseline has (SSE2 on x86-64).
+set(STRIATE_FLAGS_scalar "")
+
+set(STRIATE_KERNEL_OBJECTS)
+foreach(isa IN LISTS STRIATE_ISAS)
+  add_library(striate_kernels_${isa} OBJECT ${STRIATE_KERNEL_SOURCES})
+  set_target_properties(striate_kernels_${isa} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden)
+  target_compile_features(striate_kernels_${isa} PRIVATE cxx_std_20)
+  target_include_directories(striate_kernels_${isa} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/cpp/src")
+  target_compile_definitions(striate_kernels_${isa} PRIVATE STRIATE_ISA=${isa})
+  target_compile_options(striate_kernels_${isa} PRIVATE ${STRIATE_WARNINGS} ${STRIATE_SANITIZE_FLAGS} -Wno-psabi
+    -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fno-exceptions -fno-rtti ${STRIATE_FLAGS_${isa}})
+  list(APPEND STRIATE_KERNEL_OBJECTS $<TARGET_OBJECTS:striate_kernels_${isa}>)
+endforeach()

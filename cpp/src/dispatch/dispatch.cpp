@@ -1,0 +1,68 @@
+#include "dispatch/dispatch.hpp"
+
+#include <cstdlib>
+#include <stdexcept>
+
+namespace striate::kernels {
+#if defined(__x86_64__)
+namespace avx512 { extern const Table table; }
+namespace avx2 { extern const Table table; }
+#elif defined(__aarch64__)
+namespace neon { extern const Table table; }
+#endif
+namespace scalar { extern const Table table; }
+}  // namespace striate::kernels
+
+namespace striate::dispatch {
+namespace {
+
+bool always() { return true; }
+
+#if defined(__x86_64__)
+bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+bool has_avx512() {
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
+const kernels::Table& choose() {
+    const char* forced = std::getenv("STRIATE_ISA");
+    for (const Implementation& candidate : implementations()) {
+        if (forced && *forced && std::string(forced) != candidate.table->isa) continue;
+        if (candidate.supported()) return *candidate.table;
+    }
+    std::string names;
+    for (const std::string& name : available_isas()) names += (names.empty() ? "" : ", ") + name;
+    throw std::invalid_argument("STRIATE_ISA=" + std::string(forced) + " is not available on this machine; choose one of: " +
+                                names + ", or unset it");
+}
+
+}  // namespace
+
+const std::vector<Implementation>& implementations() {
+    static const std::vector<Implementation> all = {
+#if defined(__x86_64__)
+        {&kernels::avx512::table, has_avx512},
+        {&kernels::avx2::table, has_avx2},
+#elif defined(__aarch64__)
+        {&kernels::neon::table, always},
+#endif
+        {&kernels::scalar::table, always},
+    };
+    return all;
+}
+
+std::vector<std::string> available_isas() {
+    std::vector<std::string> names;
+    for (const Implementation& candidate : implementations())
+        if (candidate.supported()) names.push_back(candidate.table->isa);
+    return names;
+}
+
+const kernels::Table& kernels() {
+    static const kernels::Table& active = choose();
+    return active;
+}
+
+}  // namespace striate::dispatch
