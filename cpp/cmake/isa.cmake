@@ -22,7 +22,7 @@ foreach(isa IN LISTS STRIATE_ISAS)
   add_library(striate_kernels_${isa} OBJECT ${STRIATE_KERNEL_SOURCES})
   set_target_properties(striate_kernels_${isa} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden)
   target_compile_features(striate_kernels_${isa} PRIVATE cxx_std_20)
-  target_include_directories(striate_kernels_${isa} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/cpp/src")
+  target_include_directories(striate_kernels_${isa} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/cpp/src" "${CMAKE_CURRENT_SOURCE_DIR}/cpp/include")
   target_compile_definitions(striate_kernels_${isa} PRIVATE STRIATE_ISA=${isa})
   target_compile_options(striate_kernels_${isa} PRIVATE ${STRIATE_WARNINGS} ${STRIATE_SANITIZE_FLAGS} -Wno-psabi
     -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fno-exceptions -fno-rtti ${STRIATE_FLAGS_${isa}})

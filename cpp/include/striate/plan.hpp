@@ -1,0 +1,114 @@
+// What a layer sees of the plan: the schedule of steps that is built once for a graph, a batch size and a mode, and then
+// run again and again without allocating, transposing or looking anything up.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "striate/tensor.hpp"
+#include "striate/view.hpp"
+
+namespace striate {
+
+class Layer;
+
+// Rows and columns of zeros around a map.
+struct Halo {
+    int64_t top = 0, bottom = 0, left = 0, right = 0;
+    bool empty() const { return top == 0 && bottom == 0 && left == 0 && right == 0; }
+    bool covers(const Halo& o) const {
+        return top >= o.top && bottom >= o.bottom && left >= o.left && right >= o.right;
+    }
+    bool operator==(const Halo& o) const {
+        return top == o.top && bottom == o.bottom && left == o.left && right == o.right;
+    }
+};
+
+// A tensor of a plan. Ids are small numbers; the memory behind them is laid out when the plan is complete.
+struct TensorId {
+    int32_t index = -1;
+    bool valid() const { return index >= 0; }
+    bool operator==(const TensorId& other) const { return index == other.index; }
+};
+
+// What a step gets when it runs.
+struct Frame {
+    std::byte* const* tensors = nullptr;  // by id; inside the halo
+    uint64_t seed = 0;                    // of the run, for counter-based random numbers
+    uint64_t iteration = 0;               // of training, counted from 0
+
+    template <class T = float>
+    T* get(TensorId id) const {
+        return reinterpret_cast<T*>(tensors[id.index]);
+    }
+};
+
+// One call of one kernel. `units` pieces of work follow from shapes alone and are dealt out to the threads in contiguous
+// ranges; a barrier stands between steps. `scratch` bytes of private memory are given to each thread.
+struct Step {
+    const char* what = "";
+    std::vector<TensorId> reads, writes;
+    int64_t units = 1;
+    size_t scratch = 0;
+    double flops = 0;  // for the profiler, and to keep small work on one thread
+    double bytes = 0;
+    std::function<void(const Frame&, int64_t begin, int64_t end, std::byte* scratch)> run;
+    // A pair (from, to): `to` may take over the memory of `from` if nothing reads `from` afterwards.
+    TensorId inplace_from, inplace_to;
+};
+
+class PlanContext {
+  public:
+    virtual ~PlanContext() = default;
+
+    virtual int64_t batch() const = 0;
+    // True when the forward pass behaves as in training (batch statistics, dropout).
+    virtual bool training() const = 0;
+    // True when a backward pass will follow, so that what it needs must be kept.
+    virtual bool backward_follows() const = 0;
+
+    // The layer that is being planned.
+    virtual const std::string& name() const = 0;
+    virtual size_t input_count() const = 0;
+    virtual TensorId input(size_t index = 0) const = 0;
+    virtual TensorId output() = 0;
+    // Makes the output the same memory as `source`, in the output's shape. `source` must have no halo.
+    virtual void output_is(TensorId source) = 0;
+
+    virtual TensorId parameter(const std::string& name) const = 0;
+    // Whether anyone wants the gradient of this parameter or of an input.
+    virtual bool wants_parameter_gradient(const std::string& name) const = 0;
+    virtual bool wants_input_gradient(size_t index = 0) const = 0;
+    // A number that no other user of random numbers in this model has, the same in every plan of the model.
+    virtual uint64_t random_stream() const = 0;
+
+    // A new tensor; `shape` is whole, with the batch. It lives from the first step that writes it to the last that names it.
+    virtual TensorId create(Shape shape, Halo halo = {}, DType type = DType::float32) = 0;
+    virtual const Shape& shape(TensorId id) const = 0;
+    virtual Halo halo(TensorId id) const = 0;
+    virtual View view(TensorId id) const = 0;
+    // Whether its elements lie in one run, without a halo.
+    bool contiguous(TensorId id) const { return halo(id).empty(); }
+
+    virtual void step(Step step) = 0;
+    // Work that depends on parameters only, such as packing weights: done at every pass in training, and once for all
+    // passes in inference, until a parameter changes.
+    virtual void prepare(Step step) = 0;
+
+    // Registers what adds the steps of the backward pass; called later, in reverse order, if the output has a gradient.
+    virtual void backward(std::function<void(PlanContext&)> emit) = 0;
+
+    // Within a backward function:
+    // The gradient of the loss with respect to the output; it may be read by others too and must not be written.
+    virtual TensorId output_gradient() = 0;
+    // A tensor to write (every element of it) the gradient with respect to an input to; call once for an input, if wanted.
+    virtual TensorId input_gradient(size_t index = 0) = 0;
+    // Passes a gradient on as it is (or in the input's shape, if `gradient` has no halo): the gradient of a sum or a reshape.
+    virtual void pass_input_gradient(size_t index, TensorId gradient) = 0;
+    // Where to write (every element of it) the gradient of a parameter.
+    virtual TensorId parameter_gradient(const std::string& name) = 0;
+};
+
+}  // namespace striate
