@@ -54,6 +54,11 @@ class Layer {
     virtual Halo input_halo(const std::vector<Shape>& inputs) const;
     virtual Halo gradient_halo(const std::vector<Shape>& inputs) const;
 
+    // True when each output element depends on the input element in its place alone, so that the output may take over the
+    // input's memory; the planner then gives both the same halo.
+    virtual bool elementwise() const { return false; }
+    // "softmax" or "sigmoid" when that is all it does: a cross-entropy behind it is computed jointly, from its input.
+    virtual std::string joint_activation() const { return {}; }
     // An activation at its end that the plan handles as a layer of its own, or null.
     virtual LayerPtr activation() const { return nullptr; }
 

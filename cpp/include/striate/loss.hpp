@@ -1,0 +1,64 @@
+// What a loss is: it checks targets against an output and adds the steps that compute its value and gradient together.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "striate/config.hpp"
+#include "striate/plan.hpp"
+#include "striate/tensor.hpp"
+
+namespace striate {
+
+// What a loss gets of the plan. Tensors are whole batches without a halo.
+struct LossContext {
+    PlanContext& plan;
+    TensorId prediction;  // the network's output, or, when `logits`, the input of the softmax or sigmoid before it
+    bool logits;          // whether `prediction` are logits (by the loss's own `from_logits` or by joint computation)
+    TensorId target;      // in the loss's target_type()
+    TensorId weights;     // float32: one per sample, or one per row (pixel) of the prediction
+    TensorId gradient;    // to write, every element of it; not valid when no backward pass follows
+    TensorId value;       // one double to write: the mean over the batch, times `scale`
+    float scale;          // the weight of this loss in the sum of losses, already to be in the gradient
+};
+
+class Loss {
+  public:
+    virtual ~Loss() = default;
+    virtual std::string type() const = 0;
+    virtual Config config() const = 0;
+
+    virtual DType target_type() const { return DType::float32; }
+    // The shape that targets must have (without the batch) for an output of this shape. Throws ValueError if the loss cannot take
+    // such an output, naming the layer that makes it.
+    virtual Shape target_shape(const Shape& output, const std::string& layer) const { (void)layer; return output; }
+    // Checks the values of a whole array of targets, such as the range of labels. Done once for an array, before any training.
+    virtual void check_targets(const Array& targets, const Shape& output) const { (void)targets; (void)output; }
+
+    // Whether predictions are logits, and the activation ("softmax", "sigmoid") whose input it can take instead.
+    virtual bool from_logits() const { return false; }
+    virtual std::string joint_activation() const { return {}; }
+
+    virtual void emit(const LossContext& context) const = 0;
+};
+
+using LossPtr = std::shared_ptr<const Loss>;
+
+template <class Derived, class OptionsType>
+class LossOf : public Loss {
+  public:
+    using Options = OptionsType;
+    explicit LossOf(Options options = {}) : options_(std::move(options)) {}
+    std::string type() const override { return Derived::kType; }
+    Config config() const override { return write_fields(options_); }
+    const Options& options() const { return options_; }
+
+  protected:
+    Options options_;
+};
+
+LossPtr make_loss(const std::string& type, const Config& config);
+std::vector<std::string> loss_types();
+
+}  // namespace striate

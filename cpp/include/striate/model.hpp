@@ -1,0 +1,75 @@
+// A network with its weights: prediction, raw forward and backward passes, weights in and out.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "striate/graph.hpp"
+#include "striate/tensor.hpp"
+
+namespace striate {
+
+struct ParameterInfo {
+    std::string name;  // "conv2d/kernel"
+    Shape shape;
+    int layer;
+    bool trainable;  // false: moving averages and the like
+    bool frozen;     // trainable, but its layer is frozen
+    float* value;
+    float* gradient;  // of the last backward pass; null for what is not trainable
+};
+
+class Model {
+  public:
+    // Weights are drawn here, by each layer's initializers, from `seed`.
+    Model(const std::vector<Symbol>& inputs, const std::vector<Symbol>& outputs, uint64_t seed);
+    // The first layer must be an input.
+    static Model sequential(const std::vector<LayerPtr>& layers, uint64_t seed);
+    ~Model();
+    Model(Model&&) noexcept;
+    Model& operator=(Model&&) noexcept;
+
+    const Graph& graph() const;
+    std::vector<Shape> input_shapes() const;
+    std::vector<Shape> output_shapes() const;
+    uint64_t seed() const;
+
+    const std::vector<ParameterInfo>& parameters() const;
+    // To be called after a parameter's value was written through `value`.
+    void parameters_changed();
+    // A frozen layer's weights are left as they are by training; batch normalisation then uses its moving averages.
+    void set_trainable(const std::string& layer, bool trainable);
+    bool trainable(const std::string& layer) const;
+
+    // One output tensor for each output of the model; inputs are float32 or uint8 of shape (N, ...), N at least 1. Safe to
+    // call from several threads at once.
+    std::vector<Tensor> predict(const std::vector<Array>& inputs, int64_t batch_size = 32) const;
+    // The same, into the caller's memory.
+    void predict_into(const std::vector<Array>& inputs, int64_t batch_size, const std::vector<float*>& outputs) const;
+    // The outputs of these nodes of the graph instead of the model's.
+    std::vector<Tensor> predict_nodes(const std::vector<Array>& inputs, const std::vector<int>& nodes, int64_t batch_size = 32) const;
+
+    // One raw pass over a whole array, without loss or optimizer. backward() follows a forward() and gives the gradients with
+    // respect to the inputs; those of the parameters are in parameters(). It may be called once for a forward().
+    std::vector<Tensor> forward(const std::vector<Array>& inputs, bool training = false);
+    std::vector<Tensor> backward(const std::vector<Array>& output_gradients);
+    // The gradients of sum(outputs * output_gradients) with respect to the outputs of these nodes, and the values there.
+    struct NodeGradients {
+        std::vector<Tensor> values, gradients;
+    };
+    NodeGradients node_gradients(const std::vector<Array>& inputs, const std::vector<Array>& output_gradients,
+                                 const std::vector<int>& nodes);
+
+    // Bytes of working memory that one pass of this batch size takes.
+    size_t arena_bytes(int64_t batch, bool training) const;
+
+    struct State;  // internal: src/graph/model_state.hpp
+    State& state() const { return *state_; }
+
+  private:
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace striate

@@ -1,0 +1,56 @@
+// Training: a model with a loss for each output and an optimizer. One call is one step: forward, loss, backward, update.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "striate/loss.hpp"
+#include "striate/model.hpp"
+#include "striate/optimizer.hpp"
+
+namespace striate {
+
+// Whole arrays from which batches are taken.
+struct Dataset {
+    std::vector<Array> inputs;
+    std::vector<Array> targets;  // one for each output
+    Array weights;               // float32 (N,) or with the target's leading dimensions; no data: all ones
+};
+
+class Trainer {
+  public:
+    // `losses` has one for each output, `loss_weights` likewise or is empty (all 1). The model must outlive the trainer.
+    // Random numbers (dropout) follow from `seed` and the number of steps done.
+    Trainer(Model& model, OptimizerPtr optimizer, std::vector<LossPtr> losses, std::vector<double> loss_weights, uint64_t seed);
+    ~Trainer();
+    Trainer(const Trainer&) = delete;
+    Trainer& operator=(const Trainer&) = delete;
+
+    // Checks all arrays against the model and the losses. They are borrowed and must outlive the steps that use them.
+    void bind(const Dataset& data);
+    // One step on the rows rows[0..count) of the bound arrays, or rows first..first+count when `rows` is null. Returns the loss.
+    // `predictions` is empty or has, for each output, null or memory for the outputs before the update.
+    double train_step(const int64_t* rows, int64_t first, int64_t count, const std::vector<float*>& predictions = {});
+    // The loss alone, as in inference.
+    double test_step(const int64_t* rows, int64_t first, int64_t count, const std::vector<float*>& predictions = {});
+    // Of the last step, for each output, before the sum.
+    const std::vector<double>& losses() const;
+
+    // Overrides the optimizer's schedule while it is not negative.
+    void set_learning_rate(double rate);
+    double learning_rate() const;
+
+    int64_t iteration() const;
+    void set_iteration(int64_t iteration);
+    // The optimizer's state: arenas of as many floats as parameter_arena_size(), in the order of Optimizer::slots().
+    std::vector<float*> slots();
+    int64_t parameter_arena_size() const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace striate
