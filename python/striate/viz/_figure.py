@@ -1,0 +1,122 @@
+"""What the pictures share: figures without pyplot, colour-blind safe colours, saving, arrays made ready to show."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from striate._extras import require
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette (Color Universal Design, 2008) tells apart under every common colour blindness.
+BLUE = "#0072B2"
+ORANGE = "#E69F00"
+VERMILLION = "#D55E00"
+GREEN = "#009E73"
+GREY = "#6B6B6B"
+INK = "#222222"
+
+
+def new_figure(width: float, height: float, what: str) -> Figure:
+    """An empty figure of that size in inches, drawn without a display; `what` names the caller if matplotlib is
+    missing.
+    """
+    figure_module = require("matplotlib.figure", "plot", f"striate.viz.{what}")
+    agg = require("matplotlib.backends.backend_agg", "plot", f"striate.viz.{what}")
+    figure: Figure = figure_module.Figure(figsize=(width, height), layout="constrained")
+    agg.FigureCanvasAgg(figure)
+    engine: Any = figure.get_layout_engine()
+    if engine is not None:
+        engine.set(w_pad=0.09, h_pad=0.09)
+    return figure
+
+
+def finish(figure: Figure, path: str | os.PathLike[str] | None) -> Figure:
+    """Write the figure to `path`, if there is one, and hand it back."""
+    if path is not None:
+        figure.savefig(Path(path), dpi=130)
+    return figure
+
+
+def tidy(axes: Axes, grid: bool = True) -> None:
+    """Take away what says nothing: the top and right frame; a faint grid behind the data stays."""
+    axes.spines[["top", "right"]].set_visible(False)
+    if grid:
+        axes.grid(True, color="#DDDDDD", linewidth=0.6)
+        axes.set_axisbelow(True)
+
+
+def bare(axes: Axes) -> None:
+    """An axes that holds a picture: no ticks, no frame."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+
+
+def show_image(axes: Axes, image: NDArray[Any], low: float, high: float) -> None:
+    """Draw one (H, W) or (H, W, 3) picture whose values lie between `low` and `high`."""
+    if image.ndim == 3:
+        axes.imshow(np.clip((image.astype(np.float32) - low) / (high - low), 0.0, 1.0), interpolation="nearest")
+    else:
+        axes.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+    bare(axes)
+
+
+def as_images(images: ArrayLike, what: str) -> tuple[NDArray[Any], float, float]:
+    """Pictures as (N, H, W) or (N, H, W, 3), and the values to draw as black and as white.
+
+    Bytes in colour and floats between 0 and 1 mean what they say; anything else is stretched over the range of the
+    whole array, so that pictures standing side by side stay comparable.
+    """
+    array = np.asarray(images)
+    if array.ndim == 4 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim == 4 and array.shape[-1] == 4:
+        array = array[..., :3]
+    if not (array.ndim == 3 or (array.ndim == 4 and array.shape[-1] == 3)):
+        raise ValueError(f"{what} expects images (N, H, W), (N, H, W, 1) or (N, H, W, 3), got {array.shape}")
+    if array.size == 0:
+        raise ValueError(f"{what} expects at least one image, got an array of shape {array.shape}")
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8)
+    finite = array[np.isfinite(array)] if array.dtype.kind == "f" else array
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    if array.dtype == np.uint8 and array.ndim == 4:
+        low, high = 0.0, 255.0
+    elif array.dtype.kind == "f" and low >= 0.0 and high <= 1.0:
+        low, high = 0.0, 1.0
+    else:
+        low = min(low, 0.0)
+    return array, low, high if high > low else low + 1.0
+
+
+def as_image(image: ArrayLike, what: str) -> tuple[NDArray[Any], float, float]:
+    """One picture, (H, W), (H, W, 1), (H, W, 3) or a batch of one, and its values for black and white."""
+    array = np.asarray(image)
+    if array.ndim == 4 and len(array) == 1:
+        array = array[0]
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in (1, 3, 4)):
+        raise ValueError(f"{what} expects one image (H, W), (H, W, 1) or (H, W, 3), got {array.shape}")
+    batch, low, high = as_images(array[np.newaxis] if array.ndim == 3 else array[np.newaxis, ..., np.newaxis], what)
+    return batch[0], low, high
+
+
+def names_for(count: int, class_names: Any, what: str) -> list[str]:
+    """The class names as text, `0, 1, 2, …` where there are none."""
+    if class_names is None:
+        return [str(index) for index in range(count)]
+    names = [str(name) for name in class_names]
+    if len(names) < count:
+        raise ValueError(f"{what} needs a name for each of the {count} classes, got {len(names)} in class_names")
+    return names
+
+
+def shorten(text: str, length: int) -> str:
+    """`text`, cut with an ellipsis where it is longer than `length`."""
+    return text if len(text) <= length else text[: length - 1] + "…"
