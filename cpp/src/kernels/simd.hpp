@@ -53,8 +53,8 @@ STRIATE_INLINE Vec select(VecI mask, Vec yes, Vec no) { return mask ? yes : no; 
 // The second operand wins unless the first is greater (less), so a NaN in `b` passes through.
 STRIATE_INLINE Vec max(Vec a, Vec b) { return select(a > b, a, b); }
 STRIATE_INLINE Vec min(Vec a, Vec b) { return select(a < b, a, b); }
-STRIATE_INLINE VecI bits(Vec v) { return reinterpret_cast<VecI&>(v); }
-STRIATE_INLINE Vec from_bits(VecI v) { return reinterpret_cast<Vec&>(v); }
+STRIATE_INLINE VecI bits(Vec v) { return reinterpret_cast<VecI>(v); }
+STRIATE_INLINE Vec from_bits(VecI v) { return reinterpret_cast<Vec>(v); }
 STRIATE_INLINE Vec abs(Vec v) { return from_bits(bits(v) & 0x7fffffff); }
 
 STRIATE_INLINE float sum(Vec v) {
