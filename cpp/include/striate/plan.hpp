@@ -66,6 +66,8 @@ class PlanContext {
     virtual int64_t batch() const = 0;
     // True when the forward pass behaves as in training (batch statistics, dropout).
     virtual bool training() const = 0;
+    // True when the layer's weights are to be left as they are, which for batch normalisation means its moving averages too.
+    virtual bool frozen() const = 0;
     // True when a backward pass will follow, so that what it needs must be kept.
     virtual bool backward_follows() const = 0;
 

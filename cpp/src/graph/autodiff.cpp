@@ -1,0 +1,125 @@
+// The backward pass: the tape of the forward pass, walked in reverse. A value's gradient is the sum of what its readers
+// contribute, in a fixed order.
+#include "graph/plan_builder.hpp"
+
+#include <cstring>
+
+#include "striate/error.hpp"
+
+namespace striate {
+
+bool PlanBuilder::wants_parameter_gradient(const std::string& parameter) const {
+    const ParameterInfo& info = parameters_.infos()[parameter_index(parameter)];
+    return request_.backward && info.trainable && !info.frozen;
+}
+
+bool PlanBuilder::wants_input_gradient(size_t index) const {
+    return request_.backward && network_.values[node().inputs.at(index)].needs_gradient;
+}
+
+void PlanBuilder::backward(std::function<void(PlanContext&)> emit) {
+    if (request_.backward && value(node().output).needs_gradient) tape_.emplace_back(current_, std::move(emit));
+}
+
+TensorId PlanBuilder::gradient_of(int index) {
+    PlanValue& v = value(index);
+    if (v.gradients.empty()) return {};
+    PlanValue::Contribution sum = v.gradients.front();
+    for (size_t i = 1; i < v.gradients.size(); ++i) {
+        if (!sum.owned || !halo(sum.tensor).covers(v.gradient_halo)) {
+            const TensorId copy = create(batched(v.shape), v.gradient_halo, DType::float32);
+            emit_copy("copy gradient", sum.tensor, copy);
+            sum = {copy, true};
+        }
+        emit_accumulate("sum gradients", v.gradients[i].tensor, sum.tensor);
+    }
+    if (!halo(sum.tensor).covers(v.gradient_halo)) {
+        const TensorId copy = create(batched(v.shape), v.gradient_halo, DType::float32);
+        emit_copy("copy gradient", sum.tensor, copy);
+        sum = {copy, true};
+    }
+    v.gradients.assign(1, sum);
+    return sum.tensor;
+}
+
+TensorId PlanBuilder::output_gradient() { return gradient_of(node().output); }
+
+TensorId PlanBuilder::input_gradient(size_t index) {
+    PlanValue& v = value(node().inputs.at(index));
+    require(v.needs_gradient, "[", name(), "] nobody wants the gradient of input ", index);
+    const TensorId made = create(batched(v.shape), v.gradient_halo, DType::float32);
+    v.gradients.push_back({made, true});
+    return made;
+}
+
+void PlanBuilder::pass_input_gradient(size_t index, TensorId gradient) {
+    PlanValue& v = value(node().inputs.at(index));
+    if (!v.needs_gradient) return;
+    const Shape whole = batched(v.shape);
+    if (shape(gradient) != whole) gradient = alias(contiguous_copy(gradient), whole);
+    v.gradients.push_back({gradient, false});
+}
+
+TensorId PlanBuilder::parameter_gradient(const std::string& parameter) {
+    const int index = parameter_index(parameter);
+    const ParameterInfo& info = parameters_.infos()[index];
+    TensorId& id = gradient_tensors_[index];
+    if (!id.valid()) id = external(reinterpret_cast<std::byte*>(info.gradient), info.shape);
+    if (!gradient_written_[index]) {
+        gradient_written_[index] = 1;
+        return id;
+    }
+    // A layer that is called twice: the second call's share is added to the first's.
+    const TensorId share = create(info.shape, {}, DType::float32);
+    pending_sums_.emplace_back(share, id);
+    return share;
+}
+
+void PlanBuilder::emit_output_seeds() {
+    for (size_t o = 0; o < request_.outputs.size(); ++o) {
+        PlanValue& v = value(network_.node_values[request_.outputs[o]]);
+        if (!v.needs_gradient) continue;
+        const TensorId seed = create(batched(v.shape), v.gradient_halo, DType::float32);
+        emit_gather("gather output gradients", &PlanData::output_gradients, o, seed);
+        v.gradients.push_back({seed, true});
+    }
+}
+
+void PlanBuilder::emit_backward() {
+    for (size_t i = tape_.size(); i-- > 0;) {
+        current_ = tape_[i].first;
+        if (value(node().output).gradients.empty()) continue;
+        tape_[i].second(*this);
+        for (const auto& [share, total] : pending_sums_) emit_accumulate("sum shared gradients", share, total);
+        pending_sums_.clear();
+    }
+    current_ = -1;
+    // What no output depends on has no gradient; a former pass must not show through.
+    for (size_t i = 0; i < parameters_.infos().size(); ++i) {
+        const ParameterInfo& info = parameters_.infos()[i];
+        if (!info.trainable || info.frozen || gradient_written_[i]) continue;
+        const TensorId id = external(reinterpret_cast<std::byte*>(info.gradient), info.shape);
+        const size_t bytes = element_count(info.shape) * sizeof(float);
+        Step zero;
+        zero.what = "zero gradient";
+        zero.writes = {id};
+        zero.run = [id, bytes](const Frame& f, int64_t, int64_t, std::byte*) { std::memset(f.get(id), 0, bytes); };
+        step(std::move(zero));
+    }
+    auto keep = [&](TensorId id) {
+        if (id.valid()) storages_[tensors_[id.index].storage].forever = true;
+        return id;
+    };
+    for (int watched : request_.watched) {
+        const int index = network_.node_values[watched];
+        plan_->watched_values_.push_back(keep(value(index).tensor));
+        plan_->watched_gradients_.push_back(keep(gradient_of(index)));
+    }
+    if (request_.input_gradient)
+        for (int node : graph_.inputs) {
+            const int index = network_.node_values[node];
+            plan_->input_gradients_.push_back(index < 0 ? TensorId{} : keep(gradient_of(index)));
+        }
+}
+
+}  // namespace striate

@@ -1,0 +1,31 @@
+// Runs the steps of a plan on the CPU: one parallel region for all of them, a barrier between them.
+#pragma once
+
+#include <vector>
+
+#include "striate/plan.hpp"
+#include "striate/tensor.hpp"
+
+namespace striate {
+
+// What the executor adds to a step when the plan is complete.
+struct ScheduledStep : Step {
+    bool shared = false;       // dealt out to all threads; otherwise the first thread does it
+    bool barrier = true;       // after it
+    bool for_output = false;   // only run when somebody reads the network's output
+};
+
+// Decides which steps are worth sharing and where barriers must stand. Depends on shapes alone.
+void schedule(std::vector<ScheduledStep>& steps);
+
+class Executor {
+  public:
+    // Runs steps [begin, end). `scratch` is the most that any of them wants for a thread.
+    void run(const std::vector<ScheduledStep>& steps, size_t begin, size_t end, const Frame& frame, bool with_output,
+             size_t scratch);
+
+  private:
+    AlignedBuffer scratch_;
+};
+
+}  // namespace striate

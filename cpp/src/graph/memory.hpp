@@ -1,0 +1,36 @@
+// Lays the buffers of a plan into one arena by their lifetimes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "striate/plan.hpp"
+
+namespace striate {
+
+// A piece of memory that one or more tensors of a plan are views of.
+struct Storage {
+    size_t bytes = 0;
+    int first = -1, last = -1;   // steps, in order; -1: never used
+    bool forever = false;        // not shared with anything
+    std::byte* external = nullptr;  // memory that is not the plan's
+    // A map with a halo shares its memory only with maps of the same geometry: steps write inside the halo only, so that its
+    // zeros are written once, when the arena is made.
+    Shape map;
+    Halo halo;
+    int taken_from = -1;         // the storage whose memory this one took over
+
+    size_t offset = 0;           // the result
+
+    void use(int step) {
+        if (first < 0) first = step;
+        if (step > last) last = step;
+    }
+    bool same_geometry(const Storage& other) const { return map == other.map && halo == other.halo; }
+};
+
+// Sets every offset; returns the size of the arena in bytes. Offsets are multiples of 64.
+size_t lay_out(std::vector<Storage>& storages);
+
+}  // namespace striate

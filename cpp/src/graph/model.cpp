@@ -1,0 +1,249 @@
+#include "striate/model.hpp"
+
+#include <algorithm>
+
+#include "graph/model_state.hpp"
+#include "striate/error.hpp"
+
+namespace striate {
+namespace {
+
+// Plans kept for inference at other batch sizes; the least recently used goes first.
+constexpr size_t kIdlePlans = 8;
+
+Tensor make_output(int64_t rows, const Shape& shape) {
+    Shape whole{rows};
+    whole.insert(whole.end(), shape.begin(), shape.end());
+    return Tensor(std::move(whole));
+}
+
+int64_t check_batch(const Array& array, const Shape& expected, const std::string& name, const char* what) {
+    const Shape& got = array.shape;
+    const bool same = got.size() == expected.size() + 1 && std::equal(expected.begin(), expected.end(), got.begin() + 1);
+    if (!same) {
+        std::string mend;
+        if (!got.empty() && got[0] > 0 && element_count(Shape(got.begin() + 1, got.end())) == element_count(expected)) {
+            Shape whole{got[0]};
+            whole.insert(whole.end(), expected.begin(), expected.end());
+            mend = "; reshape it to " + to_string(whole);
+        } else if (got == expected) {
+            mend = "; a single sample needs a batch dimension in front: x[None]";
+        }
+        fail("[", name, "] expects ", what, " of shape ", with_batch(expected), ", got ", to_string(got), mend);
+    }
+    require(got[0] > 0, "[", name, "] got an empty batch: ", what, " of shape ", to_string(got));
+    return got[0];
+}
+
+}  // namespace
+
+int64_t check_inputs(const Graph& graph, const std::vector<Array>& inputs) {
+    require(inputs.size() == graph.inputs.size(), "the model has ", graph.inputs.size(), " input(s), got ", inputs.size(), " array(s)");
+    int64_t rows = 0;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+        const int node = graph.inputs[i];
+        const int64_t n = check_batch(inputs[i], graph.nodes[node].shape, graph.name(node), "input");
+        require(i == 0 || n == rows, "[", graph.name(node), "] has ", n, " rows where the first input has ", rows);
+        rows = n;
+    }
+    return rows;
+}
+
+void set_sources(std::vector<PlanData::Source>& sources, const std::vector<Array>& arrays) {
+    for (size_t i = 0; i < arrays.size(); ++i) sources[i] = {arrays[i].data, arrays[i].type};
+}
+
+std::unique_ptr<Plan> Model::State::borrow(const PlanRequest& request) {
+    {
+        const std::lock_guard<std::mutex> lock(mutex);
+        for (size_t i = idle.size(); i-- > 0;)
+            if (idle[i]->request().same_plan(request)) {
+                std::unique_ptr<Plan> plan = std::move(idle[i]);
+                idle.erase(idle.begin() + static_cast<std::ptrdiff_t>(i));
+                return plan;
+            }
+    }
+    return build_plan(graph, parameters, request);
+}
+
+void Model::State::give_back(std::unique_ptr<Plan> plan) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    idle.push_back(std::move(plan));
+    if (idle.size() > kIdlePlans) idle.erase(idle.begin());
+}
+
+Model::Model(const std::vector<Symbol>& inputs, const std::vector<Symbol>& outputs, uint64_t seed)
+    : state_(std::make_unique<State>(Graph::build(inputs, outputs), seed)) {}
+Model::~Model() = default;
+Model::Model(Model&&) noexcept = default;
+Model& Model::operator=(Model&&) noexcept = default;
+
+Model Model::sequential(const std::vector<LayerPtr>& layers, uint64_t seed) {
+    require(!layers.empty() && layers.front()->type() == "InputLayer", "a sequential model begins with an input");
+    const Symbol first = apply(layers.front(), {});
+    Symbol last = first;
+    for (size_t i = 1; i < layers.size(); ++i) last = apply(layers[i], {last});
+    return Model({first}, {last}, seed);
+}
+
+const Graph& Model::graph() const { return state_->graph; }
+uint64_t Model::seed() const { return state_->seed; }
+
+std::vector<Shape> Model::input_shapes() const {
+    std::vector<Shape> shapes;
+    for (int node : graph().inputs) shapes.push_back(graph().nodes[node].shape);
+    return shapes;
+}
+
+std::vector<Shape> Model::output_shapes() const {
+    std::vector<Shape> shapes;
+    for (int node : graph().outputs) shapes.push_back(graph().nodes[node].shape);
+    return shapes;
+}
+
+const std::vector<ParameterInfo>& Model::parameters() const { return state_->parameters.infos(); }
+void Model::parameters_changed() { state_->parameters.changed(); }
+
+void Model::set_trainable(const std::string& layer, bool trainable) {
+    const int index = graph().find_layer(layer);
+    if (state_->parameters.frozen(index) == !trainable) return;
+    state_->parameters.freeze(index, !trainable);
+    ++state_->structure;
+    state_->raw.reset();
+    state_->raw_forward_done = false;
+    const std::lock_guard<std::mutex> lock(state_->mutex);
+    state_->idle.clear();
+}
+
+bool Model::trainable(const std::string& layer) const { return !state_->parameters.frozen(graph().find_layer(layer)); }
+
+namespace {
+
+void predict_rows(Model::State& state, const std::vector<Array>& inputs, int64_t batch_size, const std::vector<int>& nodes,
+                  const std::vector<float*>& outputs) {
+    require(batch_size > 0, "batch_size must be positive, got ", batch_size);
+    const int64_t rows = check_inputs(state.graph, inputs);
+    std::vector<int64_t> sizes;
+    for (int node : nodes) sizes.push_back(element_count(state.graph.nodes[node].shape));
+    std::unique_ptr<Plan> plan;
+    for (int64_t first = 0; first < rows; first += batch_size) {
+        const int64_t count = std::min(batch_size, rows - first);
+        if (!plan || plan->request().batch != count) {
+            if (plan) state.give_back(std::move(plan));
+            PlanRequest request;
+            request.batch = count;
+            request.outputs = nodes;
+            plan = state.borrow(request);
+        }
+        set_sources(plan->data.inputs, inputs);
+        plan->data.first = first;
+        for (size_t o = 0; o < nodes.size(); ++o) plan->data.outputs[o] = outputs[o] + first * sizes[o];
+        plan->run(Plan::input, Plan::end, state.seed, 0);
+    }
+    state.give_back(std::move(plan));
+}
+
+std::vector<Tensor> make_outputs(const Graph& graph, const std::vector<int>& nodes, int64_t rows, std::vector<float*>& pointers) {
+    std::vector<Tensor> outputs;
+    for (int node : nodes) outputs.push_back(make_output(rows, graph.nodes[node].shape));
+    pointers.clear();
+    for (Tensor& t : outputs) pointers.push_back(t.data());
+    return outputs;
+}
+
+}  // namespace
+
+void Model::predict_into(const std::vector<Array>& inputs, int64_t batch_size, const std::vector<float*>& outputs) const {
+    predict_rows(*state_, inputs, batch_size, graph().outputs, outputs);
+}
+
+std::vector<Tensor> Model::predict(const std::vector<Array>& inputs, int64_t batch_size) const {
+    return predict_nodes(inputs, graph().outputs, batch_size);
+}
+
+std::vector<Tensor> Model::predict_nodes(const std::vector<Array>& inputs, const std::vector<int>& nodes, int64_t batch_size) const {
+    for (int node : nodes)
+        require(node >= 0 && node < static_cast<int>(graph().nodes.size()), "there is no node ", node, " in the graph");
+    std::vector<float*> pointers;
+    std::vector<Tensor> outputs = make_outputs(graph(), nodes, check_inputs(graph(), inputs), pointers);
+    predict_rows(*state_, inputs, batch_size, nodes, pointers);
+    return outputs;
+}
+
+std::vector<Tensor> Model::forward(const std::vector<Array>& inputs, bool training) {
+    State& state = *state_;
+    PlanRequest request;
+    request.batch = check_inputs(state.graph, inputs);
+    request.training = training;
+    request.backward = request.input_gradient = true;
+    request.outputs = state.graph.outputs;
+    state.raw_forward_done = false;
+    if (!state.raw || !state.raw->request().same_plan(request)) {
+        state.raw.reset();
+        state.raw = build_plan(state.graph, state.parameters, request);
+    }
+    Plan& plan = *state.raw;
+    std::vector<Tensor> outputs = make_outputs(state.graph, state.graph.outputs, request.batch, plan.data.outputs);
+    set_sources(plan.data.inputs, inputs);
+    plan.run(Plan::input, Plan::backward, state.seed, state.raw_passes++);
+    if (training) state.parameters.changed();
+    state.raw_forward_done = true;
+    return outputs;
+}
+
+std::vector<Tensor> Model::backward(const std::vector<Array>& output_gradients) {
+    State& state = *state_;
+    require(state.raw_forward_done, "backward() needs a forward() before it; each forward() serves one backward()");
+    const Graph& graph = state.graph;
+    require(output_gradients.size() == graph.outputs.size(), "the model has ", graph.outputs.size(), " output(s), got ",
+            output_gradients.size(), " gradient(s)");
+    Plan& plan = *state.raw;
+    const int64_t rows = plan.request().batch;
+    for (size_t o = 0; o < output_gradients.size(); ++o) {
+        const int node = graph.outputs[o];
+        const int64_t n = check_batch(output_gradients[o], graph.nodes[node].shape, graph.name(node), "output gradient");
+        require(n == rows, "[", graph.name(node), "] expects an output gradient of ", rows, " rows as in forward(), got ", n);
+    }
+    set_sources(plan.data.output_gradients, output_gradients);
+    plan.run(Plan::backward, Plan::update, state.seed, state.raw_passes - 1);
+    state.raw_forward_done = false;
+    std::vector<Tensor> gradients;
+    for (size_t i = 0; i < graph.inputs.size(); ++i) {
+        gradients.push_back(make_output(rows, graph.nodes[graph.inputs[i]].shape));
+        plan.read_input_gradient(i, gradients.back().data());
+    }
+    return gradients;
+}
+
+Model::NodeGradients Model::node_gradients(const std::vector<Array>& inputs, const std::vector<Array>& output_gradients,
+                                           const std::vector<int>& nodes) {
+    State& state = *state_;
+    PlanRequest request;
+    request.batch = check_inputs(state.graph, inputs);
+    request.backward = true;
+    request.outputs = state.graph.outputs;
+    request.watched = nodes;
+    const std::unique_ptr<Plan> plan = build_plan(state.graph, state.parameters, request);
+    set_sources(plan->data.inputs, inputs);
+    set_sources(plan->data.output_gradients, output_gradients);
+    plan->run(Plan::input, Plan::end, state.seed, 0);
+    NodeGradients result;
+    for (size_t i = 0; i < nodes.size(); ++i) {
+        const Shape& shape = state.graph.nodes[nodes[i]].shape;
+        result.values.push_back(make_output(request.batch, shape));
+        result.gradients.push_back(make_output(request.batch, shape));
+        plan->read_watched(i, result.values.back().data(), result.gradients.back().data());
+    }
+    return result;
+}
+
+size_t Model::arena_bytes(int64_t batch, bool training) const {
+    require(batch > 0, "batch must be positive, got ", batch);
+    PlanRequest request;
+    request.batch = batch;
+    request.training = request.backward = training;
+    request.outputs = graph().outputs;
+    return build_plan(state_->graph, state_->parameters, request)->arena_bytes();
+}
+
+}  // namespace striate

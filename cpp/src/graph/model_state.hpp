@@ -1,0 +1,40 @@
+// What a model consists of, for the model itself and for its trainers.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "graph/parameters.hpp"
+#include "graph/plan.hpp"
+#include "striate/model.hpp"
+
+namespace striate {
+
+struct Model::State {
+    State(Graph g, uint64_t s) : graph(std::move(g)), seed(s), parameters(graph, s) {}
+
+    Graph graph;
+    uint64_t seed;
+    Parameters parameters;
+    uint64_t structure = 0;  // grows when plans become invalid
+
+    // Plans of inference that nobody is running; each call borrows one.
+    std::mutex mutex;
+    std::vector<std::unique_ptr<Plan>> idle;
+
+    std::unique_ptr<Plan> raw;  // of forward() and backward()
+    bool raw_forward_done = false;
+    uint64_t raw_passes = 0;
+
+    std::unique_ptr<Plan> borrow(const PlanRequest& request);
+    void give_back(std::unique_ptr<Plan> plan);
+};
+
+// Checks arrays against the model's inputs; returns the number of rows, which must agree and be positive.
+int64_t check_inputs(const Graph& graph, const std::vector<Array>& inputs);
+
+// Points the plan's inputs at these arrays.
+void set_sources(std::vector<PlanData::Source>& sources, const std::vector<Array>& arrays);
+
+}  // namespace striate

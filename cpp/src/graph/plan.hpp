@@ -1,0 +1,91 @@
+// A plan: the steps of one graph for one batch size and one purpose, with all the memory that they need.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "graph/executor.hpp"
+#include "graph/parameters.hpp"
+#include "striate/loss.hpp"
+#include "striate/optimizer.hpp"
+
+namespace striate {
+
+struct PlanRequest {
+    int64_t batch = 1;
+    bool training = false;     // layers behave as in training
+    bool backward = false;     // from the outputs' gradients, or from the losses if there are any
+    bool input_gradient = false;
+    std::vector<int> outputs;  // nodes of the graph
+    std::vector<int> watched;  // nodes whose value and gradient are kept to be read
+
+    // For training and evaluation steps; one loss for each output.
+    std::vector<LossPtr> losses;
+    std::vector<float> loss_scales;
+    std::vector<Shape> weight_shapes;  // of the sample weights of each output, with the batch
+    OptimizerPtr optimizer;
+    std::vector<float*> slots;         // the optimizer's arenas
+    float* scalars = nullptr;          // its numbers of the step
+
+    bool same_plan(const PlanRequest& other) const {
+        return batch == other.batch && training == other.training && backward == other.backward &&
+               input_gradient == other.input_gradient && outputs == other.outputs && watched == other.watched &&
+               weight_shapes == other.weight_shapes;
+    }
+};
+
+// Where a run reads and writes what is not the plan's: pointers into whole arrays of the caller's. Sizes are fixed with the plan.
+struct PlanData {
+    struct Source {
+        const void* data = nullptr;
+        DType type = DType::float32;
+    };
+    std::vector<Source> inputs, targets, weights, output_gradients;
+    std::vector<float*> outputs;    // null: not wanted
+    const int64_t* rows = nullptr;  // which rows of the arrays; null: `first` and those that follow
+    int64_t first = 0;
+
+    int64_t row(int64_t index) const { return rows ? rows[index] : first + index; }
+};
+
+class Plan {
+  public:
+    enum Section { input, forward, loss, backward, update, end, section_count };
+
+    // Runs the sections [from, to). What depends on parameters alone is prepared anew if they changed since.
+    void run(Section from, Section to, uint64_t seed, uint64_t iteration);
+
+    PlanData data;
+
+    double loss_value(size_t output) const;
+    const PlanRequest& request() const { return request_; }
+    size_t arena_bytes() const { return arena_.size(); }
+
+    // The values or the gradient of a watched node, and the gradient of an input, as contiguous copies.
+    void read_watched(size_t index, float* value, float* gradient) const;
+    void read_input_gradient(size_t index, float* out) const;
+
+    const std::vector<ScheduledStep>& steps() const { return steps_; }
+
+  private:
+    friend class PlanBuilder;
+
+    void read(TensorId tensor, float* out) const;
+
+    PlanRequest request_;
+    Parameters* parameters_ = nullptr;
+    std::vector<ScheduledStep> prepare_, steps_;
+    size_t sections_[section_count] = {};
+    std::vector<std::byte*> tensors_;
+    std::vector<View> views_;
+    std::vector<TensorId> loss_values_, input_gradients_, watched_values_, watched_gradients_;
+    AlignedBuffer arena_;
+    size_t scratch_ = 0;
+    uint64_t prepared_version_ = 0;
+    Executor executor_;
+};
+
+// Throws ValueError when a layer or a loss cannot be planned, std::bad_alloc when there is no memory.
+std::unique_ptr<Plan> build_plan(const Graph& graph, Parameters& parameters, const PlanRequest& request);
+
+}  // namespace striate

@@ -1,0 +1,307 @@
+// Building the forward pass and the tensors; the backward pass is in autodiff.cpp, copies and gathers in moves.cpp.
+#include "graph/plan_builder.hpp"
+
+#include <algorithm>
+
+#include "striate/error.hpp"
+
+namespace striate {
+namespace {
+
+Halo larger(const Halo& a, const Halo& b) {
+    return {std::max(a.top, b.top), std::max(a.bottom, b.bottom), std::max(a.left, b.left), std::max(a.right, b.right)};
+}
+
+View view_of(const Shape& shape, const Halo& halo) {
+    View v{shape[0], 1, 1, 1, 0, 0, 0};
+    const size_t rank = shape.size();
+    if (rank >= 2) v.c = shape[rank - 1];
+    if (rank >= 3) v.w = shape[rank - 2];
+    for (size_t i = 1; i + 2 < rank; ++i) v.h *= shape[i];
+    v.pixel = v.c;
+    v.row = (v.w + halo.left + halo.right) * v.pixel;
+    v.image = (v.h + halo.top + halo.bottom) * v.row;
+    return v;
+}
+
+}  // namespace
+
+std::unique_ptr<Plan> build_plan(const Graph& graph, Parameters& parameters, const PlanRequest& request) {
+    return PlanBuilder(graph, parameters, request).build();
+}
+
+PlanBuilder::PlanBuilder(const Graph& graph, Parameters& parameters, const PlanRequest& request)
+    : graph_(graph), parameters_(parameters), request_(request), network_(make_network(graph, request)) {
+    parameter_tensors_.resize(parameters.infos().size());
+    gradient_tensors_.resize(parameters.infos().size());
+    gradient_written_.resize(parameters.infos().size(), 0);
+    joint_.resize(network_.nodes.size(), 0);
+}
+
+std::unique_ptr<Plan> PlanBuilder::build() {
+    plan_ = std::make_unique<Plan>();
+    plan_->request_ = request_;
+    plan_->parameters_ = &parameters_;
+    plan_->data.inputs.resize(graph_.inputs.size());
+    plan_->data.targets.resize(request_.losses.size());
+    plan_->data.weights.resize(request_.losses.size());
+    plan_->data.output_gradients.resize(request_.outputs.size());
+    plan_->data.outputs.resize(request_.outputs.size(), nullptr);
+    if (request_.backward) parameters_.gradients();
+
+    choose_gradients();
+    choose_halos();
+    begin(Plan::input);
+    emit_inputs();
+    begin(Plan::forward);
+    emit_forward();
+    emit_outputs();
+    begin(Plan::loss);
+    emit_losses();
+    begin(Plan::backward);
+    if (request_.backward) {
+        if (request_.losses.empty()) emit_output_seeds();
+        emit_backward();
+    }
+    begin(Plan::update);
+    if (request_.optimizer) emit_update();
+    begin(Plan::end);
+    finish(*plan_);
+    return std::move(plan_);
+}
+
+void PlanBuilder::choose_gradients() {
+    if (!request_.backward) return;
+    for (int node : request_.watched) value(network_.node_values[node]).needs_gradient = true;
+    if (request_.input_gradient)
+        for (int node : graph_.inputs)
+            if (network_.node_values[node] >= 0) value(network_.node_values[node]).needs_gradient = true;
+    for (const PlanNode& n : network_.nodes) {
+        bool needed = value(n.output).needs_gradient;
+        for (int from : n.inputs) needed |= value(from).needs_gradient;
+        for (const ParameterInfo& p : parameters_.infos()) needed |= p.layer == n.graph_layer && p.trainable && !p.frozen;
+        value(n.output).needs_gradient = needed;
+    }
+}
+
+void PlanBuilder::choose_halos() {
+    auto shapes_of = [&](const PlanNode& n) {
+        std::vector<Shape> shapes;
+        for (int from : n.inputs) shapes.push_back(value(from).shape);
+        return shapes;
+    };
+    for (const PlanNode& n : network_.nodes) {
+        const Halo wanted = n.layer->input_halo(shapes_of(n));
+        bool gradient = false;
+        for (int from : n.inputs) {
+            value(from).halo = larger(value(from).halo, wanted);
+            gradient |= value(from).needs_gradient;
+        }
+        if (gradient) value(n.output).gradient_halo = larger(value(n.output).gradient_halo, n.layer->gradient_halo(shapes_of(n)));
+    }
+    // Both sides of an element-wise layer get one geometry, so that it can work in place.
+    for (size_t i = network_.nodes.size(); i-- > 0;) {
+        const PlanNode& n = network_.nodes[i];
+        if (n.layer->elementwise() && n.inputs.size() == 1)
+            value(n.inputs[0]).halo = larger(value(n.inputs[0]).halo, value(n.output).halo);
+    }
+    for (const PlanNode& n : network_.nodes)
+        if (n.layer->elementwise() && n.inputs.size() == 1)
+            value(n.output).gradient_halo = larger(value(n.output).gradient_halo, value(n.inputs[0]).gradient_halo);
+}
+
+void PlanBuilder::emit_forward() {
+    for (size_t o = 0; o < request_.losses.size(); ++o) {
+        const Loss& loss = *request_.losses[o];
+        const int predicted = network_.node_values[request_.outputs[o]];
+        for (size_t i = 0; i < network_.nodes.size(); ++i) {
+            const PlanNode& n = network_.nodes[i];
+            if (n.output == predicted && value(predicted).readers == 0 && !loss.from_logits() &&
+                !loss.joint_activation().empty() && n.layer->joint_activation() == loss.joint_activation())
+                joint_[i] = 1;
+        }
+    }
+    for (size_t i = 0; i < network_.nodes.size(); ++i) {
+        const PlanNode& n = network_.nodes[i];
+        if (n.inputs.empty()) continue;
+        current_ = static_cast<int>(i);
+        for_output_ = joint_[i];
+        n.layer->emit(*this);
+        require(value(n.output).tensor.valid(), "[", name(), "] a layer's emit() must name its output");
+    }
+    for_output_ = false;
+    current_ = -1;
+}
+
+void PlanBuilder::emit_losses() {
+    for (size_t o = 0; o < request_.losses.size(); ++o) {
+        const Loss& loss = *request_.losses[o];
+        int predicted = network_.node_values[request_.outputs[o]];
+        bool logits = loss.from_logits();
+        for (size_t i = 0; i < network_.nodes.size(); ++i)
+            if (joint_[i] && network_.nodes[i].output == predicted) {
+                predicted = network_.nodes[i].inputs[0];
+                logits = true;
+                break;
+            }
+        const TensorId prediction = contiguous_copy(value(predicted).tensor);
+        const Shape& output_shape = value(predicted).shape;
+        const TensorId target =
+            create(batched(loss.target_shape(output_shape, graph_.name(request_.outputs[o]))), {}, loss.target_type());
+        emit_gather("gather targets", &PlanData::targets, o, target);
+        const TensorId weights = create(request_.weight_shapes[o], {}, DType::float32);
+        emit_gather("gather weights", &PlanData::weights, o, weights);
+        TensorId gradient;
+        if (request_.backward && value(predicted).needs_gradient) {
+            gradient = create(batched(output_shape), {}, DType::float32);
+            value(predicted).gradients.push_back({gradient, true});
+        }
+        const TensorId result = create({2}, {}, DType::float32);  // the bytes of one double
+        storages_[tensors_[result.index].storage].forever = true;
+        plan_->loss_values_.push_back(result);
+        loss.emit({*this, prediction, logits, target, weights, gradient, result, request_.loss_scales[o]});
+    }
+}
+
+void PlanBuilder::emit_update() {
+    const int64_t size = parameters_.arena_size();
+    if (size == 0) return;
+    auto arena = [&](float* memory) { return external(reinterpret_cast<std::byte*>(memory), {size}); };
+    std::vector<TensorId> slots;
+    for (float* slot : request_.slots) slots.push_back(arena(slot));
+    request_.optimizer->emit({*this, arena(parameters_.values()), arena(parameters_.gradients()), slots,
+                              external(reinterpret_cast<std::byte*>(request_.scalars), {1}), size, &parameters_.segments()});
+}
+
+// The tensors.
+
+Shape PlanBuilder::batched(const Shape& shape) const {
+    Shape whole{request_.batch};
+    whole.insert(whole.end(), shape.begin(), shape.end());
+    return whole;
+}
+
+TensorId PlanBuilder::create(Shape shape, Halo halo, DType type) {
+    require(halo.empty() || shape.size() == 4, "only maps (N, H, W, C) can have a halo, not ", to_string(shape));
+    element_count(shape);
+    Storage storage;
+    size_t offset = 0;
+    if (halo.empty()) {
+        storage.bytes = element_count(shape) * byte_size(type);
+    } else {
+        const View v = view_of(shape, halo);
+        storage.bytes = element_count({v.n, v.h + halo.top + halo.bottom, v.w + halo.left + halo.right, v.c}) * byte_size(type);
+        storage.map = shape;
+        storage.halo = halo;
+        offset = (halo.top * v.row + halo.left * v.pixel) * byte_size(type);
+    }
+    storages_.push_back(storage);
+    tensors_.push_back({std::move(shape), halo, type, static_cast<int>(storages_.size()) - 1, offset});
+    return {static_cast<int32_t>(tensors_.size()) - 1};
+}
+
+TensorId PlanBuilder::alias(TensorId source, Shape shape) {
+    TensorInfo info = tensors_.at(source.index);
+    require(info.halo.empty() || info.shape == shape, "[", name(), "] a map with a halo cannot be seen in another shape");
+    info.shape = std::move(shape);
+    tensors_.push_back(std::move(info));
+    return {static_cast<int32_t>(tensors_.size()) - 1};
+}
+
+TensorId PlanBuilder::external(std::byte* memory, Shape shape, DType type) {
+    const TensorId id = create(std::move(shape), {}, type);
+    storages_.back().external = memory;
+    return id;
+}
+
+View PlanBuilder::view(TensorId id) const {
+    const TensorInfo& info = tensors_.at(id.index);
+    return view_of(info.shape, info.halo);
+}
+
+TensorId PlanBuilder::input(size_t index) const { return network_.values[node().inputs.at(index)].tensor; }
+
+TensorId PlanBuilder::output() {
+    PlanValue& v = value(node().output);
+    if (!v.tensor.valid()) v.tensor = create(batched(v.shape), v.halo, DType::float32);
+    return v.tensor;
+}
+
+void PlanBuilder::output_is(TensorId source) {
+    PlanValue& v = value(node().output);
+    if (halo(source).covers(v.halo) && (halo(source).empty() || shape(source) == batched(v.shape))) {
+        v.tensor = alias(source, batched(v.shape));
+        return;
+    }
+    emit_copy("copy", alias(contiguous_copy(source), batched(v.shape)), output());
+}
+
+int PlanBuilder::parameter_index(const std::string& parameter) const {
+    const int index = parameters_.find(node().graph_layer, parameter);
+    require(index >= 0, "[", name(), "] has no parameter '", parameter, "'");
+    return index;
+}
+
+TensorId PlanBuilder::parameter(const std::string& parameter) const {
+    auto& self = const_cast<PlanBuilder&>(*this);
+    const int index = parameter_index(parameter);
+    const ParameterInfo& info = parameters_.infos()[index];
+    TensorId& id = self.parameter_tensors_[index];
+    if (!id.valid()) id = self.external(reinterpret_cast<std::byte*>(info.value), info.shape);
+    return id;
+}
+
+uint64_t PlanBuilder::random_stream() const { return static_cast<uint64_t>(node().graph_node) + 1; }
+
+// The steps.
+
+void PlanBuilder::touch(const Step& step, int at) {
+    for (TensorId id : step.reads) storages_[tensors_.at(id.index).storage].use(at);
+    for (TensorId id : step.writes) storages_[tensors_.at(id.index).storage].use(at);
+}
+
+void PlanBuilder::step(Step step) {
+    const int at = static_cast<int>(steps_.size());
+    touch(step, at);
+    if (step.inplace_from.valid())
+        inplace_.push_back({at, tensors_[step.inplace_from.index].storage, tensors_[step.inplace_to.index].storage});
+    ScheduledStep& added = steps_.emplace_back();
+    static_cast<Step&>(added) = std::move(step);
+    added.for_output = for_output_;
+}
+
+void PlanBuilder::prepare(Step step) {
+    if (request_.training) return this->step(std::move(step));
+    for (TensorId id : step.writes) storages_[tensors_.at(id.index).storage].forever = true;
+    touch(step, 0);
+    static_cast<Step&>(prepare_.emplace_back()) = std::move(step);
+}
+
+void PlanBuilder::finish(Plan& plan) {
+    for (const Inplace& wish : inplace_) {
+        int root = wish.from;
+        while (storages_[root].taken_from >= 0) root = storages_[root].taken_from;
+        Storage &from = storages_[root], &to = storages_[wish.to];
+        const bool fits = from.halo.empty() ? to.halo.empty() && to.bytes <= from.bytes : from.same_geometry(to);
+        if (root == wish.to || !fits || from.external || to.external || from.forever || to.forever || to.taken_from >= 0 ||
+            from.last != wish.step || to.first != wish.step)
+            continue;
+        to.taken_from = root;
+        from.last = std::max(from.last, to.last);
+    }
+    plan.arena_ = AlignedBuffer(lay_out(storages_));
+    for (const TensorInfo& info : tensors_) {
+        const Storage& storage = storages_[info.storage];
+        plan.tensors_.push_back((storage.external ? storage.external : plan.arena_.data() + storage.offset) + info.offset);
+        plan.views_.push_back(view_of(info.shape, info.halo));
+    }
+    schedule(prepare_);
+    schedule(steps_);
+    for (const std::vector<ScheduledStep>* list : {&prepare_, &steps_})
+        for (const ScheduledStep& s : *list) plan.scratch_ = std::max(plan.scratch_, s.scratch);
+    plan.prepare_ = std::move(prepare_);
+    plan.steps_ = std::move(steps_);
+    std::copy(std::begin(sections_), std::end(sections_), plan.sections_);
+}
+
+}  // namespace striate

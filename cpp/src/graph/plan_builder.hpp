@@ -1,0 +1,137 @@
+// Builds a plan: the values of the graph, the halos they need, the steps of each pass, and the memory.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "graph/memory.hpp"
+#include "graph/plan.hpp"
+
+namespace striate {
+
+// A layer's place in the plan. The rewrites (rewrites.cpp) turn the graph's nodes into these.
+struct PlanNode {
+    LayerPtr layer;
+    std::vector<int> inputs;  // values
+    int output;               // value
+    int graph_layer;          // whose parameters it has
+    int graph_node;           // of which it is all or a part
+};
+
+// A tensor between layers.
+struct PlanValue {
+    Shape shape;  // without the batch
+    Halo halo, gradient_halo;
+    bool needs_gradient = false;
+    int readers = 0;  // of it, in the forward pass
+    TensorId tensor;
+
+    struct Contribution {
+        TensorId tensor;
+        bool owned;  // made for this value alone, so that more can be added to it in place
+    };
+    std::vector<Contribution> gradients;
+};
+
+struct Network {
+    std::vector<PlanNode> nodes;  // in order
+    std::vector<PlanValue> values;
+    std::vector<int> node_values;  // of each node of the graph; -1: not needed
+};
+
+// The graph's nodes that the request needs, as plan nodes, after the table of rewrites.
+Network make_network(const Graph& graph, const PlanRequest& request);
+
+class PlanBuilder final : public PlanContext {
+  public:
+    PlanBuilder(const Graph& graph, Parameters& parameters, const PlanRequest& request);
+    std::unique_ptr<Plan> build();
+
+    // PlanContext
+    int64_t batch() const override { return request_.batch; }
+    bool training() const override { return request_.training; }
+    bool frozen() const override { return parameters_.frozen(node().graph_layer); }
+    bool backward_follows() const override { return request_.backward; }
+    const std::string& name() const override { return graph_.layers[node().graph_layer].name; }
+    size_t input_count() const override { return node().inputs.size(); }
+    TensorId input(size_t index) const override;
+    TensorId output() override;
+    void output_is(TensorId source) override;
+    TensorId parameter(const std::string& name) const override;
+    bool wants_parameter_gradient(const std::string& name) const override;
+    bool wants_input_gradient(size_t index) const override;
+    uint64_t random_stream() const override;
+    TensorId create(Shape shape, Halo halo, DType type) override;
+    const Shape& shape(TensorId id) const override { return tensors_.at(id.index).shape; }
+    Halo halo(TensorId id) const override { return tensors_.at(id.index).halo; }
+    View view(TensorId id) const override;
+    void step(Step step) override;
+    void prepare(Step step) override;
+    void backward(std::function<void(PlanContext&)> emit) override;
+    TensorId output_gradient() override;
+    TensorId input_gradient(size_t index) override;
+    void pass_input_gradient(size_t index, TensorId gradient) override;
+    TensorId parameter_gradient(const std::string& name) override;
+
+  private:
+    struct TensorInfo {
+        Shape shape;
+        Halo halo;
+        DType type;
+        int storage;
+        size_t offset;  // of pixel (0, 0) within the storage, in bytes
+    };
+    struct Inplace {
+        int step, from, to;  // storages
+    };
+
+    const PlanNode& node() const { return network_.nodes[current_]; }
+    PlanValue& value(int index) { return network_.values[index]; }
+    Shape batched(const Shape& shape) const;
+    int parameter_index(const std::string& name) const;
+
+    void choose_halos();
+    void choose_gradients();
+    void emit_inputs();
+    void emit_forward();
+    void emit_outputs();
+    void emit_losses();
+    void emit_output_seeds();
+    void emit_backward();
+    void emit_update();
+    void finish(Plan& plan);
+
+    TensorId alias(TensorId source, Shape shape);
+    TensorId external(std::byte* memory, Shape shape, DType type = DType::float32);
+    TensorId gradient_of(int value);
+    TensorId contiguous_copy(TensorId source);
+    void emit_copy(const char* what, TensorId from, TensorId to);
+    void emit_accumulate(const char* what, TensorId from, TensorId to);
+    void emit_gather(const char* what, std::vector<PlanData::Source> PlanData::*sources, size_t index, TensorId to);
+    void begin(Plan::Section section) { sections_[section] = steps_.size(); }
+    void touch(const Step& step, int at);
+
+    const Graph& graph_;
+    Parameters& parameters_;
+    const PlanRequest& request_;
+    Network network_;
+    std::unique_ptr<Plan> plan_;
+
+    int current_ = -1;
+    bool in_backward_ = false;
+    bool for_output_ = false;  // the steps being added only serve a reader of the output
+    std::vector<TensorInfo> tensors_;
+    std::vector<Storage> storages_;
+    std::vector<Inplace> inplace_;
+    std::vector<ScheduledStep> steps_, prepare_;
+    size_t sections_[Plan::section_count] = {};
+    std::vector<std::pair<int, std::function<void(PlanContext&)>>> tape_;  // plan node, emitter
+    std::vector<TensorId> parameter_tensors_, gradient_tensors_;
+    std::vector<char> gradient_written_;
+    std::vector<std::pair<TensorId, TensorId>> pending_sums_;  // of a shared layer's parameter gradients
+    std::vector<char> joint_;  // by plan node: an activation that the loss computes jointly
+};
+
+}  // namespace striate

@@ -1,0 +1,230 @@
+#include "striate/trainer.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "graph/model_state.hpp"
+#include "striate/error.hpp"
+
+namespace striate {
+
+struct Trainer::Impl {
+    Impl(Model& m, OptimizerPtr o, std::vector<LossPtr> l) : model(m.state()), optimizer(std::move(o)), losses(std::move(l)) {}
+
+    Model::State& model;
+    OptimizerPtr optimizer;
+    std::vector<LossPtr> losses;
+    std::vector<float> scales;
+    uint64_t seed = 0;
+    int64_t iteration = 0;
+    double rate_override = -1.0;
+
+    std::vector<AlignedBuffer> slots;
+    AlignedBuffer scalars;
+
+    Dataset data;
+    int64_t rows = 0;
+    std::vector<Shape> weight_dimensions;  // beyond the rows, for each output
+
+    std::vector<std::unique_ptr<Plan>> plans;
+    uint64_t structure = 0;
+    std::vector<double> last_losses;
+
+    Plan& plan(int64_t batch, bool training);
+    double run(Plan& plan, const int64_t* row_list, int64_t first, int64_t count, const std::vector<float*>& predictions);
+    void check_target(size_t output);
+    void check_weights();
+    void check_given_weights();
+};
+
+namespace {
+
+bool integral(DType type) { return type != DType::float32; }
+
+// Plans of other batch sizes that are kept: the last short batch of an epoch, and evaluation.
+constexpr size_t kPlans = 6;
+
+}  // namespace
+
+Trainer::Trainer(Model& model, OptimizerPtr optimizer, std::vector<LossPtr> losses, std::vector<double> loss_weights, uint64_t seed)
+    : impl_(std::make_unique<Impl>(model, std::move(optimizer), std::move(losses))) {
+    Impl& t = *impl_;
+    require(t.optimizer != nullptr, "a trainer needs an optimizer");
+    const Graph& graph = t.model.graph;
+    require(t.losses.size() == graph.outputs.size(), "the model has ", graph.outputs.size(), " output(s), got ", t.losses.size(),
+            " loss(es); give one for each output");
+    require(loss_weights.empty() || loss_weights.size() == t.losses.size(), "expected ", t.losses.size(), " loss weight(s), got ",
+            loss_weights.size());
+    for (size_t o = 0; o < t.losses.size(); ++o) {
+        require(t.losses[o] != nullptr, "a trainer needs a loss for each output");
+        t.losses[o]->target_shape(graph.nodes[graph.outputs[o]].shape, graph.name(graph.outputs[o]));
+        t.scales.push_back(loss_weights.empty() ? 1.0f : static_cast<float>(loss_weights[o]));
+        require(std::isfinite(t.scales.back()), "loss weights must be finite numbers");
+    }
+    t.seed = seed;
+    t.last_losses.resize(t.losses.size());
+    const int64_t size = t.model.parameters.arena_size();
+    for (size_t i = 0; i < t.optimizer->slots().size(); ++i) {
+        t.slots.emplace_back(size * sizeof(float));
+        std::fill_n(t.slots.back().floats(), size, t.optimizer->initial(i));
+    }
+    t.scalars = AlignedBuffer(std::max<size_t>(1, t.optimizer->scalar_count()) * sizeof(float));
+}
+
+Trainer::~Trainer() = default;
+
+void Trainer::Impl::check_target(size_t o) {
+    const int node = model.graph.outputs[o];
+    const std::string& name = model.graph.name(node);
+    const Shape& output = model.graph.nodes[node].shape;
+    const Array& target = data.targets[o];
+    Shape expected = losses[o]->target_shape(output, name);
+    const bool same = target.shape.size() == expected.size() + 1 &&
+                      std::equal(expected.begin(), expected.end(), target.shape.begin() + 1);
+    require(same, "[", losses[o]->type(), "] expects targets of shape ", with_batch(expected), " for the output ",
+            with_batch(output), " of [", name, "], got ", to_string(target.shape));
+    require(target.shape[0] == rows, "[", losses[o]->type(), "] got ", target.shape[0], " targets for ", rows, " inputs");
+    if (losses[o]->target_type() == DType::int64 && !integral(target.type))
+        throw TypeError(concat("[", losses[o]->type(), "] expects integer class labels, got ", name_of(target.type)));
+    losses[o]->check_targets(target, output);
+}
+
+void Trainer::Impl::check_weights() {
+    const std::vector<Shape> before = weight_dimensions;
+    weight_dimensions.assign(losses.size(), {});
+    if (data.weights.data) check_given_weights();
+    if (weight_dimensions != before) plans.clear();
+}
+
+void Trainer::Impl::check_given_weights() {
+    const Shape& shape = data.weights.shape;
+    require(data.weights.type == DType::float32, "sample weights must be float32, got ", name_of(data.weights.type));
+    require(!shape.empty() && shape[0] == rows, "expected ", rows, " sample weights, one for each input, got shape ", to_string(shape));
+    for (size_t o = 0; o < losses.size(); ++o) {
+        const Shape& output = model.graph.nodes[model.graph.outputs[o]].shape;
+        const Shape beyond(shape.begin() + 1, shape.end());
+        const bool per_row = beyond.size() + 1 == output.size() && std::equal(beyond.begin(), beyond.end(), output.begin());
+        require(beyond.empty() || per_row, "sample weights have shape ", to_string(shape), "; for the output ", with_batch(output),
+                " they must be (N,) or ", with_batch(Shape(output.begin(), output.end() - 1)));
+        weight_dimensions[o] = beyond;
+    }
+    const float* w = static_cast<const float*>(data.weights.data);
+    for (int64_t i = 0, n = element_count(shape); i < n; ++i)
+        require(std::isfinite(w[i]) && w[i] >= 0.0f, "sample weights must be finite and not negative; number ", i, " is ", w[i]);
+}
+
+void Trainer::bind(const Dataset& data) {
+    Impl& t = *impl_;
+    const Dataset before = t.data;
+    const int64_t rows_before = t.rows;
+    try {
+        t.data = data;
+        t.rows = check_inputs(t.model.graph, data.inputs);
+        require(data.targets.size() == t.losses.size(), "the model has ", t.losses.size(), " output(s), got ", data.targets.size(),
+                " array(s) of targets");
+        for (size_t o = 0; o < t.losses.size(); ++o) t.check_target(o);
+        t.check_weights();
+    } catch (...) {
+        t.data = before;
+        t.rows = rows_before;
+        throw;
+    }
+}
+
+Plan& Trainer::Impl::plan(int64_t batch, bool training) {
+    if (structure != model.structure) {
+        plans.clear();
+        structure = model.structure;
+    }
+    const auto found = std::find_if(plans.begin(), plans.end(), [&](const auto& p) {
+        return p->request().batch == batch && p->request().training == training;
+    });
+    if (found != plans.end()) {
+        std::rotate(plans.begin(), found, found + 1);
+        return *plans.front();
+    }
+    PlanRequest request;
+    request.batch = batch;
+    request.training = request.backward = training;
+    request.outputs = model.graph.outputs;
+    for (const Shape& beyond : weight_dimensions) {
+        Shape& shape = request.weight_shapes.emplace_back(Shape{batch});
+        shape.insert(shape.end(), beyond.begin(), beyond.end());
+    }
+    request.losses = losses;
+    request.loss_scales = scales;
+    if (training) {
+        request.optimizer = optimizer;
+        for (AlignedBuffer& slot : slots) request.slots.push_back(slot.floats());
+        request.scalars = scalars.floats();
+    }
+    if (plans.size() >= kPlans) plans.pop_back();
+    plans.insert(plans.begin(), build_plan(model.graph, model.parameters, request));
+    return *plans.front();
+}
+
+double Trainer::Impl::run(Plan& p, const int64_t* row_list, int64_t first, int64_t count, const std::vector<float*>& predictions) {
+    if (row_list) {
+        for (int64_t i = 0; i < count; ++i)
+            require(row_list[i] >= 0 && row_list[i] < rows, "row ", row_list[i], " is not within the ", rows, " rows of the data");
+    }
+    require(predictions.empty() || predictions.size() == losses.size(), "expected memory for ", losses.size(), " output(s), got ",
+            predictions.size());
+    set_sources(p.data.inputs, data.inputs);
+    set_sources(p.data.targets, data.targets);
+    for (PlanData::Source& w : p.data.weights) w = {data.weights.data, data.weights.type};
+    for (size_t o = 0; o < losses.size(); ++o) p.data.outputs[o] = predictions.empty() ? nullptr : predictions[o];
+    p.data.rows = row_list;
+    p.data.first = first;
+    p.run(Plan::input, Plan::end, seed, static_cast<uint64_t>(iteration));
+    double total = 0.0;
+    for (size_t o = 0; o < losses.size(); ++o) total += last_losses[o] = p.loss_value(o);
+    return total;
+}
+
+namespace {
+
+void check_rows(int64_t rows, const int64_t* list, int64_t first, int64_t count) {
+    require(rows > 0, "bind() data to the trainer before stepping");
+    require(count > 0, "a step needs at least one row, got ", count);
+    require(list || (first >= 0 && count <= rows - first), "rows ", first, " to ", first + count, " are not within the ", rows,
+            " rows of the data");
+}
+
+}  // namespace
+
+double Trainer::train_step(const int64_t* rows, int64_t first, int64_t count, const std::vector<float*>& predictions) {
+    Impl& t = *impl_;
+    check_rows(t.rows, rows, first, count);
+    Plan& plan = t.plan(count, true);
+    t.optimizer->scalars(t.iteration, learning_rate(), t.scalars.floats());
+    const double loss = t.run(plan, rows, first, count, predictions);
+    ++t.iteration;
+    t.model.parameters.changed();
+    return loss;
+}
+
+double Trainer::test_step(const int64_t* rows, int64_t first, int64_t count, const std::vector<float*>& predictions) {
+    Impl& t = *impl_;
+    check_rows(t.rows, rows, first, count);
+    return t.run(t.plan(count, false), rows, first, count, predictions);
+}
+
+const std::vector<double>& Trainer::losses() const { return impl_->last_losses; }
+
+void Trainer::set_learning_rate(double rate) { impl_->rate_override = rate; }
+double Trainer::learning_rate() const {
+    return impl_->rate_override >= 0.0 ? impl_->rate_override : impl_->optimizer->learning_rate(impl_->iteration);
+}
+
+int64_t Trainer::iteration() const { return impl_->iteration; }
+void Trainer::set_iteration(int64_t iteration) { impl_->iteration = iteration; }
+
+std::vector<float*> Trainer::slots() {
+    std::vector<float*> pointers;
+    for (AlignedBuffer& slot : impl_->slots) pointers.push_back(slot.floats());
+    return pointers;
+}
+int64_t Trainer::parameter_arena_size() const { return impl_->model.parameters.arena_size(); }
+
+}  // namespace striate
