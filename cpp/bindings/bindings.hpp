@@ -1,0 +1,46 @@
+// What the files of this folder share.
+#pragma once
+
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <memory>
+
+#include "striate/striate.hpp"
+
+namespace striate::bindings {
+
+namespace py = pybind11;
+
+void register_errors(py::module_& m);
+void register_runtime(py::module_& m);
+void register_layers(py::module_& m);
+void register_losses(py::module_& m);
+void register_optimizers(py::module_& m);
+void register_model(py::module_& m);
+void register_trainer(py::module_& m);
+void register_io(py::module_& m);
+
+// Arguments of layers, losses and optimizers. `owner` is for messages: "Conv2D".
+Config to_config(const py::dict& arguments, const std::string& owner);
+py::dict to_dict(const Config& config);
+
+// pybind11 holds no pointer to const. Only const members are bound, so that nothing can change what this points to.
+template <class T>
+std::shared_ptr<T> without_const(const std::shared_ptr<const T>& pointer) {
+    return std::const_pointer_cast<T>(pointer);
+}
+
+inline py::tuple to_tuple(const Shape& shape) {
+    py::tuple result(shape.size());
+    for (size_t i = 0; i < shape.size(); ++i) result[i] = py::int_(shape[i]);
+    return result;
+}
+
+inline py::list to_tuples(const std::vector<Shape>& shapes) {
+    py::list result;
+    for (const Shape& shape : shapes) result.append(to_tuple(shape));
+    return result;
+}
+
+}  // namespace striate::bindings

@@ -1,0 +1,23 @@
+#include "bindings.hpp"
+
+namespace striate::bindings {
+
+void register_errors(py::module_&) {
+    // std::bad_alloc is MemoryError by pybind11's own table.
+    py::register_local_exception_translator([](std::exception_ptr pending) {
+        try {
+            if (pending) std::rethrow_exception(pending);
+        } catch (const TypeError& error) {
+            py::set_error(PyExc_TypeError, error.what());
+        } catch (const ValueError& error) {
+            py::set_error(PyExc_ValueError, error.what());
+        } catch (const FileError& error) {
+            // Python itself picks the subclass by errno: FileNotFoundError, PermissionError, ... A path need not be
+            // UTF-8.
+            py::object message = py::reinterpret_steal<py::object>(PyUnicode_DecodeFSDefault(error.what()));
+            PyErr_SetObject(PyExc_OSError, py::make_tuple(error.code(), message).ptr());
+        }
+    });
+}
+
+}  // namespace striate::bindings

@@ -1,0 +1,166 @@
+#include <cstring>
+
+#include "numpy.hpp"
+
+namespace striate::bindings {
+namespace {
+
+using SymbolHolder = std::shared_ptr<SymbolNode>;
+
+const ParameterInfo& parameter(const Model& model, size_t index) {
+    if (index >= model.parameters().size()) throw py::index_error("no such parameter");
+    return model.parameters()[index];
+}
+
+void set_value(Model& model, size_t index, const py::array& value) {
+    const ParameterInfo& info = parameter(model, index);
+    const Array array = borrow(value, info.name);
+    if (array.type != DType::float32) throw TypeError(info.name + " must be set from an array of float32");
+    require(array.shape == info.shape, "[", info.name, "] has shape ", to_string(info.shape), ", got ",
+            to_string(array.shape));
+    std::memcpy(info.value, array.data, sizeof(float) * static_cast<size_t>(element_count(info.shape)));
+}
+
+py::list nodes_of(const Model& model) {
+    py::list result;
+    for (const Graph::Node& node : model.graph().nodes)
+        result.append(py::make_tuple(node.layer, py::cast(node.inputs), to_tuple(node.shape)));
+    return result;
+}
+
+py::list layers_of(const Model& model) {
+    py::list result;
+    for (const Graph::LayerEntry& entry : model.graph().layers)
+        result.append(py::make_tuple(without_const(entry.layer), entry.name, entry.first_node));
+    return result;
+}
+
+void register_parameters(py::module_& m) {
+    py::class_<ParameterInfo>(m, "ParameterInfo")
+        .def_readonly("name", &ParameterInfo::name)
+        .def_property_readonly("shape", [](const ParameterInfo& info) { return to_tuple(info.shape); })
+        .def_readonly("layer", &ParameterInfo::layer)
+        .def_readonly("trainable", &ParameterInfo::trainable)
+        .def_readonly("frozen", &ParameterInfo::frozen);
+}
+
+}  // namespace
+
+void register_model(py::module_& m) {
+    register_parameters(m);
+
+    py::class_<Model>(m, "Model")
+        .def(py::init(
+                 [](const std::vector<SymbolHolder>& inputs, const std::vector<SymbolHolder>& outputs, uint64_t seed) {
+                     return Model({inputs.begin(), inputs.end()}, {outputs.begin(), outputs.end()}, seed);
+                 }),
+             py::arg("inputs"), py::arg("outputs"), py::arg("seed"))
+        .def_property_readonly("seed", &Model::seed)
+        .def_property_readonly("nodes", &nodes_of)
+        .def_property_readonly("layers", &layers_of)
+        .def_property_readonly("input_nodes", [](const Model& model) { return model.graph().inputs; })
+        .def_property_readonly("output_nodes", [](const Model& model) { return model.graph().outputs; })
+        .def(
+            "find_layer", [](const Model& model, const std::string& name) { return model.graph().find_layer(name); },
+            py::arg("name"))
+        .def_property_readonly("input_shapes", [](const Model& model) { return to_tuples(model.input_shapes()); })
+        .def_property_readonly("output_shapes", [](const Model& model) { return to_tuples(model.output_shapes()); })
+        .def("set_trainable", &Model::set_trainable, py::arg("layer"), py::arg("trainable"))
+        .def("trainable", &Model::trainable, py::arg("layer"))
+        .def("arena_bytes", &Model::arena_bytes, py::arg("batch"), py::arg("training"))
+        .def_property_readonly("parameters", [](const Model& model) { return model.parameters(); })
+        .def(
+            "value",
+            [](const Model& model, size_t index) {
+                const ParameterInfo& info = parameter(model, index);
+                return copy_to_numpy(info.value, info.shape);
+            },
+            py::arg("index"))
+        .def(
+            "gradient",
+            [](const Model& model, size_t index) -> py::object {
+                const ParameterInfo& info = parameter(model, index);
+                if (!info.gradient) return py::none();
+                return copy_to_numpy(info.gradient, info.shape);
+            },
+            py::arg("index"))
+        .def(
+            "set_values",
+            [](Model& model, const std::vector<std::pair<size_t, py::array>>& values) {
+                for (const auto& [index, value] : values) set_value(model, index, value);
+                model.parameters_changed();
+            },
+            py::arg("values"))
+        // In what follows the GIL is released while the core computes: it sees borrowed memory and no Python object.
+        .def(
+            "predict_into",
+            [](const Model& model, const std::vector<py::array>& inputs, int64_t batch_size,
+               const std::vector<py::array>& outputs) {
+                const std::vector<Array> arrays = borrow_all(inputs, "predict: x");
+                const std::vector<Shape> shapes = model.output_shapes();
+                require(outputs.size() == shapes.size(), "predict: the model has ", shapes.size(),
+                        " outputs, got memory for ", outputs.size());
+                std::vector<float*> memory;
+                for (size_t i = 0; i < outputs.size(); ++i) {
+                    Shape shape = shapes[i];
+                    shape.insert(shape.begin(), arrays.empty() || arrays[0].shape.empty() ? 0 : arrays[0].shape[0]);
+                    memory.push_back(borrow_output(outputs[i], shape, "predict: out"));
+                }
+                py::gil_scoped_release release;
+                model.predict_into(arrays, batch_size, memory);
+            },
+            py::arg("inputs"), py::arg("batch_size"), py::arg("outputs"))
+        .def(
+            "predict_nodes",
+            [](const Model& model, const std::vector<py::array>& inputs, const std::vector<int>& nodes,
+               int64_t batch_size) {
+                const std::vector<Array> arrays = borrow_all(inputs, "feature_maps: x");
+                std::vector<Tensor> result;
+                {
+                    py::gil_scoped_release release;
+                    result = model.predict_nodes(arrays, nodes, batch_size);
+                }
+                return to_numpy(std::move(result));
+            },
+            py::arg("inputs"), py::arg("nodes"), py::arg("batch_size"))
+        .def(
+            "forward",
+            [](Model& model, const std::vector<py::array>& inputs, bool training) {
+                const std::vector<Array> arrays = borrow_all(inputs, "forward: x");
+                std::vector<Tensor> result;
+                {
+                    py::gil_scoped_release release;
+                    result = model.forward(arrays, training);
+                }
+                return to_numpy(std::move(result));
+            },
+            py::arg("inputs"), py::arg("training"))
+        .def(
+            "backward",
+            [](Model& model, const std::vector<py::array>& output_gradients) {
+                const std::vector<Array> arrays = borrow_all(output_gradients, "backward: grad_output");
+                std::vector<Tensor> result;
+                {
+                    py::gil_scoped_release release;
+                    result = model.backward(arrays);
+                }
+                return to_numpy(std::move(result));
+            },
+            py::arg("output_gradients"))
+        .def(
+            "node_gradients",
+            [](Model& model, const std::vector<py::array>& inputs, const std::vector<py::array>& output_gradients,
+               const std::vector<int>& nodes) {
+                const std::vector<Array> arrays = borrow_all(inputs, "node_gradients: x");
+                const std::vector<Array> gradients = borrow_all(output_gradients, "node_gradients: grad_output");
+                Model::NodeGradients result;
+                {
+                    py::gil_scoped_release release;
+                    result = model.node_gradients(arrays, gradients, nodes);
+                }
+                return py::make_tuple(to_numpy(std::move(result.values)), to_numpy(std::move(result.gradients)));
+            },
+            py::arg("inputs"), py::arg("output_gradients"), py::arg("nodes"));
+}
+
+}  // namespace striate::bindings

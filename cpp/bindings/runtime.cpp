@@ -1,0 +1,46 @@
+#include "numpy.hpp"
+
+namespace striate::bindings {
+
+void register_runtime(py::module_& m) {
+    m.def("runtime_info", [] {
+        const RuntimeInfo info = runtime_info();
+        py::dict result;
+        result["version"] = info.version;
+        result["compiler"] = info.compiler;
+        result["isa"] = info.isa;
+        result["openmp"] = info.openmp;
+        result["cuda"] = info.cuda;
+        result["available_isas"] = info.available_isas;
+        result["threads"] = info.threads;
+        return result;
+    });
+    m.def("set_num_threads", &set_num_threads, py::arg("count"));
+    m.def("get_num_threads", &get_num_threads);
+    m.def("set_seed", &set_seed, py::arg("seed"));
+    m.def("next_seed", &next_seed);
+
+    m.def("initializer_names", &initializer_names);
+    m.def("check_initializer", &check_initializer, py::arg("initializer"), py::arg("owner"));
+    m.def(
+        "initialize",
+        [](const std::string& initializer, Shape shape, uint64_t seed) {
+            Tensor result(std::move(shape));
+            {
+                // Numbers are drawn into memory of the core's own.
+                py::gil_scoped_release release;
+                initialize(initializer, result.shape(), seed, 0, result.data(), initializer);
+            }
+            return to_numpy(std::move(result));
+        },
+        py::arg("initializer"), py::arg("shape"), py::arg("seed"));
+    m.def(
+        "permutation",
+        [](uint64_t seed, uint64_t epoch, int64_t count) {
+            const std::vector<int64_t> order = permutation(seed, epoch, count);
+            return py::array_t<int64_t>(static_cast<py::ssize_t>(order.size()), order.data());
+        },
+        py::arg("seed"), py::arg("epoch"), py::arg("count"));
+}
+
+}  // namespace striate::bindings

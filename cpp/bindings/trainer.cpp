@@ -1,0 +1,148 @@
+#include <cstring>
+
+#include "numpy.hpp"
+
+namespace striate::bindings {
+namespace {
+
+// A trainer with the arrays that it works on, bound once: a step is then one call with two integers.
+class BoundTrainer {
+  public:
+    BoundTrainer(Model& model, OptimizerPtr optimizer, std::vector<LossPtr> losses, std::vector<double> loss_weights,
+                 uint64_t seed)
+        : model_(model), trainer_(model, std::move(optimizer), std::move(losses), std::move(loss_weights), seed) {}
+
+    Trainer& trainer() { return trainer_; }
+
+    void bind(std::vector<py::array> inputs, std::vector<py::array> targets, std::optional<py::array> weights) {
+        Dataset data;
+        data.inputs = borrow_all(inputs, "x");
+        data.targets = borrow_all(targets, "y");
+        if (weights) data.weights = borrow(*weights, "sample_weight");
+        {
+            // Labels may be checked one by one, and nothing here is a Python object.
+            py::gil_scoped_release release;
+            trainer_.bind(data);
+        }
+        count_ = data.inputs.empty() ? 0 : data.inputs[0].shape[0];
+        inputs_ = std::move(inputs);
+        targets_ = std::move(targets);
+        weights_ = std::move(weights);
+        set_rows(std::nullopt);
+        set_predictions({}, 0);
+    }
+
+    void set_rows(std::optional<py::array> rows) {
+        if (rows) {
+            const Array array = borrow(*rows, "rows");
+            if (array.type != DType::int64) throw TypeError("rows must be an array of int64");
+            require(array.shape.size() == 1, "rows must be 1-D, got ", to_string(array.shape));
+            const auto* first = static_cast<const int64_t*>(array.data);
+            for (int64_t i = 0; i < array.shape[0]; ++i)
+                require(first[i] >= 0 && first[i] < count_, "rows names row ", first[i], " of arrays of ", count_,
+                        " rows");
+            row_count_ = array.shape[0];
+        }
+        rows_ = std::move(rows);
+    }
+
+    // From now on the outputs of the step on rows [first, first + count) go to row `first - base` of these arrays.
+    void set_predictions(std::vector<py::array> buffers, int64_t base) {
+        std::vector<float*> memory;
+        std::vector<int64_t> strides;
+        const std::vector<Shape> shapes = model_.output_shapes();
+        require(buffers.empty() || buffers.size() == shapes.size(), "predictions: the model has ", shapes.size(),
+                " outputs, got ", buffers.size(), " arrays");
+        int64_t rows = 0;
+        for (size_t i = 0; i < buffers.size(); ++i) {
+            require(buffers[i].ndim() > 0 && (i == 0 || buffers[i].shape(0) == rows),
+                    "predictions differ in their rows");
+            rows = buffers[i].shape(0);
+            Shape shape = shapes[i];
+            strides.push_back(element_count(shape));
+            shape.insert(shape.begin(), rows);
+            memory.push_back(borrow_output(buffers[i], shape, "predictions"));
+        }
+        buffers_ = std::move(buffers);
+        memory_ = std::move(memory);
+        strides_ = std::move(strides);
+        at_.resize(memory_.size());
+        base_ = base;
+        buffer_rows_ = rows;
+    }
+
+    double step(bool train, int64_t first, int64_t count) {
+        const int64_t available = rows_ ? row_count_ : count_;
+        require(count >= 1 && first >= 0 && first <= available - count, "a step on rows [", first, ", ", first + count,
+                ") of ", available, "; bind the arrays and set the rows first");
+        if (!memory_.empty())
+            require(first >= base_ && first - base_ <= buffer_rows_ - count, "a step on rows [", first, ", ",
+                    first + count, ") with predictions for [", base_, ", ", base_ + buffer_rows_, ")");
+        for (size_t i = 0; i < memory_.size(); ++i) at_[i] = memory_[i] + (first - base_) * strides_[i];
+        const int64_t* rows = rows_ ? static_cast<const int64_t*>(rows_->data()) + first : nullptr;
+        // The step sees the memory of arrays that this object keeps alive, and no Python object.
+        py::gil_scoped_release release;
+        return train ? trainer_.train_step(rows, first, count, at_) : trainer_.test_step(rows, first, count, at_);
+    }
+
+    py::array slot(size_t index) {
+        const std::vector<float*> slots = trainer_.slots();
+        if (index >= slots.size()) throw py::index_error("no such slot");
+        return copy_to_numpy(slots[index], {trainer_.parameter_arena_size()});
+    }
+
+    void set_slot(size_t index, const py::array& value) {
+        const std::vector<float*> slots = trainer_.slots();
+        if (index >= slots.size()) throw py::index_error("no such slot");
+        const Array array = borrow(value, "slot");
+        if (array.type != DType::float32) throw TypeError("slot must be an array of float32");
+        require(array.shape == Shape{trainer_.parameter_arena_size()}, "a slot has shape (",
+                trainer_.parameter_arena_size(), ",), got ", to_string(array.shape));
+        std::memcpy(slots[index], array.data, sizeof(float) * static_cast<size_t>(array.shape[0]));
+    }
+
+  private:
+    Model& model_;
+    Trainer trainer_;
+    std::vector<py::array> inputs_, targets_, buffers_;
+    std::optional<py::array> weights_, rows_;
+    std::vector<float*> memory_, at_;
+    std::vector<int64_t> strides_;
+    int64_t count_ = 0, row_count_ = 0, base_ = 0, buffer_rows_ = 0;
+};
+
+}  // namespace
+
+void register_trainer(py::module_& m) {
+    py::class_<BoundTrainer>(m, "Trainer")
+        .def(py::init([](Model& model, const std::shared_ptr<Optimizer>& optimizer,
+                         const std::vector<std::shared_ptr<Loss>>& losses, std::vector<double> loss_weights,
+                         uint64_t seed) {
+                 return std::make_unique<BoundTrainer>(model, optimizer,
+                                                       std::vector<LossPtr>(losses.begin(), losses.end()),
+                                                       std::move(loss_weights), seed);
+             }),
+             py::arg("model"), py::arg("optimizer"), py::arg("losses"), py::arg("loss_weights"), py::arg("seed"),
+             py::keep_alive<1, 2>())
+        .def("bind", &BoundTrainer::bind, py::arg("inputs"), py::arg("targets"), py::arg("weights") = py::none())
+        .def("set_rows", &BoundTrainer::set_rows, py::arg("rows"))
+        .def("set_predictions", &BoundTrainer::set_predictions, py::arg("buffers"), py::arg("base"))
+        .def(
+            "train_step", [](BoundTrainer& t, int64_t first, int64_t count) { return t.step(true, first, count); },
+            py::arg("first"), py::arg("count"))
+        .def(
+            "test_step", [](BoundTrainer& t, int64_t first, int64_t count) { return t.step(false, first, count); },
+            py::arg("first"), py::arg("count"))
+        .def_property_readonly("losses", [](BoundTrainer& t) { return t.trainer().losses(); })
+        .def_property(
+            "learning_rate", [](BoundTrainer& t) { return t.trainer().learning_rate(); },
+            [](BoundTrainer& t, double rate) { t.trainer().set_learning_rate(rate); })
+        .def_property(
+            "iteration", [](BoundTrainer& t) { return t.trainer().iteration(); },
+            [](BoundTrainer& t, int64_t iteration) { t.trainer().set_iteration(iteration); })
+        .def_property_readonly("slot_count", [](BoundTrainer& t) { return t.trainer().slots().size(); })
+        .def("slot", &BoundTrainer::slot, py::arg("index"))
+        .def("set_slot", &BoundTrainer::set_slot, py::arg("index"), py::arg("value"));
+}
+
+}  // namespace striate::bindings
