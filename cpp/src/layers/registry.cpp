@@ -1,0 +1,45 @@
+// The table of layers. A row is `row<Conv2D>()`: the name that Conv2D::kType gives, and how to make one from its
+// arguments. A new layer needs its include here and one row; a row that is missing cannot be loaded from a file nor
+// made from Python.
+#include "striate/layer.hpp"
+#include "striate/layers/input_layer.hpp"
+#include "suggest.hpp"
+
+namespace striate {
+namespace {
+
+struct Row {
+    const char* type;
+    LayerPtr (*make)(const Config& config, const std::string& name);
+};
+
+template <class L>
+LayerPtr make(const Config& config, const std::string& name) {
+    const std::string owner = name.empty() ? snake_case(L::kType) : name;
+    return std::make_shared<const L>(read_fields<typename L::Options>(config, owner), name);
+}
+
+template <class L>
+constexpr Row row() {
+    return {L::kType, make<L>};
+}
+
+constexpr Row kRows[] = {
+    row<InputLayer>(),
+};
+
+}  // namespace
+
+LayerPtr make_layer(const std::string& type, const Config& config, const std::string& name) {
+    for (const Row& candidate : kRows)
+        if (type == candidate.type) return candidate.make(config, name);
+    fail("there is no layer type ", quoted(type), "; ", suggestion(type, layer_types()));
+}
+
+std::vector<std::string> layer_types() {
+    std::vector<std::string> types;
+    for (const Row& candidate : kRows) types.emplace_back(candidate.type);
+    return types;
+}
+
+}  // namespace striate

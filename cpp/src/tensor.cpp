@@ -1,0 +1,89 @@
+#include "striate/tensor.hpp"
+
+#include <cstring>
+#include <limits>
+#include <new>
+
+#include "striate/error.hpp"
+
+namespace striate {
+namespace {
+
+constexpr std::align_val_t kAlignment{64};
+
+std::string parenthesised(const char* first, const Shape& shape) {
+    std::string text = first;
+    for (int64_t size : shape) text += (text.empty() ? "" : ", ") + std::to_string(size);
+    const bool single = shape.size() + (*first ? 1 : 0) == 1;
+    return "(" + text + (single ? ",)" : ")");
+}
+
+}  // namespace
+
+size_t byte_size(DType type) {
+    switch (type) {
+        case DType::uint8:
+            return 1;
+        case DType::float32:
+        case DType::int32:
+            return 4;
+        case DType::int64:
+            return 8;
+    }
+    fail("unknown element type ", static_cast<int>(type));
+}
+
+const char* name_of(DType type) {
+    switch (type) {
+        case DType::float32:
+            return "float32";
+        case DType::uint8:
+            return "uint8";
+        case DType::int32:
+            return "int32";
+        case DType::int64:
+            return "int64";
+    }
+    fail("unknown element type ", static_cast<int>(type));
+}
+
+std::string to_string(const Shape& shape) {
+    return parenthesised("", shape);
+}
+std::string with_batch(const Shape& shape) {
+    return parenthesised("N", shape);
+}
+
+int64_t element_count(const Shape& shape) {
+    bool empty = false;
+    for (int64_t size : shape) {
+        require(size >= 0, "shape ", to_string(shape), " has a negative size");
+        empty |= size == 0;
+    }
+    if (empty) return 0;
+    int64_t count = 1;
+    for (int64_t size : shape) {
+        require(count <= std::numeric_limits<int64_t>::max() / size, "shape ", to_string(shape),
+                " has more elements than 64 bits can count");
+        count *= size;
+    }
+    return count;
+}
+
+AlignedBuffer::AlignedBuffer(size_t bytes) : size_(bytes) {
+    if (bytes > static_cast<size_t>(std::numeric_limits<std::ptrdiff_t>::max())) throw std::bad_alloc();
+    data_.reset(static_cast<std::byte*>(::operator new(bytes ? bytes : 1, kAlignment)));
+    std::memset(data_.get(), 0, bytes);
+}
+
+void AlignedBuffer::Free::operator()(std::byte* p) const {
+    ::operator delete(p, kAlignment);
+}
+
+Tensor::Tensor(Shape shape) : shape_(std::move(shape)), size_(element_count(shape_)) {
+    if (size_ > std::numeric_limits<std::ptrdiff_t>::max() / static_cast<int64_t>(sizeof(float)))
+        throw std::bad_alloc();
+    buffer_ = AlignedBuffer(static_cast<size_t>(size_) * sizeof(float));
+}
+
+}  // namespace striate

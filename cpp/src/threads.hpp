@@ -1,0 +1,22 @@
+// How many threads a process may use, read from its environment and the container it runs in.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace striate {
+
+constexpr int kMaxThreads = 1024;
+
+// The value of STRIATE_NUM_THREADS as a number. Throws ValueError, naming the variable, unless it is a whole number
+// from 1 to kMaxThreads.
+int parse_num_threads(const std::string& text);
+
+// The CPUs' worth of time that control groups leave this process, rounded up, or nothing where there is no limit.
+// `root` is the file system to look in (Linux kernel documentation: admin-guide/cgroup-v2, scheduler/sched-bwc).
+std::optional<int> cgroup_cpu_quota(const std::string& root = "");
+
+// STRIATE_NUM_THREADS, or else the least of the affinity mask, the quota and the machine's CPUs.
+int default_num_threads();
+
+}  // namespace striate
