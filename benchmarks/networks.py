@@ -1,0 +1,140 @@
+"""The networks of the benchmarks, described once and built in each framework.
+
+A network is a list of rows; strings and numbers only, so that no framework's defaults can slip in between. All convolutions
+are 3x3 with `same` padding and stride 1 unless a row says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Network:
+    name: str
+    input_shape: tuple[int, int, int]
+    batch: int
+    classes: int
+    rows: tuple[Row, ...]
+    what: str
+
+
+def _course() -> tuple[Row, ...]:
+    rows: list[Row] = []
+    for filters in (16, 32, 64):
+        rows += [("conv", filters), ("bn",), ("relu",), ("pool",)]
+    return (*rows, ("flatten",), ("dense", 64), ("relu",), ("dense", 10))
+
+
+def _vgg() -> tuple[Row, ...]:
+    rows: list[Row] = []
+    for filters in (64, 128, 256):
+        rows += [("conv", filters), ("relu",), ("conv", filters), ("relu",), ("pool",)]
+    return (*rows, ("flatten",), ("dense", 256), ("relu",), ("dense", 10))
+
+
+def _resnet18() -> tuple[Row, ...]:
+    rows: list[Row] = [("conv-nobias", 64, 1), ("bn",), ("relu",)]
+    for stage, filters in enumerate((64, 128, 256, 512)):
+        for block in range(2):
+            rows.append(("residual", filters, 2 if stage > 0 and block == 0 else 1))
+    return (*rows, ("global-average",), ("dense", 10))
+
+
+NETWORKS = {
+    n.name: n
+    for n in (
+        Network("tiny", (8, 8, 1), 32, 10,
+                (("conv", 8), ("relu",), ("pool",), ("conv", 16), ("relu",), ("pool",), ("flatten",), ("dense", 10)),
+                "two small convolutions on 8x8 digits"),
+        Network("lenet", (28, 28, 1), 64, 10,
+                (("conv-valid", 32), ("relu",), ("pool",), ("conv-valid", 64), ("relu",), ("pool",), ("flatten",),
+                 ("dense", 128), ("relu",), ("dense", 10)),
+                "LeNet's plan with 32 and 64 3x3 filters on 28x28"),
+        Network("course", (64, 64, 1), 32, 10, _course(), "three times convolution, BN, ReLU, pool on 64x64"),
+        Network("vgg", (32, 32, 3), 64, 10, _vgg(), "VGG 64-64-128-128-256-256 on 32x32"),
+        Network("resnet18", (32, 32, 3), 32, 10, _resnet18(), "ResNet-18 with a 3x3 stem on 32x32"),
+    )
+}  # fmt: skip
+
+
+def build_striate(network: Network, seed: int = 0) -> Any:
+    import striate as st
+    from striate import layers as L
+
+    x = inputs = L.Input(network.input_shape)
+
+    def conv(x: Any, filters: int, size: int = 3, strides: int = 1, padding: str = "same", bias: bool = True) -> Any:
+        return L.Conv2D(filters, size, strides=strides, padding=padding, use_bias=bias)(x)
+
+    def residual(x: Any, filters: int, strides: int) -> Any:
+        y = L.ReLU()(L.BatchNormalization()(conv(x, filters, 3, strides, bias=False)))
+        y = L.BatchNormalization()(conv(y, filters, bias=False))
+        if strides != 1 or x.shape[-1] != filters:
+            x = L.BatchNormalization()(conv(x, filters, 1, strides, bias=False))
+        return L.ReLU()(L.Add()([y, x]))
+
+    for kind, *args in network.rows:
+        if kind == "conv":
+            x = conv(x, *args)
+        elif kind == "conv-valid":
+            x = conv(x, *args, padding="valid")
+        elif kind == "conv-nobias":
+            x = conv(x, args[0], 3, args[1], bias=False)
+        elif kind == "residual":
+            x = residual(x, *args)
+        elif kind == "dense":
+            x = L.Dense(*args)(x)
+        else:
+            layer = {"bn": L.BatchNormalization, "relu": L.ReLU, "flatten": L.Flatten,
+                     "global-average": L.GlobalAveragePooling2D}.get(kind)  # fmt: skip
+            x = layer()(x) if layer else L.MaxPooling2D(2)(x)
+    return st.Model(inputs, x, seed=seed)
+
+
+def build_torch(network: Network) -> Any:
+    import torch
+    from torch import nn
+
+    class Residual(nn.Module):
+        def __init__(self, channels: int, filters: int, strides: int) -> None:
+            super().__init__()
+            self.main = nn.Sequential(
+                nn.Conv2d(channels, filters, 3, strides, 1, bias=False), nn.BatchNorm2d(filters), nn.ReLU(inplace=True),
+                nn.Conv2d(filters, filters, 3, 1, 1, bias=False), nn.BatchNorm2d(filters))  # fmt: skip
+            plain = strides == 1 and channels == filters
+            self.side = nn.Identity() if plain else nn.Sequential(
+                nn.Conv2d(channels, filters, 1, strides, bias=False), nn.BatchNorm2d(filters))  # fmt: skip
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.relu_(self.main(x) + self.side(x))
+
+    height, width, channels = network.input_shape
+    modules: list[Any] = []
+    features = 0
+    for kind, *args in network.rows:
+        if kind in ("conv", "conv-valid", "conv-nobias"):
+            padding = 0 if kind == "conv-valid" else 1
+            modules.append(nn.Conv2d(channels, args[0], 3, padding=padding, bias=kind != "conv-nobias"))
+            channels, height, width = args[0], height - 2 + 2 * padding, width - 2 + 2 * padding
+        elif kind == "residual":
+            modules.append(Residual(channels, *args))
+            channels, height, width = args[0], -(-height // args[1]), -(-width // args[1])
+        elif kind == "pool":
+            modules.append(nn.MaxPool2d(2))
+            height, width = height // 2, width // 2
+        elif kind == "flatten":
+            modules.append(nn.Flatten())
+            features = channels * height * width
+        elif kind == "global-average":
+            modules += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+            features = channels
+        elif kind == "dense":
+            modules.append(nn.Linear(features, args[0]))
+            features = args[0]
+        else:
+            modules.append(nn.BatchNorm2d(channels) if kind == "bn" else nn.ReLU(inplace=True))
+    return nn.Sequential(*modules)
