@@ -1,0 +1,121 @@
+"""True and false positives and negatives of every class, and their averages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.metrics._sums import add_to_bins
+from striate.metrics.base import FloatArray, IntArray
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Weighted counts of C classes, each seen as "this class against the rest"; every array is `(C,)`."""
+
+    tp: FloatArray
+    fp: FloatArray
+    fn: FloatArray
+    tn: FloatArray
+    seen: BoolArray  # classes that occur among labels or predictions
+
+    @property
+    def support(self) -> FloatArray:
+        return self.tp + self.fn
+
+
+# The numerator and the denominator of a ratio of counts.
+Ratio = Callable[[Counts], tuple[FloatArray, FloatArray]]
+
+
+def divide(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    """The quotient, and 0 where the denominator is 0 (scikit-learn's `zero_division=0`)."""
+    empty = denominator == 0.0
+    quotient: FloatArray = np.where(empty, 0.0, numerator / np.where(empty, 1.0, denominator))
+    return quotient
+
+
+def average_ratio(counts: Counts, ratio: Ratio, average: str | None, left_out: Sequence[int] = ()) -> FloatArray:
+    """A ratio of counts, of each class `(C,)` or averaged `()` as scikit-learn does.
+
+    Args:
+        average: None, "micro", "macro" (over the classes that occur) or "weighted" (by support).
+        left_out: classes that no average takes in.
+    """
+    numerator, denominator = ratio(counts)
+    each = divide(numerator, denominator)
+    if average is None:
+        return each
+    among = ~np.isin(np.arange(each.size), left_out)
+    if average == "micro":
+        return divide(numerator[among].sum(), denominator[among].sum())
+    shares = np.where(among & counts.seen, 1.0 if average == "macro" else counts.support, 0.0)
+    return divide((each * shares).sum(), shares.sum())
+
+
+class ConfusionTally:
+    """A growing confusion matrix: rows are true classes, columns predicted ones."""
+
+    def __init__(self, num_classes: int = 0) -> None:
+        self.matrix: FloatArray = np.zeros((num_classes, num_classes))
+        self.seen: BoolArray = np.zeros(num_classes, np.bool_)
+
+    def add(self, true: IntArray, pred: IntArray, weight: FloatArray | None, num_classes: int | None) -> None:
+        """Add M items. Without `num_classes` the matrix grows to the highest label, and to two classes at least."""
+        if num_classes is None:
+            num_classes = 1 + max((int(labels.max()) for labels in (true, pred) if labels.size), default=1)
+        self._grow(max(num_classes, 2))
+        size = self.seen.size
+        add_to_bins(self.matrix.reshape(-1), true * size + pred, weight)
+        self.seen[true] = True
+        self.seen[pred] = True
+
+    def counts(self) -> Counts:
+        tp = self.matrix.diagonal().copy()
+        # Nothing is subtracted below: with weights, rounding would leave a trace of weight where there is none.
+        wrong = self.matrix.copy()
+        np.fill_diagonal(wrong, 0.0)
+        return Counts(tp, wrong.sum(axis=0), wrong.sum(axis=1), _sums_without_cross(self.matrix), self.seen)
+
+    def _grow(self, num_classes: int) -> None:
+        if (more := num_classes - self.seen.size) > 0:
+            self.matrix = np.pad(self.matrix, (0, more))
+            self.seen = np.pad(self.seen, (0, more))
+
+
+class LabelTally:
+    """Counts of C labels that an item may bear independently, at one threshold."""
+
+    def __init__(self) -> None:
+        self.bins: FloatArray = np.zeros(0)
+
+    def add(self, true: BoolArray, pred: BoolArray, weight: FloatArray | None) -> None:
+        """Add M items, `true` and `pred` being `(M, C)`."""
+        items, classes = true.shape
+        if not self.bins.size:
+            self.bins = np.zeros(4 * classes)
+        bins = 4 * np.arange(classes) + 2 * true.astype(np.int64) + pred
+        weights = None if weight is None else np.repeat(weight, classes)
+        add_to_bins(self.bins, bins.reshape(items * classes), weights)
+
+    def counts(self) -> Counts:
+        tn, fp, fn, tp = self.bins.reshape(-1, 4).T
+        return Counts(tp, fp, fn, tn, np.ones(tp.size, np.bool_))
+
+
+def _sums_without_cross(matrix: FloatArray) -> FloatArray:
+    """For each i the sum of `matrix` without row i and column i, as four blocks of running sums."""
+    size = len(matrix)
+    blocks = np.zeros((2, 2, size + 2, size + 2))  # from the top or bottom, from the left or right
+    for up in (0, 1):
+        for left in (0, 1):
+            turned = matrix[:: 1 - 2 * up, :: 1 - 2 * left].cumsum(axis=0).cumsum(axis=1)
+            blocks[up, left, 1:-1, 1:-1] = turned[:: 1 - 2 * up, :: 1 - 2 * left]
+    i = np.arange(size)
+    total: FloatArray = sum(blocks[up, left, i + 2 * up, i + 2 * left] for up in (0, 1) for left in (0, 1))
+    return total

@@ -1,0 +1,175 @@
+"""Areas under the ROC and the precision-recall curve, exact."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.metrics._counts import BoolArray
+from striate.metrics._inputs import AnyArray, flatten, flatten_multi_label
+from striate.metrics.base import FloatArray, Metric
+
+AVERAGES = ("macro", "micro", "weighted", None)
+
+
+class AUC(Metric):
+    """Area under the ROC curve, or under the precision-recall curve as average precision.
+
+    Exact, not by thresholds: the scores of the whole epoch are kept (8 bytes or so a score), sorted once in `result`.
+
+    - ROC: the probability that a positive has a higher score than a negative, ties counting half (the Mann-Whitney
+      statistic; Hanley & McNeil 1982).
+    - PR: average precision, the sum of precision times the step in recall over the distinct scores.
+
+    With one score an item, `(N,)` or `(N, 1)`, or with two, `(N, 2)`, it is the area for class 1. With C scores each
+    class is taken against the rest and the areas are averaged. Logits of C classes are turned into log-odds of the
+    softmax first, since a class's logit alone does not order items by probability; one logit, or with `multi_label`
+    each, orders them as it is.
+
+    Args:
+        num_thresholds: taken for Keras's sake; there are no thresholds here, so it changes nothing.
+        curve: "ROC" or "PR".
+        name: key in the logs.
+        multi_label: whether an item may bear several labels: `y_true` is `(N, C)` of 0 and 1.
+        average: over the classes of `(N, C)`: "macro" (plain mean), "weighted" (by positives), "micro" (all scores
+            in one curve), or None for an array `(C,)`.
+        class_id: give the area of this class alone.
+        from_logits: see `Metric`.
+
+    A class without a positive or without a negative has no ROC curve: its area is NaN and no average counts it; the
+    same of a class without a positive under PR, but its own value is 0 there, as in scikit-learn. NaN scores make NaN.
+    """
+
+    default_name = "auc"
+
+    def __init__(
+        self,
+        num_thresholds: int | None = None,
+        curve: str = "ROC",
+        name: str | None = None,
+        *,
+        multi_label: bool = False,
+        average: str | None = "macro",
+        class_id: int | None = None,
+        from_logits: bool | None = None,
+    ) -> None:
+        super().__init__(name, from_logits=from_logits)
+        if curve not in ("ROC", "PR"):
+            raise ValueError(f"AUC: curve must be 'ROC' or 'PR', got {curve!r}")
+        if average not in AVERAGES:
+            raise ValueError(f"AUC: average must be one of {', '.join(map(repr, AVERAGES))}, got {average!r}")
+        if class_id is not None and class_id < 0:
+            raise ValueError(f"AUC: class_id must be at least 0, got {class_id}")
+        self.curve, self.average, self.multi_label, self.class_id = curve, average, multi_label, class_id
+        self.reset_state()
+
+    def bind(self, from_logits: bool, output_shape: Sequence[int | None]) -> None:
+        super().bind(from_logits, output_shape)
+        scores = output_shape[-1]
+        if self.class_id is not None and scores is not None and self.class_id >= max(scores, 2):
+            raise ValueError(
+                f"AUC '{self.name}': class_id {self.class_id} is not one of the classes of output {tuple(output_shape)}"
+            )
+
+    def reset_state(self) -> None:
+        self._true: list[AnyArray] = []  # (M,) classes, or (M, C) marks
+        self._scores: list[AnyArray] = []  # (M,) or (M, C)
+        self._weights: list[FloatArray] = []
+
+    def update_state(
+        self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> None:
+        owner = f"AUC '{self.name}'"
+        true: AnyArray
+        if self.multi_label:
+            true, scores, weight = flatten_multi_label(owner, y_true, y_pred, sample_weight)
+        else:
+            if np.asarray(y_pred).dtype.kind in "biu":
+                y_pred = np.asarray(y_pred, np.float64)
+            items = flatten(owner, y_true, y_pred, sample_weight)
+            true, scores, weight = items.true.astype(np.int32), items.pred, items.weight
+        if self._scores and self._scores[0].shape[1:] != scores.shape[1:]:
+            raise ValueError(f"{owner} has scores of shape {self._scores[0].shape}, now got y_pred {np.shape(y_pred)}")
+        self._true.append(true)
+        self._scores.append(scores.copy())  # the caller may reuse its buffer
+        self._weights.append(np.ones(len(true)) if weight is None else weight)
+
+    def result(self) -> float | FloatArray:
+        """The area; NaN before any data."""
+        if not self._scores:
+            return math.nan
+        chosen = 1 if self.class_id is None else self.class_id
+        classes = 2 if self._scores[0].ndim == 1 else self._scores[0].shape[1]
+        if self.class_id is not None and chosen >= classes:
+            raise ValueError(f"AUC '{self.name}': class_id {chosen} is not one of {classes} classes")
+        true, scores = np.concatenate(self._true), np.concatenate(self._scores)
+        weight = np.concatenate(self._weights)
+        if scores.ndim == 1:
+            scores = np.stack((-scores, scores), axis=1)
+            return self._area(true == chosen, scores[:, chosen], weight)
+        marks: BoolArray = true if self.multi_label else true[:, None] == np.arange(classes)
+        if self.from_logits and not self.multi_label:
+            scores = softmax_log_odds(scores)
+        if self.class_id is not None or (classes == 2 and not self.multi_label and self.average is not None):
+            return self._area(marks[:, chosen], scores[:, chosen], weight)
+        if self.average == "micro":
+            return self._area(marks.reshape(-1), scores.reshape(-1), np.repeat(weight, classes))
+        each = np.array([self._area(marks[:, c], scores[:, c], weight) for c in range(classes)])
+        if self.average is None:
+            return each
+        positive = weight @ marks
+        defined = (positive > 0) & ((self.curve == "PR") | (weight @ ~marks > 0))
+        shares = np.where(defined, positive if self.average == "weighted" else 1.0, 0.0)
+        if not defined.any():
+            return math.nan if self.curve == "ROC" else 0.0
+        return float(each[defined] @ shares[defined] / shares.sum())
+
+    def _area(self, positive: BoolArray, scores: AnyArray, weight: FloatArray) -> float:
+        return (roc_area if self.curve == "ROC" else average_precision)(positive, scores, weight)
+
+
+def roc_area(positive: BoolArray, scores: AnyArray, weight: FloatArray) -> float:
+    """Weighted share of (positive, negative) pairs in the right order, ties counting half; NaN without pairs."""
+    if np.isnan(scores).any():
+        return math.nan
+    true, false = _weight_by_score(positive, scores, weight)
+    below = np.concatenate(([0.0], np.cumsum(false)[:-1]))
+    pairs = true.sum() * false.sum()
+    return float(true @ (below + 0.5 * false) / pairs) if pairs else math.nan
+
+
+def average_precision(positive: BoolArray, scores: AnyArray, weight: FloatArray) -> float:
+    """The sum over distinct scores, from the highest, of the step in recall times precision; 0 without positives."""
+    if np.isnan(scores).any():
+        return math.nan
+    true, false = (sums[::-1] for sums in _weight_by_score(positive, scores, weight))
+    found, called = np.cumsum(true), np.cumsum(true) + np.cumsum(false)
+    if not found.size or not found[-1]:
+        return 0.0
+    return float(true @ np.divide(found, called, out=np.zeros_like(found), where=called > 0) / found[-1])
+
+
+def softmax_log_odds(logits: AnyArray) -> FloatArray:
+    """log(p / (1 - p)) of every softmax probability p, `(M, C)`: it orders as p does, without p's rounding to 1."""
+    shifted = logits.astype(np.float64)
+    shifted -= shifted.max(axis=1, keepdims=True)
+    powers = np.exp(shifted)
+    rest = powers.sum(axis=1, keepdims=True) - powers
+    # The highest of each row: subtracting it would lose the small ones, so they are summed without it.
+    rows, best = np.arange(len(logits)), shifted.argmax(axis=1)
+    powers[rows, best] = 0.0
+    rest[rows, best] = powers.sum(axis=1)
+    with np.errstate(divide="ignore"):
+        return np.asarray(shifted - np.log(rest))
+
+
+def _weight_by_score(positive: BoolArray, scores: AnyArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Weight of positives and of negatives at each distinct score, from the lowest."""
+    distinct, index = np.unique(scores, return_inverse=True)
+    index = index.reshape(-1)
+    true = np.bincount(index, weight * positive, minlength=distinct.size)
+    false = np.bincount(index, weight * ~positive, minlength=distinct.size)
+    return true.astype(np.float64, copy=False), false.astype(np.float64, copy=False)

@@ -1,0 +1,96 @@
+"""The base class of every metric."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+class Metric(ABC):
+    """A number (or array) that tells how good predictions are, computed over a whole epoch.
+
+    A metric keeps exact sufficient statistics (counts, sums, or for `AUC` the scores), never a mean of batch values:
+    the same examples give the same bits however they are cut into batches.
+
+    A metric of your own subclasses this and defines the three methods below::
+
+        class Bias(Metric):
+            def __init__(self, name="bias"):
+                super().__init__(name)
+                self.reset_state()
+
+            def reset_state(self):
+                self.total, self.count = 0.0, 0
+
+            def update_state(self, y_true, y_pred, sample_weight=None):
+                self.total += float((y_pred - y_true).sum())
+                self.count += y_true.size
+
+            def result(self):
+                return self.total / max(self.count, 1)
+
+    Args:
+        name: the key in logs and `History` (and, after `val_`, of the validation value). Default: the metric's own,
+            or the class name in snake case.
+        from_logits: whether `y_pred` holds logits rather than probabilities. None leaves it to the loss of the model
+            that the metric is compiled with (see `bind`), and means False where there is no model.
+    """
+
+    default_name: ClassVar[str | None] = None
+
+    def __init__(self, name: str | None = None, *, from_logits: bool | None = None) -> None:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"{type(self).__name__}: name must be a string, got {type(name).__name__}")
+        self.name: str = name or type(self).default_name or _snake_case(type(self).__name__)
+        self._given_from_logits = from_logits
+        self._bound_from_logits = False
+
+    @property
+    def from_logits(self) -> bool:
+        """Whether scores are read as logits: what the user said, else what `bind` was told, else False."""
+        return self._bound_from_logits if self._given_from_logits is None else self._given_from_logits
+
+    def bind(self, from_logits: bool, output_shape: Sequence[int | None]) -> None:
+        """Tell the metric, once, whose output it will see. The Trainer calls it when a model is compiled.
+
+        Args:
+            from_logits: whether the loss takes the output as logits; used where the user left `from_logits` None.
+            output_shape: shape of the output with the batch axis first, such as `(None, 10)`.
+
+        Raises:
+            ValueError: if the metric cannot be computed on an output of that shape.
+        """
+        self._bound_from_logits = bool(from_logits)
+
+    @abstractmethod
+    def update_state(
+        self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> None:
+        """Add a batch. `sample_weight` is `(N,)`, or has the labels' shape for a weight per pixel."""
+
+    @abstractmethod
+    def result(self) -> float | FloatArray:
+        """The value over all that was added since `reset_state`."""
+
+    @abstractmethod
+    def reset_state(self) -> None:
+        """Forget everything added, as at the start of an epoch."""
+
+    def __call__(
+        self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> float | FloatArray:
+        """Add a batch and return the value so far."""
+        self.update_state(y_true, y_pred, sample_weight)
+        return self.result()
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

@@ -1,0 +1,20 @@
+"""Precision: of what was called a class, the share that is one."""
+
+from __future__ import annotations
+
+from striate.metrics._class_ratio import ClassRatio
+from striate.metrics._counts import Counts
+from striate.metrics.base import FloatArray
+
+
+class Precision(ClassRatio):
+    """TP / (TP + FP): the share of the items predicted to be of a class that truly are (positive predictive value).
+
+    Shapes are those of `ClassRatio`, arguments those of its `__init__`.
+    """
+
+    default_name = "precision"
+
+    @staticmethod
+    def _ratio(counts: Counts) -> tuple[FloatArray, FloatArray]:
+        return counts.tp, counts.tp + counts.fp
