@@ -1,0 +1,24 @@
+"""Data: what is bundled, what is read from files, and what is made of it."""
+
+from striate.data.augmentation import Augment, augment
+from striate.data.dataset import ImageDataset
+from striate.data.digits import load_digits
+from striate.data.directory import image_dataset_from_directory
+from striate.data.idx import load_idx, read_idx, write_idx
+from striate.data.image import read_image
+from striate.data.labels import to_categorical
+from striate.data.splitting import split
+
+__all__ = [
+    "Augment",
+    "ImageDataset",
+    "augment",
+    "image_dataset_from_directory",
+    "load_digits",
+    "load_idx",
+    "read_idx",
+    "read_image",
+    "split",
+    "to_categorical",
+    "write_idx",
+]

@@ -1,0 +1,287 @@
+"""Random changes to training images that leave their labels true."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from striate.data._streams import AUGMENT, NOISE, check_seed, philox, uniforms
+from striate.data.warp import FILL_MODES, Matrices, affine, warp
+
+_AT_ONCE = 256
+
+
+class Draw(NamedTuple):
+    """What was drawn for a batch of images; each field has one entry an image."""
+
+    matrices: Matrices
+    """(B, 2, 3), from output pixels to source pixels (see `warp`)."""
+    brightness: NDArray[np.float32]
+    """Added, in units of the pixels."""
+    contrast: NDArray[np.float32]
+    """Factor of the distance from the image's mean."""
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Random flips, rotation, shift, zoom, crop, brightness, contrast and noise.
+
+    An object of this class is called with a batch and returns a new one: `Trainer(..., augment=Augment(...))`. All that
+    moves pixels is composed into one affine map an image and sampled once, bilinearly; maps of whole pixels (flips and
+    crops alone) are exact.
+
+    An image's change depends on the seed, the epoch and the image's index, on nothing else: neither on the batch it is
+    in nor on the order. Every change draws from a place of its own, so that turning one on leaves the others as they
+    were.
+
+    Where only some images of a class may be mirrored (digits, letters, left and right organs), leave the flips off.
+
+    Args:
+        flip_horizontal: mirror left and right: True for half of the images, or a probability.
+        flip_vertical: mirror top and bottom: likewise.
+        rotation: largest angle in degrees, either way.
+        shift: largest shift as a fraction of height and width, either way; or a pair (height, width).
+        zoom: scale drawn from 1 - zoom .. 1 + zoom, above 1 enlarging; or a pair (smallest, largest scale).
+        crop: pixels by which the image is extended on every side before it is cut back at a random place.
+        brightness: largest change as a fraction of the range of values, either way.
+        contrast: factor drawn from 1 - contrast .. 1 + contrast, about each channel's mean.
+        noise: standard deviation of Gaussian noise as a fraction of the range of values.
+        fill_mode: what comes in from outside: "reflect", "wrap", "constant" or "nearest", as in Keras.
+        fill_value: for "constant", in units of the pixels.
+        value_range: (low, high) of the values, to which brightness, contrast and noise are cut. None: 0 .. 255 for
+            uint8; for float32 a range of 1 is assumed and nothing is cut.
+        seed: 0 .. 2**64 - 1.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+
+    flip_horizontal: bool | float = False
+    flip_vertical: bool | float = False
+    rotation: float = 0.0
+    shift: float | tuple[float, float] = 0.0
+    zoom: float | tuple[float, float] = 0.0
+    crop: int = 0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    noise: float = 0.0
+    fill_mode: str = "reflect"
+    fill_value: float = 0.0
+    value_range: tuple[float, float] | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("flip_horizontal", "flip_vertical"):
+            _check(name, getattr(self, name), 0.0, 1.0, "True, False or a probability")
+        _check("rotation", self.rotation, 0.0, 360.0, "degrees")
+        for value in _pair("shift", self.shift):
+            _check("shift", value, 0.0, 1.0, "a fraction of the size")
+        if not isinstance(self.zoom, (tuple, list)):
+            _check("zoom", self.zoom, 0.0, 0.99, "a fraction")
+        _check("contrast", self.contrast, 0.0, 1.0, "a fraction")
+        for name in ("brightness", "noise"):
+            _check(name, getattr(self, name), 0.0, math.inf, "a fraction of the range of values")
+        smallest, largest = self._zoom_range()
+        if not 0.01 <= smallest <= largest <= 100.0:
+            raise ValueError(
+                "Augment expects zoom as a fraction below 1, or as a pair (smallest, largest) of scales within "
+                f"0.01 .. 100, got {self.zoom}"
+            )
+        if isinstance(self.crop, bool) or not hasattr(self.crop, "__index__") or self.crop < 0:
+            raise ValueError(f"Augment expects crop as a whole number of pixels, 0 or more, got {self.crop!r}")
+        if self.fill_mode not in FILL_MODES:
+            raise ValueError(f"Augment expects fill_mode to be one of {', '.join(FILL_MODES)}, got {self.fill_mode!r}")
+        if not math.isfinite(self.fill_value):
+            raise ValueError(f"Augment expects a finite fill_value, got {self.fill_value}")
+        if self.value_range is not None:
+            low, high = _pair("value_range", self.value_range)
+            if not (math.isfinite(low) and math.isfinite(high) and low < high):
+                raise ValueError(f"Augment expects value_range=(low, high) with low < high, got {self.value_range}")
+        check_seed(self.seed, "Augment's seed")
+
+    def __call__(self, images: NDArray[Any], indices: ArrayLike, epoch: int = 0) -> NDArray[Any]:
+        """Change a batch.
+
+        Args:
+            images: (B, H, W, C), uint8 or float32; left as it is.
+            indices: (B,), the images' row numbers in the data set.
+            epoch: 0 or more.
+
+        Returns:
+            A new batch of the same shape and type.
+
+        Raises:
+            TypeError: the images are neither uint8 nor float32, or the indices are no integers.
+            ValueError: the shapes do not fit, or an index or the epoch is negative.
+        """
+        images = _check_images(images)
+        numbers = np.asarray(indices)
+        if numbers.dtype.kind not in "iu" and numbers.size:
+            raise TypeError(f"Augment expects integer indices, got dtype {numbers.dtype}")
+        if numbers.shape != (len(images),):
+            raise ValueError(f"Augment expects one index an image, ({len(images)},), got shape {numbers.shape}")
+        if numbers.size and numbers.min() < 0:
+            raise ValueError(f"Augment expects indices of 0 or more, got {int(numbers.min())}")
+        if len(images) == 0:
+            return np.empty_like(images)
+        numbers = numbers.astype(np.int64)
+        drawn = self.draw(numbers, epoch, images.shape[1], images.shape[2], images.dtype)
+        if self.fill_mode == "constant" and images.dtype == np.uint8 and not 0 <= self.fill_value <= 255:
+            raise ValueError(f"Augment's fill_value {self.fill_value} is out of the range 0 .. 255 of uint8 images")
+        moved = warp(images, drawn.matrices, self.fill_mode, self.fill_value)
+        if self.brightness or self.contrast or self.noise:
+            moved = self._shade(moved.astype(np.float32, copy=False), drawn, numbers, epoch, images.dtype)
+        if moved.dtype != images.dtype:
+            moved = np.rint(moved).astype(np.uint8)
+        return moved
+
+    def draw(self, indices: NDArray[np.int64], epoch: int, height: int, width: int, dtype: Any = np.uint8) -> Draw:
+        """What the given images undergo in an epoch; whatever else must move with their pixels follows `matrices`.
+
+        Args:
+            indices: (B,), 0 or more.
+            epoch: 0 or more.
+            height: of the images.
+            width: of the images.
+            dtype: of the images; it decides the unit of brightness.
+        """
+        epoch = check_seed(epoch, "Augment's epoch")
+        u = uniforms(self.seed, AUGMENT, indices, epoch, 10).T
+        either_way = 2.0 * u - 1.0
+        shift_y, shift_x = _pair("shift", self.shift)
+        smallest, largest = self._zoom_range()
+        cut = np.floor(u[6:8] * (2 * self.crop + 1)) - self.crop
+        matrices = affine(
+            height,
+            width,
+            flip_x=u[0] < _probability(self.flip_horizontal),
+            flip_y=u[1] < _probability(self.flip_vertical),
+            angle=either_way[2] * self.rotation,
+            zoom=smallest + u[5] * (largest - smallest),
+            shift_x=either_way[4] * (shift_x * width) + cut[1],
+            shift_y=either_way[3] * (shift_y * height) + cut[0],
+        )
+        low, high = self._range(dtype)
+        return Draw(
+            matrices,
+            (either_way[8] * (self.brightness * (high - low))).astype(np.float32),
+            (1.0 + either_way[9] * self.contrast).astype(np.float32),
+        )
+
+    def _shade(
+        self, values: NDArray[np.float32], drawn: Draw, indices: NDArray[np.int64], epoch: int, dtype: Any
+    ) -> NDArray[np.float32]:
+        """Brightness, contrast and noise, image by image: a mean over a whole batch could round with its size."""
+        low, high = self._range(dtype)
+        for image, index, brightness, contrast in zip(
+            values, indices.tolist(), drawn.brightness, drawn.contrast, strict=True
+        ):
+            if self.contrast:
+                mean = image.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
+                image -= mean
+                image *= contrast
+                image += mean + brightness
+            elif self.brightness:
+                image += brightness
+            if self.noise:
+                stream = np.random.Generator(philox(self.seed, NOISE, index=index, epoch=epoch))
+                image += stream.standard_normal(image.shape, dtype=np.float32) * np.float32(self.noise * (high - low))
+        if self.value_range is not None or dtype == np.uint8:
+            np.clip(values, low, high, out=values)
+        return values
+
+    def _range(self, dtype: Any) -> tuple[float, float]:
+        return self.value_range or ((0.0, 255.0) if dtype == np.uint8 else (0.0, 1.0))
+
+    def _zoom_range(self) -> tuple[float, float]:
+        if isinstance(self.zoom, (tuple, list)):
+            return _pair("zoom", self.zoom)
+        return 1.0 - self.zoom, 1.0 + self.zoom
+
+
+@overload
+def augment(x: NDArray[Any], y: None = None, *, copies: int = 1, seed: int = 0, **changes: Any) -> NDArray[Any]: ...
+
+
+@overload
+def augment(
+    x: NDArray[Any], y: ArrayLike, *, copies: int = 1, seed: int = 0, **changes: Any
+) -> tuple[NDArray[Any], NDArray[Any]]: ...
+
+
+def augment(
+    x: NDArray[Any], y: ArrayLike | None = None, *, copies: int = 1, seed: int = 0, **changes: Any
+) -> NDArray[Any] | tuple[NDArray[Any], NDArray[Any]]:
+    """Make changed copies of images. To change them anew in every epoch instead, give `Trainer` an `Augment`.
+
+    Args:
+        x: (N, H, W, C), uint8 or float32.
+        y: labels (N, ...), repeated along with their images; None: images only.
+        copies: how many changed copies to make of every image.
+        seed: 0 .. 2**64 - 1.
+        **changes: `flip_horizontal`, `flip_vertical`, `rotation`, `shift`, `zoom`, `crop`, `brightness`, `contrast`,
+            `noise`, `fill_mode`, `fill_value`, `value_range` of `Augment`.
+
+    Returns:
+        The changed images, (copies * N, H, W, C), all of them once, then all of them again; with `y` given
+        `(images, labels)`. Copy k is what `Augment` makes in epoch k.
+
+    Raises:
+        TypeError: an unknown change, or images that are neither uint8 nor float32.
+        ValueError: an argument is out of its range, or x and y differ in length.
+    """
+    unknown = set(changes) - set(Augment.__dataclass_fields__)
+    if unknown:
+        known = ", ".join(name for name in Augment.__dataclass_fields__ if name != "seed")
+        raise TypeError(f"augment knows no {', '.join(sorted(unknown))}; it knows {known}")
+    if not hasattr(copies, "__index__") or copies < 1:
+        raise ValueError(f"augment expects copies of 1 or more, got {copies!r}")
+    x = _check_images(x)
+    change = Augment(seed=seed, **changes)
+    out = np.empty((copies, *x.shape), dtype=x.dtype)
+    for epoch in range(copies):
+        for start in range(0, len(x), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            out[epoch, some] = change(x[some], np.arange(start, min(start + _AT_ONCE, len(x))), epoch)
+    images = out.reshape((copies * len(x), *x.shape[1:]))
+    if y is None:
+        return images
+    labels = np.asarray(y)
+    if labels.ndim == 0 or len(labels) != len(x):
+        raise ValueError(f"augment expects as many labels as images, got x of shape {x.shape} and y of {labels.shape}")
+    return images, np.concatenate([labels] * copies)
+
+
+def _check_images(images: NDArray[Any]) -> NDArray[Any]:
+    images = np.asarray(images)
+    if images.dtype not in (np.uint8, np.float32):
+        raise TypeError(
+            f"augmentation expects uint8 or float32 images, got {images.dtype}; convert with astype(numpy.float32)"
+        )
+    if images.ndim != 4 or 0 in images.shape[1:]:
+        mend = "; add the channel with x[..., numpy.newaxis]" if images.ndim == 3 else ""
+        raise ValueError(f"augmentation expects images (N, H, W, C), got shape {images.shape}{mend}")
+    return images
+
+
+def _check(name: str, value: Any, low: float, high: float, unit: str) -> None:
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__float__"):
+        raise TypeError(f"Augment expects {name} as a number, got {value!r}")
+    if not low <= value <= high or not math.isfinite(value):
+        raise ValueError(f"Augment expects {name} ({unit}) within {low:g} .. {high:g}, got {value}")
+
+
+def _pair(name: str, value: Any) -> tuple[float, float]:
+    try:
+        first, second = value if isinstance(value, (tuple, list)) else (value, value)
+        return float(first), float(second)
+    except (TypeError, ValueError):
+        raise TypeError(f"Augment expects {name} as a number or a pair of numbers, got {value!r}") from None
+
+
+def _probability(flip: bool | float) -> float:
+    return 0.5 if flip is True else float(flip)

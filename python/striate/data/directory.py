@@ -1,0 +1,256 @@
+"""Read a folder of images, one folder a class."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate._extras import require
+from striate.data._decode import decode_all
+from striate.data._streams import check_seed, permutation
+from striate.data.dataset import ImageDataset
+from striate.data.image import ColorMode
+from striate.data.intensity import Window, check_window
+from striate.data.labels import to_categorical
+from striate.data.listing import check_folder, list_classes, list_flat
+from striate.data.resize import check_interpolation, check_size
+from striate.data.splitting import split_indices
+
+_WHAT = "image_dataset_from_directory"
+_CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
+
+LabelMode = Literal["int", "categorical", "binary"] | None
+Labels = Literal["inferred"] | Sequence[int] | NDArray[np.integer[Any]] | None
+Size = int | tuple[int, int] | None
+
+
+@overload
+def image_dataset_from_directory(
+    directory: str | os.PathLike[str],
+    labels: Labels = "inferred",
+    label_mode: LabelMode = "int",
+    class_names: Sequence[str] | None = None,
+    color_mode: ColorMode = "rgb",
+    batch_size: int | None = 32,
+    image_size: Size = (256, 256),
+    shuffle: bool = True,
+    seed: int | None = None,
+    *,
+    validation_split: float,
+    subset: Literal["both"],
+    interpolation: str = "bilinear",
+    follow_links: bool = False,
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    verbose: bool = False,
+    window: Window = None,
+    dtype: Literal["uint8", "float32"] = "uint8",
+    skip_bad: bool = False,
+) -> tuple[ImageDataset, ImageDataset]: ...
+
+
+@overload
+def image_dataset_from_directory(
+    directory: str | os.PathLike[str],
+    labels: Labels = "inferred",
+    label_mode: LabelMode = "int",
+    class_names: Sequence[str] | None = None,
+    color_mode: ColorMode = "rgb",
+    batch_size: int | None = 32,
+    image_size: Size = (256, 256),
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: Literal["training", "validation"] | None = None,
+    interpolation: str = "bilinear",
+    follow_links: bool = False,
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    verbose: bool = False,
+    *,
+    window: Window = None,
+    dtype: Literal["uint8", "float32"] = "uint8",
+    skip_bad: bool = False,
+) -> ImageDataset: ...
+
+
+def image_dataset_from_directory(
+    directory: str | os.PathLike[str],
+    labels: Labels = "inferred",
+    label_mode: LabelMode = "int",
+    class_names: Sequence[str] | None = None,
+    color_mode: ColorMode = "rgb",
+    batch_size: int | None = 32,
+    image_size: Size = (256, 256),
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: Literal["training", "validation", "both"] | None = None,
+    interpolation: str = "bilinear",
+    follow_links: bool = False,
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    verbose: bool = False,
+    *,
+    window: Window = None,
+    dtype: Literal["uint8", "float32"] = "uint8",
+    skip_bad: bool = False,
+) -> ImageDataset | tuple[ImageDataset, ImageDataset]:
+    """Read the images of a folder into memory, decoded by several threads.
+
+    The arguments are Keras's, with these differences: everything is read at once and kept as uint8, so a batch size is
+    the business of `fit`; TIFF and DICOM are read too; a validation split takes its share of every class; shrinking
+    averages over the pixels that go; `window`, `dtype` and `skip_bad` are added.
+
+    ::
+
+        flowers/daisy/1.jpg            x, y = image_dataset_from_directory("flowers", image_size=(64, 64))
+        flowers/daisy/2.jpg            model.fit(x, y)
+        flowers/rose/1.png
+
+    Args:
+        directory: the folder. Files other than .bmp, .dcm, .dicom, .gif, .jpeg, .jpg, .png, .tif and .tiff are passed
+            over, and so is whatever is hidden.
+        labels: "inferred": a class for each folder, numbered by name; a list of one number for each image, in the order
+            of the sorted paths; or None.
+        label_mode: "int" (N,) int64; "categorical" (N, K) one-hot float32; "binary" (N, 1) float32, for two classes;
+            None: no labels.
+        class_names: the folders to read, in the order of their numbers; None: all, sorted.
+        color_mode: "grayscale" (1 channel), "rgb" (3) or "rgba" (4).
+        batch_size: not used; here so that Keras's calls fit.
+        image_size: (height, width) or one number for both; None: as they are, if they are all of one size.
+        shuffle: mix the images; otherwise they are sorted by class and path.
+        seed: of the shuffle; None: a different one every time.
+        validation_split: share of every class, between 0 and 1, that `subset` "validation" gets.
+        subset: "training", "validation", or "both" for a pair.
+        interpolation: "nearest", "bilinear", "bicubic", "area" or "lanczos3".
+        follow_links: visit folders that are links.
+        crop_to_aspect_ratio: cut the largest centred part with the proportions of image_size, instead of distorting.
+        pad_to_aspect_ratio: add black margins to the proportions of image_size, instead of distorting.
+        verbose: print how many files and classes there are.
+        window: as in `read_image`, for grey images.
+        dtype: as in `read_image`.
+        skip_bad: pass over files that cannot be read, and list them in `skipped`; otherwise the first one is an error.
+
+    Returns:
+        An `ImageDataset`, or two of them for subset="both": training, validation.
+
+    Raises:
+        ImportError: Pillow, or pydicom for a DICOM file, is missing: `pip install 'striate[data]'`.
+        FileNotFoundError, NotADirectoryError: `directory` is no folder.
+        OSError: an image is damaged; the message names it.
+        ValueError: an argument does not fit, or there is nothing to read.
+    """
+    size = check_size(image_size, _WHAT)
+    check_interpolation(interpolation, _WHAT)
+    _check_choice("color_mode", color_mode, tuple(_CHANNELS))
+    _check_choice("label_mode", label_mode, ("int", "categorical", "binary", None))
+    _check_choice("dtype", dtype, ("uint8", "float32"))
+    _check_split(validation_split, subset, shuffle, seed)
+    if crop_to_aspect_ratio and pad_to_aspect_ratio:
+        raise ValueError(f"{_WHAT} can crop to the aspect ratio or pad to it, not both")
+    options = {
+        "color_mode": color_mode,
+        "size": size,
+        "interpolation": interpolation,
+        "crop_to_aspect_ratio": crop_to_aspect_ratio,
+        "pad_to_aspect_ratio": pad_to_aspect_ratio,
+        "window": check_window(window, _WHAT),
+        "dtype": dtype,
+    }
+    require("PIL.Image", "data", f"striate.data.{_WHAT}")
+
+    files, numbers, names = _find(Path(directory), labels, class_names, follow_links)
+    if label_mode is None:
+        names = []
+    if label_mode == "binary" and numbers is not None and len(names) != 2:
+        raise ValueError(f"{_WHAT}: label_mode='binary' is for two classes, and there are {len(names)}")
+    if verbose:
+        print(f"Found {len(files)} files" + (f" belonging to {len(names)} classes." if names else "."))
+
+    if seed is None and shuffle:
+        seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
+    parts = _cut(len(files), numbers, shuffle, seed, validation_split)
+    shape = None if size is None else (*size, _CHANNELS[color_mode])
+
+    def read(part: NDArray[np.int64]) -> ImageDataset:
+        paths = [files[number] for number in part.tolist()]
+        images, kept, skipped = decode_all(paths, options, shape, dtype, skip_bad)
+        y = None
+        if numbers is not None and label_mode is not None:
+            y = _encode(numbers[part[kept]], label_mode, len(names))
+        return ImageDataset(images, y, names, [paths[number] for number in kept], skipped)
+
+    if subset == "both":
+        return read(parts[0]), read(parts[1])
+    return read(parts[1 if subset == "validation" else 0])
+
+
+def _check_choice(name: str, value: object, choices: tuple[str | None, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{_WHAT} expects {name} to be one of {', '.join(map(str, choices))}, got {value!r}")
+
+
+def _check_split(split: float | None, subset: str | None, shuffle: bool, seed: int | None) -> None:
+    if seed is not None:
+        check_seed(seed, f"{_WHAT}'s seed")
+    _check_choice("subset", subset, ("training", "validation", "both", None))
+    if (split is None) != (subset is None):
+        raise ValueError(
+            f"{_WHAT} expects validation_split and subset together, got validation_split={split} and subset={subset!r}"
+        )
+    if split is not None and not 0.0 < split < 1.0:
+        raise ValueError(f"{_WHAT} expects validation_split between 0 and 1, got {split}")
+    if subset in ("training", "validation") and shuffle and seed is None:
+        raise ValueError(
+            f"{_WHAT} needs a seed to split shuffled images, or the two subsets would overlap; pass seed=0, or take "
+            "subset='both'"
+        )
+
+
+def _find(
+    directory: Path, labels: Labels, class_names: Sequence[str] | None, follow_links: bool
+) -> tuple[list[str], NDArray[np.int64] | None, list[str]]:
+    """The files, the number of each one's class, and the classes' names."""
+    check_folder(directory)
+    if isinstance(labels, str):
+        _check_choice("labels", labels, ("inferred",))
+        names, files = list_classes(directory, class_names, follow_links)
+        numbers = np.repeat(np.arange(len(names), dtype=np.int64), [len(some) for some in files])
+        return [path for some in files for path in some], numbers, names
+    if class_names is not None:
+        raise ValueError(f"{_WHAT} takes class_names only with labels='inferred'")
+    found = list_flat(directory, follow_links)
+    if labels is None:
+        return found, None, []
+    try:
+        numbers = np.array([operator.index(label) for label in labels], dtype=np.int64)
+    except TypeError:
+        raise TypeError(f"{_WHAT} expects labels to be 'inferred', a list of integers or None") from None
+    if len(numbers) != len(found):
+        raise ValueError(f"{_WHAT} got {len(numbers)} labels for the {len(found)} images of {directory}")
+    if numbers.min() < 0:
+        raise ValueError(f"{_WHAT} expects labels of 0 or more, got {numbers.min()}")
+    return found, numbers, [str(number) for number in range(int(numbers.max()) + 1)]
+
+
+def _cut(
+    count: int, numbers: NDArray[np.int64] | None, shuffle: bool, seed: int | None, split: float | None
+) -> tuple[NDArray[np.int64], ...]:
+    """Row numbers of the training and the validation part, or of the whole."""
+    order = seed if shuffle else None
+    if split is not None:
+        return split_indices(np.zeros(count, dtype=np.int64) if numbers is None else numbers, split, order)
+    return (np.arange(count) if order is None else permutation(count, order),)
+
+
+def _encode(numbers: NDArray[np.int64], label_mode: str, classes: int) -> NDArray[Any]:
+    if label_mode == "categorical":
+        return to_categorical(numbers, classes)
+    return numbers.astype(np.float32)[:, np.newaxis] if label_mode == "binary" else numbers
