@@ -153,7 +153,7 @@ def _mosaic_columns(value: NDArray[np.float64], max_channels: int) -> int:
 def _row_height(value: NDArray[np.float64], max_channels: int) -> float:
     if value.ndim == 1:
         return 1.3
-    shown = min(value.shape[-1], max_channels)
+    shown = min(int(value.shape[-1]), max_channels)
     tall = min(2.0, max(0.5, float(value.shape[0] / value.shape[1])))
     return 0.35 + 0.85 * -(-shown // 16) * tall
 

@@ -1,0 +1,186 @@
+"""The DATA argument: the bundled digits, a folder of IDX files, or a folder of pictures with a folder a class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.data import image_dataset_from_directory, load_digits, load_idx, read_image, split
+from striate.data.listing import EXTENSIONS, list_images
+
+DIGITS = "digits"
+_PARTS = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test", "testing")}
+_FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+# Pictures of different sizes, or of a size beyond this, are read at _USUAL_SIDE unless the user says otherwise.
+_LARGEST_SIDE, _USUAL_SIDE = 128, 64
+_LOOKED_AT = 24
+
+
+@dataclass
+class Part:
+    """Pictures (N, H, W, C), bytes, and their classes (N,)."""
+
+    images: NDArray[Any]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass
+class Dataset:
+    """What was found under DATA.
+
+    Attributes:
+        source: "digits", or the folder's full path.
+        train, validation, test: the parts; a part that is not there is None.
+    """
+
+    source: str
+    class_names: list[str]
+    train: Part | None = None
+    validation: Part | None = None
+    test: Part | None = None
+
+    @property
+    def best_for_judging(self) -> tuple[str, Part]:
+        """The part least seen in training: test, or else validation, or else all there is."""
+        for name, part in (("test", self.test), ("validation", self.validation), ("training", self.train)):
+            if part is not None:
+                return name, part
+        raise ValueError(f"{self.source} holds no pictures")
+
+    def cut_validation(self, fraction: float, seed: int) -> None:
+        """Take the validation part from the training part, a share of every class, unless there is one already."""
+        if self.validation is not None or self.train is None or fraction == 0:
+            return
+        if not 0 < fraction < 1:
+            raise ValueError(f"--validation-split must lie between 0 and 1, got {fraction}")
+        (x, y), (x_validation, y_validation) = split(self.train.images, self.train.labels, fraction, seed=seed)
+        self.train, self.validation = Part(x, y), Part(x_validation, y_validation)
+
+
+def load_dataset(
+    data: str | None,
+    image_size: tuple[int, int] | None = None,
+    color_mode: str = "auto",
+    class_names: Sequence[str] | None = None,
+) -> Dataset:
+    """Read all parts of the data.
+
+    Args:
+        data: a folder, or None or "digits" for the bundled digits.
+        image_size: (height, width) to which pictures of a folder are scaled; None: their own where they share one of at
+            most 128 pixels a side, else 64 x 64.
+        color_mode: "grayscale", "rgb", or "auto": grey where every picture looked at is grey.
+        class_names: of the network that will see the pictures, in its order; None: the folder's, sorted.
+
+    Raises:
+        FileNotFoundError, NotADirectoryError: there is no such folder.
+        OSError: a file is damaged; the message names it.
+        ValueError: the folder holds no pictures, or classes or sizes do not fit.
+    """
+    if data is None or (data == DIGITS and not Path(data).is_dir()):
+        return _from_arrays(DIGITS, load_digits(), None, image_size, color_mode, class_names)
+    folder = Path(data)
+    if not folder.exists():
+        raise FileNotFoundError(f"there is no folder {folder}")
+    if not folder.is_dir():
+        raise NotADirectoryError(f"DATA is a folder, {folder} is a file")
+    if any(path.is_file() and "idx3-ubyte" in path.name for path in folder.iterdir()):
+        known = _FASHION if "fashion" in str(folder.resolve()).lower() else None
+        return _from_arrays(str(folder.resolve()), load_idx(folder), known, image_size, color_mode, class_names)
+    return _from_folders(folder, image_size, color_mode, class_names)
+
+
+def _from_arrays(
+    source: str,
+    arrays: Any,
+    known: Sequence[str] | None,
+    image_size: tuple[int, int] | None,
+    color_mode: str,
+    class_names: Sequence[str] | None,
+) -> Dataset:
+    (x_train, y_train), (x_test, y_test) = arrays
+    side = tuple(x_train.shape[1:3])
+    if image_size is not None and image_size != side:
+        raise ValueError(
+            f"the pictures of {source} have {side[0]} x {side[1]} pixels and are not scaled, but "
+            f"{image_size[0]} x {image_size[1]} are asked for"
+        )
+    if color_mode == "rgb":
+        raise ValueError(f"the pictures of {source} are grey; color mode rgb does not fit")
+    classes = int(max(y_train.max(), y_test.max())) + 1
+    if class_names is None:
+        class_names = (
+            known if known is not None and len(known) == classes else [str(number) for number in range(classes)]
+        )
+    elif classes > len(class_names):
+        raise ValueError(f"{source} has {classes} classes, the network {len(class_names)}")
+    return Dataset(source, list(class_names), Part(x_train, y_train), None, Part(x_test, y_test))
+
+
+def _from_folders(
+    folder: Path, image_size: tuple[int, int] | None, color_mode: str, class_names: Sequence[str] | None
+) -> Dataset:
+    below = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] != "."}
+    parts = {part: next((below[name] for name in names if name in below), None) for part, names in _PARTS.items()}
+    if parts["train"] is None and not (class_names is not None and parts["test"] is not None):
+        parts = {"train": folder, "validation": None, "test": None}
+    folders = [path for path in parts.values() if path is not None]
+    names = list(class_names) if class_names is not None else _class_folders(folders[0])
+    if len(names) < 2:
+        raise ValueError(
+            f"{folders[0]} has {len(names)} folder{'s' * (len(names) != 1)} with pictures "
+            f"({', '.join(names) or 'none'}); classification needs a folder for each class, two at least"
+        )
+    if image_size is None or color_mode == "auto":
+        seen_size, seen_mode = _look(folders[0])
+        image_size = seen_size if image_size is None else image_size
+        color_mode = seen_mode if color_mode == "auto" else color_mode
+    found = {part: None if path is None else _read(path, names, image_size, color_mode) for part, path in parts.items()}
+    return Dataset(str(folder.resolve()), names, found["train"], found["validation"], found["test"])
+
+
+def _class_folders(folder: Path) -> list[str]:
+    """Folders that hold at least one picture."""
+    below = sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+    return [path.name for path in below if list_images(path, False)]
+
+
+def _look(folder: Path) -> tuple[tuple[int, int], Literal["grayscale", "rgb"]]:
+    """Size and colour mode that suit the pictures of a folder, judged by a sample spread over all of them."""
+    files = list_images(folder, False)
+    if not files:
+        raise ValueError(f"{folder} holds no pictures ({', '.join(EXTENSIONS)})")
+    places = np.linspace(0, len(files) - 1, min(len(files), _LOOKED_AT)).round().astype(int)
+    sizes, grey = set(), True
+    for place in places.tolist():
+        image = read_image(files[place])
+        sizes.add(image.shape[:2])
+        colors = image[..., :3]
+        grey = grey and bool((colors == colors[..., :1]).all())
+    height, width = next(iter(sizes))
+    if len(sizes) > 1 or max(height, width) > _LARGEST_SIDE:
+        height = width = _USUAL_SIDE
+    return (height, width), "grayscale" if grey else "rgb"
+
+
+def _read(folder: Path, names: list[str], image_size: tuple[int, int], color_mode: str) -> Part:
+    """One part; classes that it has no pictures of are allowed, classes that are not the network's are not."""
+    present = _class_folders(folder)
+    strange = [name for name in present if name not in names]
+    if strange:
+        raise ValueError(f"{folder} has the classes {', '.join(strange)}, which are none of {', '.join(names)}")
+    if not present:
+        raise ValueError(f"{folder} has no folder of pictures for any of the classes {', '.join(names)}")
+    dataset = image_dataset_from_directory(
+        folder, class_names=present, color_mode=color_mode, image_size=image_size, shuffle=False
+    )
+    numbers = np.array([names.index(name) for name in present], dtype=np.int64)
+    return Part(dataset.images, numbers[np.asarray(dataset.labels)])

@@ -1,0 +1,33 @@
+"""`striate info`."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import click
+
+import striate as st
+
+_EXTRAS = {
+    "cli": ("click", "tqdm"),
+    "plot": ("matplotlib",),
+    "data": ("PIL", "pydicom"),
+    "tensorboard": ("tensorboardX",),
+    "onnx": ("onnx",),
+}
+
+
+def version() -> str:
+    """The package's version."""
+    return str(st.__version__)
+
+
+@click.command()
+def info() -> None:
+    """Show version, instruction set, threads, and which extras are installed."""
+    st.show_config()
+    click.echo("extras:")
+    for extra, modules in _EXTRAS.items():
+        missing = [name for name in modules if importlib.util.find_spec(name) is None]
+        state = f"missing: pip install 'striate[{extra}]'" if missing else "installed"
+        click.echo(f"  {extra:12s} {state}")

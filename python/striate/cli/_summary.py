@@ -1,0 +1,39 @@
+"""`striate summary`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+import striate as st
+from striate import models
+from striate.cli._options import ImageSize
+from striate.cli._run import Run
+
+
+@click.command()
+@click.argument("model", metavar="RUN|MODEL")
+@click.option("--image-size", type=ImageSize(), default="32", show_default=True, help="Of a ready network: H or HxW.")
+@click.option(
+    "--channels", type=click.IntRange(min=1), default=3, show_default=True, help="Of a ready network's input."
+)
+@click.option("--classes", type=click.IntRange(min=1), default=10, show_default=True, help="Of a ready network.")
+def summary(model: str, image_size: tuple[int, int], channels: int, classes: int) -> None:
+    """Show the layers of a network: shapes, parameters, multiply-adds and receptive fields.
+
+    RUN|MODEL is a run folder, a .safetensors file, or a ready network: cnn, lenet, vgg, resnet18.
+    """
+    path = Path(model)
+    found: Any
+    if path.is_dir():
+        found = Run(path).load_model()
+    elif path.exists() or path.suffix == ".safetensors":
+        found = st.load_model(path)
+    elif model in models.__all__:
+        found = getattr(models, model)((*image_size, channels), classes)
+    else:
+        known = ", ".join(models.__all__)
+        raise FileNotFoundError(f"{model} is no run folder, no model file and no ready network ({known})")
+    found.summary()

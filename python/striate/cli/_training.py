@@ -1,0 +1,225 @@
+"""What `striate train` does, step by step."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+import striate as st
+from striate import models
+from striate.cli._assess import Assessment, assess
+from striate.cli._dataset import Dataset, Part, load_dataset
+from striate.cli._options import make_optimizer, parse_augment
+from striate.cli._run import HISTORY, METRICS, MODEL, SUMMARY, prepare_folder, write_info, write_json
+
+_JUDGING_BATCH = 256
+_MOST_MAPS = 8
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of `striate train`; its help says what they mean."""
+
+    data: str | None
+    task: str
+    model: str
+    epochs: int
+    batch_size: int
+    optimizer: str
+    learning_rate: float | None
+    momentum: float
+    weight_decay: float
+    schedule: str
+    warmup: float
+    dropout: float | None
+    augment: str
+    class_weight: str
+    image_size: tuple[int, int] | None
+    color_mode: str
+    validation_split: float
+    patience: int | None
+    seed: int
+    threads: int | None
+    out: str | None
+    overwrite: bool
+    pictures: bool
+    verbose: str
+
+
+def run_training(settings: Settings) -> int:
+    """Read, train, judge, write; returns the exit code."""
+    augment = parse_augment(settings.augment, settings.seed)
+    if settings.threads is not None:
+        st.set_num_threads(settings.threads)
+    st.set_seed(settings.seed)
+    dataset = load_dataset(settings.data, settings.image_size, settings.color_mode)
+    dataset.cut_validation(settings.validation_split, settings.seed)
+    if settings.patience is not None and dataset.validation is None:
+        raise ValueError(
+            "--patience watches the validation loss: it needs val/ pictures, or a --validation-split above 0"
+        )
+    training = dataset.train
+    if training is None:
+        raise ValueError(f"{dataset.source} holds no pictures to train on")
+    model = build_model(settings, training, len(dataset.class_names))
+    optimizer = plan_optimizer(settings, len(training))
+    folder = prepare_folder(settings.out, f"{_short_name(dataset.source)}-{settings.model}", settings.overwrite)
+    _announce(dataset, training, settings, model)
+
+    model.compile(
+        optimizer=optimizer,
+        loss=st.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    flow = st.callbacks.GradientFlow()
+    clock = _Clock()
+    watching: list[Any] = [flow, clock, st.callbacks.CSVLogger(folder / HISTORY)]
+    if settings.patience is not None:
+        watching.append(st.callbacks.EarlyStopping(patience=settings.patience, restore_best_weights=True))
+    validation = dataset.validation
+    stopped = False
+    try:
+        model.fit(
+            training.images,
+            training.labels,
+            batch_size=settings.batch_size,
+            epochs=settings.epochs,
+            verbose=settings.verbose if settings.verbose == "auto" else int(settings.verbose),
+            callbacks=watching,
+            validation_data=None if validation is None else (validation.images, validation.labels),
+            class_weight=_class_weight(training.labels) if settings.class_weight == "balanced" else None,
+            augment=augment,
+        )
+    except KeyboardInterrupt:
+        stopped = True
+        click.echo("stopped by Ctrl-C: keeping what has been learned", err=True)
+
+    model.save(folder / MODEL)
+    with contextlib.redirect_stdout(io.StringIO()) as text:
+        model.summary()
+    (folder / SUMMARY).write_text(text.getvalue(), encoding="utf-8")
+    name, part = dataset.best_for_judging
+    result = assess(model, part.images, part.labels, dataset.class_names, _JUDGING_BATCH)
+    seconds = [float(value) for value in clock.seconds]
+    figures = {
+        "data": dataset.source,
+        "part": name,
+        **result.metrics,
+        "model": settings.model,
+        "parameters": int(model.count_params()),
+        "epochs": len(seconds),
+        "stopped_early": stopped,
+        "seconds": float(sum(seconds)),
+        "seconds_per_epoch": float(np.mean(seconds)) if seconds else None,
+    }
+    write_json(folder / METRICS, figures)
+    if settings.pictures:
+        draw_pictures(folder, model, clock.history, flow, result)
+    kept = {key: value for key, value in asdict(settings).items() if key not in ("data", "out", "overwrite", "verbose")}
+    kept["learning_rate"] = settings.learning_rate
+    write_info(folder, settings.model, dataset.class_names, tuple(training.images.shape[1:]), dataset.source, kept)
+
+    click.echo(f"\n{len(part):,} {name} pictures: {result.line()}\n")
+    click.echo(result.table())
+    if seconds:
+        click.echo(f"\ntrained {len(seconds)} epochs in {sum(seconds):.1f} s, {np.mean(seconds):.2f} s each")
+    click.echo(f"run folder: {folder}")
+    return 130 if stopped else 0
+
+
+class _Clock(st.callbacks.Callback):
+    """Keeps the seconds and the logs of each epoch, also of a training that is interrupted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+        self.history: dict[str, list[float]] = {}
+        self._began = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._began = perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.seconds.append(perf_counter() - self._began)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(float(value))
+
+
+def build_model(settings: Settings, training: Part, classes: int) -> Any:
+    """The network for these pictures, scaling included."""
+    network = getattr(models, settings.model)
+    more = {} if settings.dropout is None else {"dropout": settings.dropout}
+    return network(training.images.shape[1:], classes, rescale=1 / 255, seed=settings.seed, **more)
+
+
+def plan_optimizer(settings: Settings, examples: int) -> Any:
+    """The optimizer, its schedule laid over the whole training."""
+    steps_per_epoch = -(-examples // settings.batch_size)
+    return make_optimizer(
+        settings.optimizer,
+        settings.learning_rate,
+        settings.schedule,
+        steps=settings.epochs * steps_per_epoch,
+        warmup=round(settings.warmup * steps_per_epoch),
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+    )
+
+
+def draw_pictures(folder: Path, model: Any, history: dict[str, list[float]], flow: Any, result: Assessment) -> None:
+    """Every picture of the run folder."""
+    from striate import viz
+
+    if history:
+        viz.plot_history(history, path=folder / "curves.png")
+        viz.plot_gradient_flow(flow, path=folder / "gradient_flow.png")
+    result.draw(folder)
+    image = result.images[:1]
+    answer = result.class_names[result.predicted[0]]
+    viz.plot_feature_maps(
+        model.feature_maps(image, layers=layers_worth_seeing(model)),
+        image=image,
+        path=folder / "feature_maps.png",
+        title=f"Feature maps of a picture taken for “{answer}”",
+    )
+
+
+def layers_worth_seeing(model: Any) -> list[str]:
+    """Names of at most eight layers spread over the depth: activations and poolings on maps, and the output."""
+    kinds = ("Activation", "ReLU", "MaxPooling2D", "AveragePooling2D")
+    maps = [layer.name for layer in model.layers if type(layer).__name__ in kinds and len(layer.output_shape) == 4]
+    places = np.unique(np.linspace(0, len(maps) - 1, min(len(maps), _MOST_MAPS - 1)).round().astype(int))
+    return [*(maps[place] for place in places.tolist()), model.layers[-1].name]
+
+
+def _class_weight(labels: NDArray[np.int64]) -> dict[int, float]:
+    """Weights by which every class that occurs counts alike, 1 on average over the pictures."""
+    numbers, counts = np.unique(labels, return_counts=True)
+    weights = len(labels) / (len(numbers) * counts)
+    return {int(number): float(weight) for number, weight in zip(numbers, weights, strict=True)}
+
+
+def _short_name(source: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", Path(source).name).strip("-.") or "data"
+
+
+def _announce(dataset: Dataset, training: Part, settings: Settings, model: Any) -> None:
+    parts = [f"{len(training):,} to train"]
+    parts += [
+        f"{len(part):,} to {aim}" for part, aim in ((dataset.validation, "validate"), (dataset.test, "test")) if part
+    ]
+    height, width, channels = training.images.shape[1:]
+    pictures = f"{height} x {width} x {channels}, {len(dataset.class_names)} classes"
+    click.echo(f"data   {dataset.source}: {', '.join(parts)}; {pictures}")
+    click.echo(
+        f"model  {settings.model}, {model.count_params():,} parameters; {st.get_num_threads()} threads, {st.isa()}"
+    )

@@ -1,0 +1,91 @@
+"""Every example runs, in a short form, and says what it promises."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+MATPLOTLIB = ("vanishing_gradient.py", "receptive_field.py", "feature_maps.py", "optimizers.py")
+
+
+def run(name: str, folder: Path, *arguments: str) -> str:
+    """What the example prints; warnings are errors in it, as they are in the tests."""
+    if name in MATPLOTLIB:
+        pytest.importorskip("matplotlib")
+    environment = {**os.environ, "MPLBACKEND": "agg"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_example_is_tested() -> None:
+    tested = set(re.findall(r'run\("(\w+\.py)"', Path(__file__).read_text(encoding="utf-8")))
+    assert tested == {path.name for path in EXAMPLES.glob("*.py")}
+
+
+def test_train_digits(tmp_path: Path) -> None:
+    printed = run("train_digits.py", tmp_path, "3")
+    prediction, truth = re.findall(r"prediction: (\d) truth: (\d)", printed)[0]
+    assert prediction == truth
+    assert (tmp_path / "digits.safetensors").stat().st_size > 10_000
+
+
+def test_keras_mnist(tmp_path: Path) -> None:
+    printed = run("keras_mnist.py", tmp_path, "--epochs", "6")
+    assert float(re.findall(r"Test accuracy: ([\d.]+)", printed)[0]) > 0.8
+
+
+def test_vanishing_gradient(tmp_path: Path) -> None:
+    printed = run("vanishing_gradient.py", tmp_path, "--epochs", "1")
+    sigmoid, relu = (float(value) for value in re.findall(r"layer 1 / last = ([\d.e+-]+)", printed))
+    assert sigmoid < 1e-4 < 1e-2 < relu
+    assert (tmp_path / "vanishing_gradient.png").stat().st_size > 5_000
+
+
+def test_receptive_field(tmp_path: Path) -> None:
+    printed = run("receptive_field.py", tmp_path, "--size", "48")
+    measured = re.findall(r"measured by gradients: (\d+) x (\d+) pixels", printed)[0]
+    # 3, 5, 6 (jump 2), 10, 18, 20 (jump 4), 28.
+    assert measured == ("28", "28")
+    assert re.search(r"by the rule: .*28", printed)
+    assert (tmp_path / "receptive_field.png").stat().st_size > 5_000
+
+
+def test_feature_maps(tmp_path: Path) -> None:
+    printed = run("feature_maps.py", tmp_path, "--epochs", "2")
+    assert re.search(r"answer: \d truth: \d", printed)
+    assert all((tmp_path / f"{name}.png").stat().st_size > 3_000 for name in ("feature_maps", "filters", "grad_cam"))
+
+
+def test_regression_mse(tmp_path: Path) -> None:
+    printed = run("regression_mse.py", tmp_path, "--epochs", "2")
+    error, guess = re.findall(r"error ([\d.]+) pixels; always the mean: ([\d.]+) pixels", printed)[0]
+    assert float(error) < 0.5 * float(guess)
+
+
+def test_optimizers(tmp_path: Path) -> None:
+    printed = run("optimizers.py", tmp_path, "--epochs", "2")
+    losses = [float(value) for value in re.findall(r"loss +([\d.]+)", printed)]
+    # One step an epoch cannot keep up with 1,437 or 45 of them.
+    assert len(losses) == 5 and losses[0] == max(losses)
+    assert (tmp_path / "optimizers.png").stat().st_size > 5_000
+
+
+def test_binary_classification(tmp_path: Path) -> None:
+    printed = run("binary_classification.py", tmp_path, "--epochs", "3")
+    equal, weighted = (float(value) for value in re.findall(r"sensitivity ([\d.]+)", printed))
+    assert weighted >= equal
