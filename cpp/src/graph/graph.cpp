@@ -151,7 +151,7 @@ void check_names(const std::vector<LayerPtr>& layers) {
 }  // namespace
 
 Symbol input(Shape shape, std::string name) {
-    return apply(std::make_shared<InputLayer>(InputLayer::Options{std::move(shape)}, std::move(name)), {});
+    return striate::apply(std::make_shared<InputLayer>(InputLayer::Options{std::move(shape)}, std::move(name)), {});
 }
 
 Symbol apply(const LayerPtr& layer, const std::vector<Symbol>& inputs) {
@@ -175,11 +175,10 @@ std::vector<Shape> Graph::input_shapes(int node) const {
 }
 
 int Graph::find_layer(const std::string& name) const {
-    std::vector<std::string> names;
-    for (size_t i = 0; i < layers.size(); ++i) {
+    for (size_t i = 0; i < layers.size(); ++i)
         if (layers[i].name == name) return static_cast<int>(i);
-        names.push_back(layers[i].name);
-    }
+    std::vector<std::string> names;
+    for (const LayerEntry& entry : layers) names.push_back(entry.name);
     fail("the model has no layer ", quoted(name), "; ", suggestion(name, names));
 }
 
