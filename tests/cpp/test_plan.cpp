@@ -1,0 +1,172 @@
+// The plan: gradients of graphs with fan-out, shared layers and residual paths against differences; the same bits at any
+// number of threads; memory that is never shared by two tensors that live at the same time.
+#include "check.hpp"
+#include "graph/memory.hpp"
+#include "graph/model_state.hpp"
+#include "naive_layers.hpp"
+
+using namespace striate;
+
+namespace {
+
+Tensor random_tensor(Shape shape, uint64_t seed) {
+    Tensor t(std::move(shape));
+    check::Random random(seed);
+    for (int64_t i = 0; i < t.size(); ++i) t.data()[i] = static_cast<float>(random.uniform(-1, 1));
+    return t;
+}
+
+// Input -> shared convolution twice, a residual sum, a branch that is read three times.
+Model branched(uint64_t seed) {
+    const Symbol x = input({5, 6, 2});
+    const LayerPtr shared = naive::make<naive::Conv>(naive::ConvOptions{2}, "shared");
+    const Symbol a = apply(shared, {x});
+    const Symbol b = apply(naive::make<naive::Bend>(), {a});
+    const Symbol c = apply(shared, {b});
+    const Symbol d = apply(naive::make<naive::Sum>(), {c, b});
+    const Symbol e = apply(naive::make<naive::Sum>(), {d, b});
+    const Symbol f = apply(naive::make<naive::Conv>(naive::ConvOptions{3}), {e});
+    const Symbol g = apply(naive::make<naive::Flat>(), {f});
+    return Model({x}, {g}, seed);
+}
+
+double weighted_output(Model& model, const Tensor& x, const Tensor& weights) {
+    const Tensor y = std::move(model.forward({x})[0]);
+    double sum = 0;
+    for (int64_t i = 0; i < y.size(); ++i) sum += static_cast<double>(y.data()[i]) * weights.data()[i];
+    return sum;
+}
+
+void gradients_follow_differences() {
+    Model model = branched(3);
+    Tensor x = random_tensor({2, 5, 6, 2}, 1);
+    const Tensor g = random_tensor({2, 90}, 2);
+    model.forward({x});
+    const Tensor dx = std::move(model.backward({g})[0]);
+    const auto slope = [&](float* place) {
+        const float old = *place, h = 0.01f;
+        *place = old + h;
+        model.parameters_changed();
+        const double up = weighted_output(model, x, g);
+        *place = old - h;
+        model.parameters_changed();
+        const double down = weighted_output(model, x, g);
+        *place = old;
+        model.parameters_changed();
+        return (up - down) / (2 * static_cast<double>(h));
+    };
+    for (int64_t i = 0; i < x.size(); i += 7) CHECK_CLOSE(dx.data()[i], slope(x.data() + i), 5e-3, "input " + std::to_string(i));
+    model.forward({x});
+    model.backward({g});
+    for (const ParameterInfo& p : model.parameters()) {
+        std::vector<float> gradient(p.gradient, p.gradient + element_count(p.shape));
+        for (size_t i = 0; i < gradient.size(); i += 5) CHECK_CLOSE(gradient[i], slope(p.value + i), 2e-2, p.name + std::to_string(i));
+    }
+    model.forward({x});
+    model.backward({g});
+    CHECK_THROWS(model.backward({g}), ValueError, "forward()");
+}
+
+std::vector<float> train(int threads, int64_t batch) {
+    set_num_threads(threads);
+    Model model = branched(3);
+    const Tensor x = random_tensor({7, 5, 6, 2}, 1), y = random_tensor({7, 90}, 2);
+    Trainer trainer(model, std::make_shared<naive::Descent>(0.02), {std::make_shared<naive::SquaredError>()}, {}, 5);
+    trainer.bind({{x}, {y}, {}});
+    double first = 0, last = 0;
+    for (int step = 0; step < 12; ++step) {
+        last = 0;
+        for (int64_t at = 0; at < 7; at += batch) {
+            const int64_t count = std::min<int64_t>(batch, 7 - at);
+            last += trainer.train_step(nullptr, at, count) * static_cast<double>(count);
+        }
+        if (step == 0) first = last;
+    }
+    CHECK(last < 0.9 * first);
+    std::vector<float> weights;
+    for (const ParameterInfo& p : model.parameters()) weights.insert(weights.end(), p.value, p.value + element_count(p.shape));
+    set_num_threads(1);
+    return weights;
+}
+
+void threads_do_not_matter() {
+    for (int64_t batch : {7, 3}) {
+        const std::vector<float> one = train(1, batch);
+        for (int threads : {2, 3, 4, 8}) CHECK(train(threads, batch) == one);
+    }
+}
+
+void batches_agree() {
+    Model model = branched(4);
+    const Tensor x = random_tensor({9, 5, 6, 2}, 8);
+    const Tensor all = std::move(model.predict({x}, 9)[0]);
+    for (int64_t size : {1, 2, 4, 100}) {
+        const Tensor some = std::move(model.predict({x}, size)[0]);
+        CHECK(std::equal(all.data(), all.data() + all.size(), some.data()));
+    }
+    const auto node = model.node_gradients({x}, {random_tensor({9, 90}, 3)}, {1, 2});
+    CHECK(node.values.size() == 2 && node.gradients[0].shape() == (Shape{9, 5, 6, 2}));
+    CHECK_THROWS(model.predict({random_tensor({9, 60}, 8)}), ValueError, "reshape it to (9, 5, 6, 2)");
+    CHECK_THROWS(model.predict({random_tensor({0, 5, 6, 2}, 8)}), ValueError, "empty batch");
+}
+
+void frozen_layers_stay() {
+    Model model = branched(4);
+    model.set_trainable("shared", false);
+    const Tensor x = random_tensor({3, 5, 6, 2}, 1), y = random_tensor({3, 90}, 2);
+    const std::vector<float> before(model.parameters()[0].value, model.parameters()[0].value + 36);
+    const float other = model.parameters()[1].value[0];
+    Trainer trainer(model, std::make_shared<naive::Descent>(0.02), {std::make_shared<naive::SquaredError>()}, {}, 5);
+    trainer.bind({{x}, {y}, {}});
+    trainer.train_step(nullptr, 0, 3);
+    CHECK(std::equal(before.begin(), before.end(), model.parameters()[0].value));
+    CHECK(other != model.parameters()[1].value[0]);
+}
+
+// Random lifetimes: no two storages that live at the same time overlap, but for a haloed map none of another geometry ever.
+void memory_is_not_shared_too_early() {
+    check::Random random(11);
+    for (int round = 0; round < 200; ++round) {
+        std::vector<Storage> all(static_cast<size_t>(random.integer(1, 30)));
+        size_t total = 0;
+        for (Storage& s : all) {
+            s.bytes = static_cast<size_t>(random.integer(1, 500));
+            s.use(static_cast<int>(random.integer(0, 20)));
+            s.use(s.first + static_cast<int>(random.integer(0, 6)));
+            s.forever = random.integer(0, 9) == 0;
+            if (random.integer(0, 2) == 0) {
+                const int64_t kind = random.integer(1, 2);
+                s.map = {kind, 1, 1, 1};
+                s.halo = {1, 1, 1, 1};
+                s.bytes = static_cast<size_t>(100 * kind);
+            }
+            total += (s.bytes + 63) / 64 * 64;
+        }
+        const size_t size = lay_out(all);
+        CHECK(size <= total);
+        for (size_t i = 0; i < all.size(); ++i) {
+            CHECK(all[i].offset % 64 == 0 && all[i].offset + all[i].bytes <= size);
+            for (size_t j = 0; j < i; ++j) {
+                const bool apart = all[i].offset + all[i].bytes <= all[j].offset || all[j].offset + all[j].bytes <= all[i].offset;
+                const bool same_time = all[i].first <= all[j].last && all[j].first <= all[i].last;
+                const bool must = same_time || all[i].forever || all[j].forever || !all[i].same_geometry(all[j]);
+                if (all[i].halo.empty() && all[j].halo.empty() && !all[i].forever && !all[j].forever) {
+                    if (same_time) CHECK(apart);
+                } else if (must) {
+                    CHECK(apart);
+                }
+            }
+        }
+    }
+}
+
+}  // namespace
+
+int main() {
+    gradients_follow_differences();
+    threads_do_not_matter();
+    batches_agree();
+    frozen_layers_stay();
+    memory_is_not_shared_too_early();
+    return check::finish();
+}
