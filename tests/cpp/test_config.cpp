@@ -1,0 +1,197 @@
+// Configs: kinds, conversions that are allowed and those that are not, and the messages about unknown arguments.
+#include <limits>
+
+#include "check.hpp"
+#include "striate/config.hpp"
+#include "striate/layer.hpp"
+#include "striate/loss.hpp"
+#include "striate/optimizer.hpp"
+#include "striate/tensor.hpp"
+#include "suggest.hpp"
+
+using namespace striate;
+
+namespace {
+
+struct Options {
+    int64_t filters = 1;
+    Pair kernel_size{3, 3};
+    double alpha = 0.25;
+    std::string padding = "valid";
+    bool use_bias = true;
+    std::optional<double> max_value;
+    std::vector<int64_t> shape;
+    std::vector<double> mean;
+    ConfigPtr inner;
+
+    template <class Self, class Visitor>
+    static void fields(Self& self, Visitor&& visit) {
+        visit("filters", self.filters);
+        visit("kernel_size", self.kernel_size);
+        visit("alpha", self.alpha);
+        visit("padding", self.padding);
+        visit("use_bias", self.use_bias);
+        visit("max_value", self.max_value);
+        visit("shape", self.shape);
+        visit("mean", self.mean);
+        visit("inner", self.inner);
+    }
+};
+
+Options read(const std::string& name, ConfigValue value) {
+    Config config;
+    config.set(name, std::move(value));
+    return read_fields<Options>(config, "conv2d");
+}
+
+using Integers = std::vector<int64_t>;
+using Numbers = std::vector<double>;
+
+void entries() {
+    Config config;
+    config.set("b", 1.5);
+    config.set("a", true);
+    config.set("b", std::string("later"));
+    CHECK(config.entries().size() == 2);
+    CHECK(config.entries()[0].first == "b" && std::get<std::string>(config.entries()[0].second) == "later");
+    CHECK(config.find("a") && std::get<bool>(*config.find("a")));
+    CHECK(config.find("c") == nullptr);
+}
+
+void round_trip() {
+    Options options;
+    options.filters = 7;
+    options.kernel_size = {3, 5};
+    options.alpha = 0.1;
+    options.padding = "same";
+    options.use_bias = false;
+    options.max_value = 6.0;
+    options.shape = {1, -1};
+    options.mean = {0.5, 2};
+    auto inner = std::make_shared<Config>();
+    inner->set("type", std::string("CosineDecay"));
+    options.inner = inner;
+    const Options back = read_fields<Options>(write_fields(options), "conv2d");
+    CHECK(back.filters == 7 && back.kernel_size == Pair(3, 5) && back.alpha == 0.1 && back.padding == "same" &&
+          !back.use_bias);
+    CHECK(back.max_value == 6.0 && back.shape == options.shape && back.mean == options.mean &&
+          back.inner == options.inner);
+
+    const Options defaults = read_fields<Options>(Config(), "conv2d");
+    CHECK(defaults.filters == 1 && defaults.kernel_size == Pair(3, 3) && !defaults.max_value && defaults.use_bias);
+    CHECK(!read_fields<Options>(write_fields(defaults), "conv2d").max_value);
+}
+
+void conversions() {
+    CHECK(read("alpha", int64_t{3}).alpha == 3.0);
+    CHECK(read("kernel_size", int64_t{5}).kernel_size == Pair(5, 5));
+    CHECK(read("kernel_size", Integers{2, 4}).kernel_size == Pair(2, 4));
+    CHECK(read("mean", Integers{1, 2}).mean == Numbers({1, 2}));
+    CHECK(read("mean", 0.5).mean == Numbers({0.5}));
+    CHECK(read("mean", int64_t{2}).mean == Numbers({2}));
+    CHECK(read("shape", int64_t{4}).shape == Integers({4}));
+    CHECK(read("shape", Numbers{}).shape.empty());
+    CHECK(read("max_value", ConfigValue()).max_value == std::nullopt);
+    CHECK(read("max_value", int64_t{6}).max_value == 6.0);
+    CHECK(read("inner", ConfigValue()).inner == nullptr);
+}
+
+void refusals() {
+    CHECK_THROWS(read("filters", 3.0), TypeError, "[conv2d] filters must be an integer, got number 3");
+    CHECK_THROWS(read("filters", 2.5), TypeError, "got number 2.5");
+    CHECK_THROWS(read("filters", true), TypeError, "[conv2d] filters must be an integer, got boolean true");
+    CHECK_THROWS(read("filters", ConfigValue()), TypeError, "must be an integer, got none");
+    CHECK_THROWS(read("filters", Integers({3})), TypeError, "got list of integers [3]");
+    CHECK_THROWS(read("alpha", true), TypeError, "[conv2d] alpha must be a number, got boolean true");
+    CHECK_THROWS(read("alpha", std::string("x")), TypeError, "got string 'x'");
+    CHECK_THROWS(read("use_bias", int64_t{1}), TypeError, "[conv2d] use_bias must be a boolean, got integer 1");
+    CHECK_THROWS(read("padding", int64_t{1}), TypeError, "[conv2d] padding must be a string, got integer 1");
+    CHECK_THROWS(
+        read("kernel_size", Integers({1, 2, 3})), ValueError,
+        "[conv2d] kernel_size must be an integer or two integers (height, width), got list of integers [1, 2, 3]");
+    CHECK_THROWS(read("kernel_size", Numbers({1, 2})), TypeError, "got list of numbers [1, 2]");
+    CHECK_THROWS(read("kernel_size", 3.0), TypeError, "an integer or two integers");
+    CHECK_THROWS(read("shape", Numbers({1})), TypeError, "[conv2d] shape must be a list of integers");
+    CHECK_THROWS(read("mean", std::string("0")), TypeError, "[conv2d] mean must be a list of numbers");
+    CHECK_THROWS(read("inner", int64_t{1}), TypeError, "[conv2d] inner must be a group of arguments");
+    CHECK_THROWS(read("padding", Numbers(100, 1.0)), TypeError, "got list of numbers [1, 1, 1, 1, 1, 1, 1, 1, ...]");
+}
+
+void unknown_arguments() {
+    CHECK_THROWS(read("filer", int64_t{1}), ValueError, "[conv2d] has no argument 'filer'; did you mean 'filters'?");
+    CHECK_THROWS(read("KernelSize", int64_t{1}), ValueError, "did you mean 'kernel_size'?");
+    CHECK_THROWS(read("dropout", int64_t{1}), ValueError,
+                 "[conv2d] has no argument 'dropout'; choose one of: filters, kernel_size");
+    CHECK_THROWS(read(std::string(1 << 20, 'f'), int64_t{1}), ValueError, "has no argument 'ffff");
+    CHECK_THROWS(make_layer("Conv3D", Config(), ""), ValueError, "there is no layer type 'Conv3D'");
+    CHECK_THROWS(make_layer("InputLayr", Config(), ""), ValueError, "did you mean 'InputLayer'?");
+    CHECK_THROWS(make_loss("nothing like it", Config()), ValueError, "there is no loss type 'nothing like it'");
+    CHECK_THROWS(make_optimizer("nothing like it", Config()), ValueError, "there is no optimizer type");
+    CHECK_THROWS(make_schedule("nothing like it", Config()), ValueError, "there is no learning-rate schedule type");
+}
+
+// Every row of every table makes its type again from what it says of itself.
+void registries() {
+    for (const std::string& type : loss_types())
+        CHECK(make_loss(type, make_loss(type, Config())->config())->type() == type);
+    for (const std::string& type : optimizer_types())
+        CHECK(make_optimizer(type, make_optimizer(type, Config())->config())->type() == type);
+    std::vector<std::string> seen;
+    for (const std::string& type : layer_types()) {
+        CHECK(std::find(seen.begin(), seen.end(), type) == seen.end());
+        seen.push_back(type);
+    }
+    CHECK(std::find(seen.begin(), seen.end(), "InputLayer") != seen.end());
+}
+
+void distances() {
+    CHECK(edit_distance("", "") == 0 && edit_distance("abc", "") == 3 && edit_distance("", "ab") == 2);
+    CHECK(edit_distance("kitten", "sitting") == 3);
+    CHECK(edit_distance("ab", "ba") == 1 && edit_distance("Conv2D", "conv2d") == 0);
+    CHECK(nearest_names("conv", {"dense", "conv2d"}) == std::vector<std::string>({"conv2d"}));
+    CHECK(nearest_names("xyz", {"dense", "conv2d"}).empty());
+    CHECK(nearest_names("", {"a"}).empty());
+    CHECK(suggestion("dens", {"dense", "conv2d"}) == "did you mean 'dense'?");
+    CHECK(suggestion("relu1", {"relu", "relu6", "elu"}) == "did you mean 'relu' or 'relu6'?");
+    CHECK(suggestion("q", {"a", "b"}) == "choose one of: a, b");
+    CHECK(suggestion("q", {}) == "there is none");
+    CHECK(quoted("a\nb") == "'a?b'");
+    CHECK(quoted(std::string(100, 'x')).size() == 2 + 64 + 3);
+}
+
+void shapes() {
+    CHECK(to_string({28, 28, 1}) == "(28, 28, 1)" && to_string({10}) == "(10,)" && to_string({}) == "()");
+    CHECK(with_batch({28, 28, 1}) == "(N, 28, 28, 1)" && with_batch({10}) == "(N, 10)" && with_batch({}) == "(N,)");
+    constexpr int64_t kBig = std::numeric_limits<int64_t>::max();
+    CHECK(element_count({}) == 1 && element_count({3, 4, 5}) == 60 && element_count({kBig}) == kBig);
+    CHECK(element_count({kBig, kBig, 0}) == 0);
+    CHECK_THROWS(element_count({kBig, 2}), ValueError, "more elements than 64 bits can count");
+    CHECK_THROWS(element_count({int64_t{1} << 32, int64_t{1} << 31}), ValueError, "more elements");
+    CHECK_THROWS(element_count({2, -1}), ValueError, "shape (2, -1) has a negative size");
+    CHECK_THROWS(element_count({0, -1}), ValueError, "negative size");
+    CHECK_THROWS(Tensor({kBig}), std::bad_alloc, "");
+    CHECK_THROWS(AlignedBuffer(std::numeric_limits<size_t>::max()), std::bad_alloc, "");
+
+    Tensor tensor({2, 3});
+    CHECK(tensor.size() == 6 && reinterpret_cast<uintptr_t>(tensor.data()) % 64 == 0);
+    for (int i = 0; i < 6; ++i) CHECK(tensor.data()[i] == 0.0f);
+    const float* before = tensor.data();
+    const Tensor moved = std::move(tensor);
+    CHECK(moved.data() == before);
+    CHECK(byte_size(DType::float32) == 4 && byte_size(DType::uint8) == 1 && byte_size(DType::int64) == 8);
+    CHECK(std::string(name_of(DType::int32)) == "int32");
+}
+
+}  // namespace
+
+int main() {
+    entries();
+    round_trip();
+    conversions();
+    refusals();
+    unknown_arguments();
+    registries();
+    distances();
+    shapes();
+    return check::finish();
+}

@@ -1,0 +1,158 @@
+// Threads by environment, affinity and control groups; seeds; what the runtime says of itself.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifdef __linux__
+#include <sched.h>
+#endif
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <thread>
+
+#include "check.hpp"
+#include "striate/error.hpp"
+#include "striate/runtime.hpp"
+#include "threads.hpp"
+
+using namespace striate;
+
+namespace {
+
+constexpr const char* kVariable = "STRIATE_NUM_THREADS";
+
+// A file system with the given files, removed at the end.
+class Root {
+  public:
+    Root() {
+        std::string pattern = (std::filesystem::temp_directory_path() / "striate-test-XXXXXX").string();
+        if (!mkdtemp(pattern.data())) std::abort();
+        path = pattern;
+    }
+    ~Root() { std::filesystem::remove_all(path); }
+    Root& file(const std::string& name, const std::string& text) {
+        std::filesystem::create_directories(std::filesystem::path(path + name).parent_path());
+        std::ofstream(path + name) << text;
+        return *this;
+    }
+    std::string path;
+};
+
+void environment() {
+    CHECK(parse_num_threads("1") == 1 && parse_num_threads("8") == 8 && parse_num_threads("1024") == 1024);
+    for (const char* wrong : {"0", "-1", "1025", "two", "", " 2", "2 ", "2.0", "1e1", "+3", "99999999999999999999"})
+        CHECK_THROWS(parse_num_threads(wrong), ValueError,
+                     "the environment variable STRIATE_NUM_THREADS must be a whole number from 1 to");
+    CHECK_THROWS(parse_num_threads("two"), ValueError, "got 'two'");
+
+    setenv(kVariable, "7", 1);
+    CHECK(default_num_threads() == 7);
+    setenv(kVariable, "many", 1);
+    CHECK_THROWS(get_num_threads(), ValueError, "STRIATE_NUM_THREADS");
+    CHECK_THROWS(get_num_threads(), ValueError, "got 'many'");
+    setenv(kVariable, "3", 1);
+    CHECK(get_num_threads() == 3);
+    setenv(kVariable, "5", 1);
+    CHECK(get_num_threads() == 3);  // chosen once
+
+    set_num_threads(2);
+    CHECK(get_num_threads() == 2 && runtime_info().threads == 2);
+    for (int wrong : {0, -1, 1025})
+        CHECK_THROWS(set_num_threads(wrong), ValueError, "count must be from 1 to 1024, got ");
+    CHECK(get_num_threads() == 2);
+
+    setenv(kVariable, "", 1);  // as good as unset
+    const int by_machine = default_num_threads();
+    unsetenv(kVariable);
+    CHECK(by_machine == default_num_threads() && by_machine >= 1 && by_machine <= kMaxThreads);
+    const int cpus = static_cast<int>(std::thread::hardware_concurrency());
+    CHECK(cpus == 0 || by_machine <= cpus);
+}
+
+void affinity() {
+#ifdef __linux__
+    cpu_set_t before, one;
+    if (sched_getaffinity(0, sizeof before, &before) != 0) return;
+    CPU_ZERO(&one);
+    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+        if (!CPU_ISSET(cpu, &before)) continue;
+        CPU_SET(cpu, &one);
+        break;
+    }
+    if (sched_setaffinity(0, sizeof one, &one) != 0) return;
+    CHECK(default_num_threads() == 1);
+    sched_setaffinity(0, sizeof before, &before);
+#endif
+}
+
+void quota_of_version_2() {
+    const std::string self = "/proc/self/cgroup", mount = "/sys/fs/cgroup";
+    CHECK(!cgroup_cpu_quota(Root().path));
+    CHECK(!cgroup_cpu_quota(Root().file(self, "0::/\n").path));
+    CHECK(!cgroup_cpu_quota(Root().file(self, "0::/\n").file(mount + "/cpu.max", "max 100000\n").path));
+    CHECK(cgroup_cpu_quota(Root().file(self, "0::/\n").file(mount + "/cpu.max", "200000 100000\n").path) == 2);
+    CHECK(cgroup_cpu_quota(Root().file(self, "0::/\n").file(mount + "/cpu.max", "250000 100000\n").path) == 3);
+    CHECK(cgroup_cpu_quota(Root().file(self, "0::/\n").file(mount + "/cpu.max", "1000 100000\n").path) == 1);
+    // The least of a group's and its parents' limits counts.
+    Root nested;
+    nested.file(self, "0::/a/b\n")
+        .file(mount + "/a/b/cpu.max", "max 100000")
+        .file(mount + "/a/cpu.max", "300000 100000");
+    CHECK(cgroup_cpu_quota(nested.path) == 3);
+    CHECK(cgroup_cpu_quota(nested.file(mount + "/cpu.max", "100000 100000").path) == 1);
+    CHECK(cgroup_cpu_quota(nested.file(mount + "/cpu.max", "900000 100000").path) == 3);
+    for (const char* damaged : {"", "x y", "100000", "0 100000", "100000 0", "-5 100000"})
+        CHECK(!cgroup_cpu_quota(Root().file(self, "0::/\n").file(mount + "/cpu.max", damaged).path));
+    for (const char* damaged : {"", "\n", "0", "0:", "::", "nonsense\n"})
+        CHECK(!cgroup_cpu_quota(Root().file(self, damaged).path));
+}
+
+void quota_of_version_1() {
+    const std::string self = "/proc/self/cgroup", mount = "/sys/fs/cgroup/cpu";
+    const std::string groups = "12:memory:/docker/x\n4:cpuset:/docker/x\n3:cpu,cpuacct:/docker/x\n0::/docker/x\n";
+    const auto with = [&](const std::string& folder, const char* quota) {
+        Root root;
+        root.file(self, groups)
+            .file(folder + "/cpu.cfs_quota_us", quota)
+            .file(folder + "/cpu.cfs_period_us", "50000\n");
+        return cgroup_cpu_quota(root.path);
+    };
+    CHECK(with(mount + "/docker/x", "100000\n") == 2);
+    CHECK(with(mount, "75000\n") == 2);  // in a container that sees its own group as the root
+    CHECK(!with(mount, "-1\n"));
+    CHECK(!with("/sys/fs/cgroup/memory", "75000\n"));
+}
+
+void seeds() {
+    set_seed(42);
+    const uint64_t first = next_seed(), second = next_seed();
+    set_seed(42);
+    CHECK(next_seed() == first && next_seed() == second && first != second);
+    set_seed(43);
+    CHECK(next_seed() != first);
+    set_seed(0);
+    std::set<uint64_t> seen;
+    for (int i = 0; i < 1000; ++i) seen.insert(next_seed());
+    CHECK(seen.size() == 1000);
+}
+
+void information() {
+    const RuntimeInfo info = runtime_info();
+    CHECK(!info.version.empty() && info.version.find('.') != std::string::npos);
+    CHECK(!info.compiler.empty() && !info.openmp.empty() && info.cuda == "none");
+    CHECK(std::find(info.available_isas.begin(), info.available_isas.end(), info.isa) != info.available_isas.end());
+    CHECK(info.available_isas.back() == "scalar");
+}
+
+}  // namespace
+
+int main() {
+    environment();
+    affinity();
+    quota_of_version_2();
+    quota_of_version_1();
+    seeds();
+    information();
+    return check::finish();
+}
