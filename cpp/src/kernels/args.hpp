@@ -5,4 +5,4 @@
 #include <stdint.h>
 
 #include "kernels/args_elementwise.hpp"
-
+#include "kernels/args_optimizer.hpp"

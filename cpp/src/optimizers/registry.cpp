@@ -3,6 +3,13 @@
 #include <array>
 
 #include "striate/optimizer.hpp"
+#include "striate/optimizers/adadelta.hpp"
+#include "striate/optimizers/adagrad.hpp"
+#include "striate/optimizers/adam.hpp"
+#include "striate/optimizers/lion.hpp"
+#include "striate/optimizers/rmsprop.hpp"
+#include "striate/optimizers/schedules.hpp"
+#include "striate/optimizers/sgd.hpp"
 #include "suggest.hpp"
 
 namespace striate {
@@ -28,8 +35,14 @@ constexpr Row<SchedulePtr> schedule() {
     return {T::kType, make<SchedulePtr, T>};
 }
 
-constexpr std::array<Row<OptimizerPtr>, 0> kOptimizers = {};
-constexpr std::array<Row<SchedulePtr>, 0> kSchedules = {};
+constexpr std::array kOptimizers = {
+    optimizer<SGD>(),  optimizer<RMSprop>(), optimizer<Adagrad>(), optimizer<Adadelta>(),
+    optimizer<Adam>(), optimizer<AdamW>(),   optimizer<Lion>(),
+};
+constexpr std::array kSchedules = {
+    schedule<ExponentialDecay>(),       schedule<CosineDecay>(),     schedule<CosineDecayRestarts>(),
+    schedule<PiecewiseConstantDecay>(), schedule<PolynomialDecay>(),
+};
 
 template <class Rows>
 std::vector<std::string> types_of(const Rows& rows) {

@@ -1,0 +1,156 @@
+// The optimizers' update rules. Plain loops: the compiler vectorises them with the square root and division of each ISA.
+#include "kernels/args.hpp"
+#include "kernels/simd.hpp"
+
+namespace striate::kernels::STRIATE_ISA {
+namespace {
+
+// Calls rule(i, parameter, gradient) -> new parameter for each element of the pieces [begin, end).
+template <class Rule>
+STRIATE_INLINE void update(const UpdateArgs& a, int64_t begin, int64_t end, Rule rule) {
+    const float decay = a.weight_decay * a.scalars[0];
+    const float limit = a.clip_value > 0.0f ? a.clip_value : __builtin_inff();
+    for (int64_t u = begin; u < end; ++u) {
+        const UpdatePiece piece = a.pieces[u];
+        const float scale = a.clip_scales ? a.clip_scales[piece.segment] : 1.0f;
+        float* __restrict p = a.parameters + piece.offset;
+        const float* __restrict g = a.gradients + piece.offset;
+#pragma GCC ivdep
+        for (int64_t i = 0; i < piece.count; ++i) {
+            float gradient = g[i] * scale;
+            gradient = gradient > limit ? limit : gradient;
+            gradient = gradient < -limit ? -limit : gradient;
+            p[i] = rule(piece.offset + i, p[i] - p[i] * decay, gradient);
+        }
+    }
+}
+
+}  // namespace
+
+// v -= lr * g; with momentum (Polyak 1964), m = momentum * m - lr * g and v += m, or Nesterov's v += momentum * m - lr * g.
+void update_sgd(const UpdateArgs& a, int64_t begin, int64_t end) {
+    const float rate = a.scalars[0], momentum = a.rate0;
+    float* __restrict m = a.slot0;
+    if (!m) {
+        update(a, begin, end, [=](int64_t, float p, float g) { return p - g * rate; });
+    } else if (a.nesterov) {
+        update(a, begin, end, [=](int64_t i, float p, float g) {
+            m[i] = momentum * m[i] - g * rate;
+            return p + momentum * m[i] - g * rate;
+        });
+    } else {
+        update(a, begin, end, [=](int64_t i, float p, float g) {
+            m[i] = momentum * m[i] - g * rate;
+            return p + m[i];
+        });
+    }
+}
+
+// Tieleman & Hinton 2012. Slots: mean square, momentum (if any), mean gradient (if centered).
+void update_rmsprop(const UpdateArgs& a, int64_t begin, int64_t end) {
+    const float rate = a.scalars[0], rho = a.rate0, keep = a.keep0, momentum = a.rate1, epsilon = a.epsilon;
+    float* __restrict square = a.slot0;
+    float* __restrict moving = a.slot1;
+    float* __restrict mean = a.slot2;
+    const auto denominator = [=](int64_t i, float g) __attribute__((always_inline)) {
+        square[i] = rho * square[i] + keep * g * g;
+        return square[i] + epsilon;
+    };
+    const auto centered = [=](int64_t i, float g) __attribute__((always_inline)) {
+        square[i] = rho * square[i] + keep * g * g;
+        mean[i] = rho * mean[i] + keep * g;
+        return square[i] - mean[i] * mean[i] + epsilon;
+    };
+    const auto with_momentum = [=](int64_t i, float p, float step) __attribute__((always_inline)) {
+        moving[i] = momentum * moving[i] + step;
+        return p - moving[i];
+    };
+    if (a.centered && moving) {
+        update(a, begin, end, [=](int64_t i, float p, float g) {
+            return with_momentum(i, p, rate * g / __builtin_sqrtf(centered(i, g)));
+        });
+    } else if (a.centered) {
+        update(a, begin, end, [=](int64_t i, float p, float g) { return p - rate * g / __builtin_sqrtf(centered(i, g)); });
+    } else if (moving) {
+        update(a, begin, end, [=](int64_t i, float p, float g) {
+            return with_momentum(i, p, rate * g / __builtin_sqrtf(denominator(i, g)));
+        });
+    } else {
+        update(a, begin, end, [=](int64_t i, float p, float g) { return p - rate * g / __builtin_sqrtf(denominator(i, g)); });
+    }
+}
+
+// Duchi et al. 2011. Slot: sum of squares.
+void update_adagrad(const UpdateArgs& a, int64_t begin, int64_t end) {
+    const float rate = a.scalars[0], epsilon = a.epsilon;
+    float* __restrict sum = a.slot0;
+    update(a, begin, end, [=](int64_t i, float p, float g) {
+        sum[i] += g * g;
+        return p - rate * g / __builtin_sqrtf(sum[i] + epsilon);
+    });
+}
+
+// Zeiler 2012. Slots: mean square of the gradient, mean square of the step.
+void update_adadelta(const UpdateArgs& a, int64_t begin, int64_t end) {
+    const float rate = a.scalars[0], rho = a.rate0, keep = a.keep0, epsilon = a.epsilon;
+    float* __restrict square = a.slot0;
+    float* __restrict step_square = a.slot1;
+    update(a, begin, end, [=](int64_t i, float p, float g) {
+        square[i] = rho * square[i] + keep * g * g;
+        const float step = g * __builtin_sqrtf(step_square[i] + epsilon) / __builtin_sqrtf(square[i] + epsilon);
+        step_square[i] = rho * step_square[i] + keep * step * step;
+        return p - rate * step;
+    });
+}
+
+// Kingma & Ba 2015, with the bias corrections folded into the rate (scalars[1]); AMSGrad of Reddi et al. 2018. Slots: mean,
+// mean square, largest mean square.
+void update_adam(const UpdateArgs& a, int64_t begin, int64_t end) {
+    const float rate = a.scalars[1], keep1 = a.keep0, keep2 = a.keep1, epsilon = a.epsilon;
+    float* __restrict mean = a.slot0;
+    float* __restrict square = a.slot1;
+    float* __restrict largest = a.slot2;
+    if (a.amsgrad) {
+        update(a, begin, end, [=](int64_t i, float p, float g) {
+            mean[i] += (g - mean[i]) * keep1;
+            square[i] += (g * g - square[i]) * keep2;
+            largest[i] = largest[i] > square[i] ? largest[i] : square[i];
+            return p - mean[i] * rate / (__builtin_sqrtf(largest[i]) + epsilon);
+        });
+    } else {
+        update(a, begin, end, [=](int64_t i, float p, float g) {
+            mean[i] += (g - mean[i]) * keep1;
+            square[i] += (g * g - square[i]) * keep2;
+            return p - mean[i] * rate / (__builtin_sqrtf(square[i]) + epsilon);
+        });
+    }
+}
+
+// Chen et al. 2023. Slot: mean.
+void update_lion(const UpdateArgs& a, int64_t begin, int64_t end) {
+    const float rate = a.scalars[0], beta1 = a.rate0, beta2 = a.rate1, keep1 = a.keep0, keep2 = a.keep1;
+    float* __restrict mean = a.slot0;
+    update(a, begin, end, [=](int64_t i, float p, float g) {
+        const float blend = mean[i] * beta1 + g * keep1;
+        mean[i] = mean[i] * beta2 + g * keep2;
+        const float step = blend > 0.0f ? rate : (blend < 0.0f ? -rate : blend * rate);
+        return p - step;
+    });
+}
+
+void gradient_squares(const GradientSquaresArgs& a, int64_t begin, int64_t end) {
+    for (int64_t u = begin; u < end; ++u) {
+        const UpdatePiece piece = a.pieces[u];
+        const float* g = a.gradients + piece.offset;
+        double lanes[kWidth] = {};
+        int64_t i = 0;
+        for (; i + kWidth <= piece.count; i += kWidth)
+            for (int j = 0; j < kWidth; ++j) lanes[j] += static_cast<double>(g[i + j]) * g[i + j];
+        double total = 0.0;
+        for (; i < piece.count; ++i) total += static_cast<double>(g[i]) * g[i];
+        for (int j = 0; j < kWidth; ++j) total += lanes[j];
+        a.partials[u] = total;
+    }
+}
+
+}  // namespace striate::kernels::STRIATE_ISA
