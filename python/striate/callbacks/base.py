@@ -1,0 +1,132 @@
+"""The base class of every callback, and what a callback may ask of the model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Logs = dict[str, Any]
+"""Values by name: of a batch the running ones, of an epoch the final ones. A callback may add to an epoch's."""
+
+
+class TrainedOptimizer(Protocol):
+    """What a callback may use of an optimizer."""
+
+    learning_rate: float
+
+
+class TrainedModel(Protocol):
+    """What a callback may use of the model that is trained."""
+
+    stop_training: bool
+
+    @property
+    def optimizer(self) -> TrainedOptimizer: ...
+
+    def get_weights(self) -> list[npt.NDArray[Any]]: ...
+
+    def set_weights(self, weights: list[npt.NDArray[Any]]) -> None: ...
+
+    def state_dict(self) -> Mapping[str, npt.NDArray[Any]]:
+        """Weights by "layer/param", in network order."""
+        ...
+
+    def gradients(self) -> Mapping[str, npt.NDArray[np.float32]]:
+        """Gradients of the last batch by "layer/param", in network order."""
+        ...
+
+    def save(self, path: str | os.PathLike[str]) -> None: ...
+
+    def save_weights(self, path: str | os.PathLike[str]) -> None: ...
+
+
+class Callback:
+    """Something to do at points of training, testing and prediction. Override the hooks that are needed.
+
+    A batch hook that is not overridden costs nothing: it is never called (see `wants`). Set `self.model.stop_training`
+    to True to end the training after the current batch or epoch.
+
+    Attributes:
+        params: `epochs`, `steps` (batches an epoch, or None where unknown) and `verbose`.
+        model: the model that is trained.
+    """
+
+    def __init__(self) -> None:
+        self.params: dict[str, Any] = {}
+        self._model: TrainedModel | None = None
+
+    @property
+    def model(self) -> TrainedModel:
+        # Not set where a subclass does not call this class's __init__.
+        model: TrainedModel | None = getattr(self, "_model", None)
+        if model is None:
+            raise RuntimeError(f"{type(self).__name__} has no model yet; it gets one when it is passed to fit")
+        return model
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        self.params = params
+
+    def set_model(self, model: TrainedModel) -> None:
+        self._model = model
+
+    def wants(self, hook: str) -> bool:
+        """Whether a batch hook, such as `"on_train_batch_end"`, needs to be called.
+
+        Asked once the run has begun (after `on_train_begin` and its like). By default: whether it is overridden.
+        """
+        names = [hook, hook.replace("_train", "")] if "_train_batch" in hook else [hook]
+        return any(getattr(getattr(self, name), "__func__", None) is not getattr(Callback, name) for name in names)
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Called before the first epoch."""
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Called after the last epoch, with its logs."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Called before the first batch of an epoch; epochs count from 0."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Called after an epoch and its validation, whose values have names that begin with `val_`."""
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Called before a batch is trained on; batches count from 0 in each epoch."""
+        self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Called after a batch was trained on."""
+        self.on_batch_end(batch, logs)
+
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Another name for `on_train_batch_begin`."""
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Another name for `on_train_batch_end`."""
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        """Called before an evaluation, a validation within training included."""
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        """Called after an evaluation, with its values."""
+
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Called before a batch is evaluated."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Called after a batch was evaluated."""
+
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
+        """Called before a prediction."""
+
+    def on_predict_end(self, logs: Logs | None = None) -> None:
+        """Called after a prediction."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Called before a batch is predicted."""
+
+    def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Called after a batch was predicted."""

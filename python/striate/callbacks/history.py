@@ -1,0 +1,33 @@
+"""The record of a training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from striate.callbacks.base import Callback, Logs
+
+
+class History(Callback):
+    """Keeps the values of every epoch; `fit` returns one.
+
+    Attributes:
+        history: dict of a value's name to a list with one entry an epoch: a float, or an array for a metric that gives
+            one (a copy).
+        epoch: list of the epochs' numbers, from 0.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history: dict[str, list[Any]] = {}
+        self.epoch: list[int] = []
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.history = {}
+        self.epoch = []
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(float(value) if np.ndim(value) == 0 else np.array(value))

@@ -1,0 +1,93 @@
+"""Save the model while it trains."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from striate.callbacks.base import Callback, Logs
+from striate.callbacks.monitor import Monitor
+
+
+class ModelCheckpoint(Callback):
+    """Save the model, or its weights, after epochs or every so many batches.
+
+    Args:
+        filepath: where to; may hold `{epoch}` (counted from 1), `{batch}` when saving by batches, and any value of the
+            logs, with a format, such as `"run/{epoch:02d}-{val_loss:.2f}.safetensors"`. Missing folders are made.
+        monitor: name of the value that `save_best_only` watches.
+        verbose: 1 prints what is saved.
+        save_best_only: save only when the value has improved on every one before.
+        save_weights_only: call `model.save_weights` instead of `model.save`.
+        mode: "min", "max", or "auto" (by the value's name).
+        save_freq: "epoch", or a number of batches, counted through the whole training.
+        initial_value_threshold: with `save_best_only`, a value that the first save must improve on.
+
+    Raises:
+        ValueError: an unknown mode or frequency, or a name in `filepath` that the logs do not hold.
+    """
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: str | int = "epoch",
+        initial_value_threshold: float | None = None,
+    ) -> None:
+        super().__init__()
+        self._monitor = Monitor("ModelCheckpoint", monitor, mode)
+        by_batch = isinstance(save_freq, int) and not isinstance(save_freq, bool)
+        if save_freq != "epoch" and not (by_batch and int(save_freq) > 0):
+            raise ValueError(f"ModelCheckpoint: save_freq must be 'epoch' or a number of batches, got {save_freq!r}")
+        self.filepath, self.monitor, self.verbose = os.fspath(filepath), monitor, verbose
+        self.save_best_only, self.save_weights_only, self.save_freq = save_best_only, save_weights_only, save_freq
+        self.best = self._monitor.worst if initial_value_threshold is None else float(initial_value_threshold)
+        self._batches = self._epoch = 0
+
+    def wants(self, hook: str) -> bool:
+        return hook == "on_train_batch_end" and self.save_freq != "epoch"
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self._batches = 0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        self._batches += 1
+        if self._batches % int(self.save_freq) == 0:
+            self._save(logs, batch=batch + 1)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self._epoch = epoch
+        if self.save_freq == "epoch":
+            self._save(logs)
+
+    def _save(self, logs: Logs | None, **counts: int) -> None:
+        if self.save_best_only:
+            value = self._monitor.value(logs)
+            if value is None or not self._monitor.improves(value, self.best):
+                return
+            if self.verbose:
+                print(f"epoch {self._epoch + 1}: {self.monitor} improved from {self.best:.5f} to {value:.5f}")
+            self.best = value
+        path = self._path({**(logs or {}), **counts, "epoch": self._epoch + 1})
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if self.save_weights_only:
+            self.model.save_weights(str(path))
+        else:
+            self.model.save(str(path))
+        if self.verbose:
+            print(f"epoch {self._epoch + 1}: saved {path}")
+
+    def _path(self, values: Logs) -> Path:
+        try:
+            return Path(self.filepath.format(**values))
+        except (KeyError, IndexError) as error:
+            raise ValueError(
+                f"ModelCheckpoint: filepath {self.filepath!r} names {error}, but there are only {', '.join(values)}"
+            ) from None

@@ -1,0 +1,67 @@
+"""Watching one value of the logs: whether it is there, and whether it became better."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+from striate.callbacks.base import Logs
+
+# Words in the names of values that are better the higher they are.
+HIGHER_IS_BETTER = frozenset(
+    ("acc", "accuracy", "auc", "precision", "recall", "sensitivity", "specificity", "f1", "iou", "dice", "score", "map")
+)
+LOWER_IS_BETTER = frozenset(("loss", "error", "mse", "mae", "rmse"))
+
+
+class Monitor:
+    """One value of the logs, and which way it gets better.
+
+    Args:
+        owner: the callback's name, for messages.
+        name: the value's name, such as "val_loss".
+        mode: "min", "max", or "auto": by the words of the name, such as "accuracy" or "dice"; "loss" and "error" win,
+            and what no word tells is "min".
+        min_delta: a change smaller than this (in size) is not an improvement.
+    """
+
+    def __init__(self, owner: str, name: str, mode: str = "auto", min_delta: float = 0.0) -> None:
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(f"{owner}: mode must be 'auto', 'min' or 'max', got {mode!r}")
+        if not isinstance(name, str):
+            raise TypeError(f"{owner}: monitor must be the name of a value in the logs, got {type(name).__name__}")
+        self.owner, self.name, self.min_delta = owner, name, abs(float(min_delta))
+        if mode == "auto":
+            words = set(name.lower().split("_"))
+            mode = "max" if words & HIGHER_IS_BETTER and not words & LOWER_IS_BETTER else "min"
+        self.mode = mode
+        self._warned = False
+
+    @property
+    def worst(self) -> float:
+        """A value that every other one improves on."""
+        return math.inf if self.mode == "min" else -math.inf
+
+    def value(self, logs: Logs | None) -> float | None:
+        """The value in the logs, or None, with one warning, if it is not there."""
+        found = (logs or {}).get(self.name)
+        if found is None:
+            if not self._warned:
+                known = ", ".join(logs or {}) or "nothing"
+                mend = "; pass validation data to fit" if self.name.startswith("val_") else ""
+                warnings.warn(f"{self.owner} watches {self.name!r}, but the logs hold {known}{mend}", stacklevel=2)
+                self._warned = True
+            return None
+        try:
+            return float(found)
+        except TypeError:
+            raise ValueError(
+                f"{self.owner} watches {self.name!r}, which is an array and not one number; "
+                f"give its metric an average, or a class_id"
+            ) from None
+
+    def improves(self, value: float, reference: float) -> bool:
+        """Whether `value` is better than `reference` by more than `min_delta`; NaN never is."""
+        if self.mode == "min":
+            return value < reference - self.min_delta
+        return value > reference + self.min_delta

@@ -1,0 +1,90 @@
+"""Event files for TensorBoard."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from striate._extras import require
+from striate.callbacks.base import Callback, Logs
+
+
+class TensorBoard(Callback):
+    """Write the values of training for TensorBoard, through tensorboardX (`pip install 'striate[tensorboard]'`).
+
+    Training values go to `log_dir/train`, those of validation to `log_dir/validation` under the same names, so that
+    TensorBoard draws them in one picture: `epoch_loss`, `epoch_accuracy` and so on. Show them with
+    `tensorboard --logdir LOG_DIR`.
+
+    Args:
+        log_dir: the folder.
+        histogram_freq: every how many epochs to write a histogram of each layer's weights; 0 for never.
+        update_freq: "epoch"; "batch", or a number of batches, to write the running values too, as `batch_loss`.
+
+    Raises:
+        ImportError: when training begins, if tensorboardX is missing.
+    """
+
+    def __init__(
+        self, log_dir: str | os.PathLike[str] = "logs", histogram_freq: int = 0, update_freq: str | int = "epoch"
+    ) -> None:
+        super().__init__()
+        every = 0 if update_freq == "epoch" else 1 if update_freq == "batch" else update_freq
+        if isinstance(every, bool) or not isinstance(every, int) or (every < 1 and update_freq != "epoch"):
+            raise ValueError(f"TensorBoard: update_freq must be 'epoch', 'batch' or a number, got {update_freq!r}")
+        if histogram_freq < 0:
+            raise ValueError(f"TensorBoard: histogram_freq must be at least 0, got {histogram_freq}")
+        self.log_dir, self.histogram_freq, self.update_freq = os.fspath(log_dir), histogram_freq, update_freq
+        self._every = every
+        self._writers: dict[str, Any] = {}
+        self._batches = 0
+
+    def wants(self, hook: str) -> bool:
+        return hook == "on_train_batch_end" and self._every > 0
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self._tensorboardx = require("tensorboardX", "tensorboard", "striate.callbacks.TensorBoard")
+        self._batches = 0
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        self._batches += 1
+        if self._batches % self._every == 0:
+            self._write("train", "batch", logs or {}, self._batches - 1)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        logs = logs or {}
+        validation = {name[4:]: value for name, value in logs.items() if name.startswith("val_")}
+        training = {name: value for name, value in logs.items() if not name.startswith("val_")}
+        self._write("train", "epoch", training, epoch)
+        self._write("validation", "epoch", validation, epoch)
+        if self.histogram_freq and epoch % self.histogram_freq == 0:
+            self._write_weights(epoch)
+        for writer in self._writers.values():
+            writer.flush()
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        for writer in self._writers.values():
+            writer.close()
+        self._writers = {}
+
+    def _writer(self, kind: str) -> Any:
+        if kind not in self._writers:
+            self._writers[kind] = self._tensorboardx.SummaryWriter(os.path.join(self.log_dir, kind))
+        return self._writers[kind]
+
+    def _write(self, kind: str, prefix: str, values: Mapping[str, Any], step: int) -> None:
+        for name, value in values.items():
+            if np.ndim(value) == 0:
+                self._writer(kind).add_scalar(f"{prefix}_{name}", float(value), step)
+            elif np.ndim(value) == 1:
+                for index, entry in enumerate(np.asarray(value)):
+                    self._writer(kind).add_scalar(f"{prefix}_{name}/{index}", float(entry), step)
+
+    def _write_weights(self, epoch: int) -> None:
+        for name, weight in self.model.state_dict().items():
+            finite = np.asarray(weight)[np.isfinite(weight)]
+            if finite.size:  # a histogram of nothing, or of NaN, cannot be drawn
+                self._writer("train").add_histogram(name, finite, epoch)
