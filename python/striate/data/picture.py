@@ -43,24 +43,36 @@ def decode_picture(path: Path, frame: int, window: Window, raw: bool, size: Size
     with path.open("rb") as file:
         try:
             with pillow.open(file) as image:
-                # Counting the frames walks through the file, so that is done only where it matters.
-                frames = getattr(image, "n_frames", 1) if frame else 1
-                if frame < frames:
-                    image.seek(frame)
-                    if size is not None:
-                        # Twice the size is left for the filter; either side may become the height (EXIF).
-                        image.draft(None, (2 * max(size), 2 * max(size)))
-                    image.load()
-                    limit, inverted = _white(image), _is_inverted(image)
+                _seek(pillow, image, frame, path)
+                if size is not None:
+                    # Twice the size is left for the filter; either side may become the height (EXIF).
+                    image.draft(None, (2 * max(size), 2 * max(size)))
+                image.load()
+                limit, inverted = _white(image), _is_inverted(image)
+                if image.format != "TIFF":  # Pillow turns a TIFF while it loads it
                     image = ops.exif_transpose(image)
-        except MemoryError:
+        except (MemoryError, _NoSuchFrame):
             raise
         except Exception as error:  # what a damaged file raises in Pillow depends on the format and the damage
             kind = "it is no picture that Pillow knows" if isinstance(error, pillow.UnidentifiedImageError) else error
             raise OSError(f"cannot read the image {path}: {kind}") from error
-    if frame >= frames:
-        raise ValueError(f"read_image: {path} has {frames} frame{'s' * (frames > 1)}, so no frame {frame}")
     return _normalise(pillow, image, limit, inverted, path, window, raw)
+
+
+class _NoSuchFrame(ValueError):
+    """Told apart from the ValueErrors that damaged files raise."""
+
+
+def _seek(pillow: Any, image: Any, frame: int, path: Path) -> None:
+    if frame == 0:
+        return  # where an image stands when it is opened
+    try:
+        image.seek(frame)
+    except EOFError:
+        # Counted anew: a seek beyond the end leaves Pillow's own count wrong.
+        with pillow.open(path) as again:
+            frames = getattr(again, "n_frames", 1)
+        raise _NoSuchFrame(f"read_image: {path} has {frames} frame{'s' * (frames > 1)}, so no frame {frame}") from None
 
 
 def _normalise(
@@ -71,6 +83,8 @@ def _normalise(
         image = _plain_mode(image)
         if window is None:
             return image  # type: ignore[no-any-return]
+        if image.mode == "LA":
+            image = image.convert("L")
         if image.mode != "L":
             raise ValueError(f"read_image: a window is for grey images, but {path} is {image.mode}")
     values: NDArray[Any] = np.asarray(image).astype(np.float64 if image.mode == "I" else np.float32)
@@ -96,7 +110,10 @@ def _plain_mode(image: Any) -> Any:
     if image.mode == "1":
         return image.convert("L")
     if image.mode == "P":
-        return image.convert("RGBA" if "transparency" in image.info else "RGB")
+        if "transparency" in image.info:
+            return image.convert("RGBA")
+        palette = image.getpalette("RGB")
+        return image.convert("L" if palette[0::3] == palette[1::3] == palette[2::3] else "RGB")
     return image.convert(_COLOR.get(image.mode, "RGB"))
 
 

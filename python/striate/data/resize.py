@@ -57,17 +57,17 @@ def resize(image: Image, size: Size, resample: str, crop: bool, pad: bool) -> Im
     height, width = size
     if image.size == (width, height):
         return image
-    box = None
     if crop or pad:
         choose = min if crop else max
         inner_w = choose(image.width, max(1, image.height * width // height))
         inner_h = choose(image.height, max(1, image.width * height // width))
         left, top = (image.width - inner_w) // 2, (image.height - inner_h) // 2
         if crop:
-            box = (left, top, left + inner_w, top + inner_h)
+            # Not resize's own box: its filters would see the pixels around.
+            image = image.crop((left, top, left + inner_w, top + inner_h))
         else:
             ground = require("PIL.Image", "data", "striate.data").new(image.mode, (inner_w, inner_h))
             ground.paste(image, (-left, -top))
             image = ground
     filters = require("PIL.Image", "data", "striate.data").Resampling
-    return image.resize((width, height), filters[resample], box=box)
+    return image.resize((width, height), filters[resample])
