@@ -5,4 +5,9 @@
 #include <stdint.h>
 
 #include "kernels/args_elementwise.hpp"
+#include "kernels/args_norm.hpp"
 #include "kernels/args_optimizer.hpp"
+#include "kernels/args_pool.hpp"
+#include "kernels/args_random.hpp"
+#include "kernels/args_resize.hpp"
+#include "kernels/args_softmax.hpp"

@@ -2,10 +2,72 @@
 #pragma once
 
 #include "kernels/args.hpp"
+#include "kernels/layout.hpp"
 
 namespace striate::kernels {
 
-inline int64_t units(const ActivationArgs& a) { return a.view_x.n * a.view_x.h; }
-inline int64_t units(const ActivationGradArgs& a) { return a.view_dy.n * a.view_dy.h; }
+inline int64_t units(const ActivationArgs& a) { return run_units(a.view_x, flat(a.view_x) && flat(a.view_y)); }
+inline int64_t units(const ActivationGradArgs& a) {
+    const bool from_x = a.kind == ActivationKind::silu || a.kind == ActivationKind::gelu ||
+                        a.kind == ActivationKind::gelu_tanh || a.kind == ActivationKind::hard_swish ||
+                        a.kind == ActivationKind::rectifier;
+    const View& source = from_x ? a.view_x : a.kind == ActivationKind::linear ? a.view_dy : a.view_y;
+    return run_units(a.view_dy, flat(a.view_dy) && flat(a.view_dx) && flat(source));
+}
+inline int64_t units(const PReluArgs& a) { return rows(a.view_x); }
+inline int64_t units(const PReluGradArgs& a) { return a.pieces; }
+inline int64_t units(const SoftmaxArgs& a) { return strip_units(a.view_x, flat(a.view_x) && flat(a.view_y)); }
+inline int64_t units(const SoftmaxGradArgs& a) {
+    return strip_units(a.view_y, flat(a.view_y) && flat(a.view_dy) && flat(a.view_dx));
+}
+
+inline int64_t units(const BinaryArgs& a) { return run_units(a.view_y, flat_together(a.view_a, a.view_b, a.view_y)); }
+inline int64_t units(const ReduceBroadcastArgs& a) { return rows(a.view_out); }
+inline int64_t units(const ScaleShiftArgs& a) { return run_units(a.view_x, flat(a.view_x) && flat(a.view_y)); }
+inline int64_t units(const AccumulateArgs& a) { return run_units(a.view_x, flat(a.view_x) && flat(a.view_y)); }
+inline int64_t units(const CopyArgs& a) { return run_units(a.view_x, flat(a.view_x) && flat(a.view_y)); }
+inline int64_t units(const FillArgs& a) { return run_units(a.view, flat(a.view)); }
+inline int64_t units(const ZeroHaloArgs& a) { return a.view.n; }
+inline int64_t units(const ChannelAffineArgs& a) {
+    return strip_units(a.view_x, a.image_stride == 0 && flat(a.view_x) && flat(a.view_y));
+}
+inline int64_t units(const ChannelAffineGradArgs& a) {
+    return strip_units(a.view_dy, a.image_stride == 0 && flat(a.view_dy) && flat(a.view_dx) &&
+                                      (!a.slope || flat(a.view_x)) && (!a.relu || flat(a.view_y)));
+}
+inline int64_t units(const MergeSumsArgs& a) { return divide_up(a.size, kMergeChunk); }
+inline int64_t units(const GatherArgs& a) { return rows(a.view); }
+inline int64_t units(const GatherBytesArgs& a) { return divide_up(a.rows, kBytesRows); }
+inline int64_t units(const ResizeArgs& a) { return rows(a.view_y); }
+inline int64_t units(const ResizeGradArgs& a) { return rows(a.view_dx); }
+inline int64_t units(const DropoutArgs& a) { return run_units(a.view_x, flat(a.view_x) && flat(a.view_y)); }
+inline int64_t units(const DropoutGradArgs& a) { return run_units(a.view_dy, flat(a.view_dy) && flat(a.view_dx)); }
+inline int64_t units(const DropoutFactorsArgs& a) { return divide_up(a.size, kMergeChunk); }
+
+inline int64_t units(const MaxPoolArgs& a) { return rows(a.view_y); }
+inline int64_t units(const MaxPoolGradArgs& a) { return rows(a.view_dx); }
+inline int64_t units(const AveragePoolArgs& a) { return rows(a.view_y); }
+inline int64_t units(const AveragePoolGradArgs& a) { return rows(a.view_dx); }
+inline int64_t units(const GlobalPoolArgs& a) { return a.view_x.n * divide_up(a.view_x.c, kPoolChannels); }
+inline int64_t units(const GlobalPoolGradArgs& a) { return rows(a.view_dx); }
+
+inline int64_t units(const MomentsArgs& a) { return a.groups * a.pieces; }
+inline int64_t units(const MomentsGradArgs& a) { return a.groups * a.pieces; }
+inline int64_t units(const BatchNormMergeArgs& a) { return divide_up(a.c, kMergeChunk); }
+inline int64_t units(const BatchNormFixedArgs& a) { return divide_up(a.c, kMergeChunk); }
+inline int64_t units(const BatchNormGradMergeArgs& a) { return divide_up(a.c, kMergeChunk); }
+inline int64_t units(const GroupNormMergeArgs& a) { return a.n; }
+inline int64_t units(const GroupNormGradMergeArgs& a) { return a.n; }
+inline int64_t units(const GroupNormParameterGradArgs& a) { return divide_up(a.c, kMergeChunk); }
+inline int64_t units(const LayerNormArgs& a) {
+    return divide_up(normalised_rows(a.view_x, a.axes), normalised_per_unit(a.view_x, a.axes));
+}
+inline int64_t units(const LayerNormGradArgs& a) { return a.pieces; }
+
+// How many partial sums a reduction makes: enough for many threads, few enough to cost nothing to merge.
+inline int64_t sum_pieces(int64_t rows, int64_t elements) {
+    const int64_t wanted = divide_up(elements, kChunk), most = wanted < 64 ? wanted : 64;
+    return at_least_one(most < rows ? most : rows);
+}
 
 }  // namespace striate::kernels

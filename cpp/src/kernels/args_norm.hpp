@@ -1,0 +1,111 @@
+#pragma once
+
+#include "kernels/view.hpp"
+
+namespace striate::kernels {
+
+// Statistics of every channel, in two levels: the rows of a batch (`groups` = 1) or of each image (`groups` = n) are split
+// evenly into `pieces`; a piece writes its results, and a merge adds the pieces in order. A convolution that gathers its
+// output's statistics by itself writes the same partials.
+
+// partials[group][piece][0][c]: mean, [1][c]: sum of squared deviations from it. Two passes over a block in cache, blocks
+// merged in double precision (Chan, Golub, LeVeque, 1979). Unit = piece of a group.
+struct MomentsArgs {
+    View view_x;
+    const float* x;
+    double* partials;
+    int64_t groups, pieces;
+};
+
+// partials[group][piece][0][c]: sum of g, [1][c]: sum of g * (x - mean), where g is dy, or 0 where y <= 0 if `relu`.
+// Unit = piece of a group.
+struct MomentsGradArgs {
+    View view_x, view_y, view_dy;
+    const float *x, *y, *dy;  // y may be null when not `relu`
+    const float* mean;
+    int64_t mean_stride;  // 0, or c when groups differ
+    double* partials;
+    int64_t groups, pieces;
+    bool relu;
+};
+
+// Batch statistics (Ioffe & Szegedy, 2015) from partials of one group. Also moves the moving averages:
+// moving = moving * momentum + batch * (1 - momentum), with the biased variance. Unit = kMergeChunk channels.
+struct BatchNormMergeArgs {
+    int64_t c, rows, row_pixels;  // of the batch: n * h rows of w pixels
+    int64_t pieces;
+    const double* partials;
+    const int64_t* counts;  // pixels of every piece; null: the rows are split evenly
+    float epsilon, momentum;
+    const float* gamma;                    // null: 1
+    float *mean, *inverse_std, *scale;     // of the batch; scale = gamma * inverse_std
+    float *moving_mean, *moving_variance;  // null: left alone
+};
+
+// The same scale from moving averages, for inference and frozen layers. Unit = kMergeChunk channels.
+struct BatchNormFixedArgs {
+    int64_t c;
+    float epsilon;
+    const float *gamma, *moving_variance;
+    float *inverse_std, *scale;
+};
+
+// From MomentsGradArgs' partials: the parameters' gradients, and slope and offset for channel_affine_backward(), which
+// stay unwritten when null (statistics are constants then). Unit = kMergeChunk channels.
+struct BatchNormGradMergeArgs {
+    int64_t c, pieces;
+    double pixels;  // n * h * w
+    const double* partials;
+    const float *inverse_std, *scale;
+    float *d_gamma, *d_beta;  // may be null
+    float *slope, *offset;
+};
+
+// Group normalisation (Wu & He, 2018): one mean and variance for the c / groups channels of a group in an image, written
+// for every channel. From partials of n groups. Unit = image.
+struct GroupNormMergeArgs {
+    int64_t n, c, groups, rows, row_pixels;  // of one image: h rows of w pixels
+    int64_t pieces;
+    const double* partials;
+    float epsilon;
+    const float* gamma;                // null: 1
+    float *mean, *inverse_std, *scale;  // [n][c]
+};
+// Unit = image.
+struct GroupNormGradMergeArgs {
+    int64_t n, c, groups, pieces;
+    double pixels;  // h * w
+    const double* partials;
+    const float *gamma, *inverse_std;
+    float *slope, *offset;  // [n][c]
+};
+// Unit = kMergeChunk channels.
+struct GroupNormParameterGradArgs {
+    int64_t n, c, pieces;
+    const double* partials;
+    const float* inverse_std;  // [n][c]
+    float *d_gamma, *d_beta;   // may be null
+};
+
+// Layer normalisation (Ba, Kiros, Hinton, 2016) over the last 1 (c), 2 (w, c) or 3 (h, w, c) axes; gamma and beta have
+// the shape of what is normalised. Unit = as many normalised rows as fill kChunk floats.
+struct LayerNormArgs {
+    int axes;
+    View view_x, view_y;
+    const float *x, *gamma, *beta;  // gamma, beta may be null
+    float* y;
+    float *mean, *inverse_std;  // one for every row; null: not kept
+    float epsilon;
+};
+// Unit = one of `pieces` even splits of the rows, which writes partials[piece][0]: sums for gamma, [1]: for beta, `size`
+// doubles each. merge_sums() adds them up.
+struct LayerNormGradArgs {
+    int axes;
+    View view_x, view_dy, view_dx;
+    const float *x, *gamma, *dy, *mean, *inverse_std;
+    float* dx;         // may be null
+    double* partials;  // may be null
+    int64_t pieces;
+};
+
+}  // namespace striate::kernels
