@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 from time import perf_counter
 
-import striate as st
 from matplotlib.figure import Figure
+
+import striate as st
 from striate.layers import Conv2D, Dense, Flatten, Input, MaxPooling2D, Rescaling
 
 parser = argparse.ArgumentParser(description=__doc__)

@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+
 import striate as st
 from striate.layers import Conv2D, Input, MaxPooling2D
 

@@ -7,6 +7,7 @@ digit's middle, in pixels. The error is the root of the mean squared distance al
 import argparse
 
 import numpy as np
+
 import striate as st
 from striate.layers import BatchNormalization, Conv2D, Dense, Flatten, Input, ReLU, Rescaling
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import striate as st
 from striate.cli import main
 from striate.data import load_digits, write_idx

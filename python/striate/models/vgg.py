@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from striate import layers
 from striate.model import Model
+
+from striate import layers
 from striate.models._blocks import begin, check_arguments, conv, dense, drop, finish, is_count
 
 

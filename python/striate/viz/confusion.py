@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
+
 from striate._extras import require
 from striate.viz._figure import INK, finish, names_for, new_figure, shorten
 

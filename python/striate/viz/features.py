@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
 from striate.viz._figure import as_image, finish, new_figure, show_image, tidy
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from striate._extras import require
 from striate.viz._figure import GREY, finish, new_figure, shorten, tidy
 

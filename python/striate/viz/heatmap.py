@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
+
 from striate.viz._figure import as_image, bare, finish, new_figure, show_image
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from striate._extras import require
 from striate.viz._figure import BLUE, GREY, INK, VERMILLION, finish, new_figure, tidy
 

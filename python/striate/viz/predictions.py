@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
 from striate.viz._figure import INK, VERMILLION, as_images, finish, names_for, new_figure, shorten, show_image
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+
 from striate._extras import require
 from striate.viz._figure import GREY, VERMILLION, as_image, finish, new_figure, shorten, show_image, tidy
 
