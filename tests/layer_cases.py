@@ -1,0 +1,535 @@
+"""One row for each layer: how it is drawn, what defines it, where it has corners. The layers' tests are driven by them.
+
+A new layer needs a definition in `reference/` and a row here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from reference import activations, pooling
+from reference.activations import CORNERS, to_corner
+from reference.batch_normalization import batch_normalization
+from reference.borders import cropping2d, edges, zero_padding2d
+from reference.conv2d import conv2d
+from reference.conv2d_transpose import conv2d_transpose
+from reference.dense import dense
+from reference.depthwise_conv2d import depthwise_conv2d
+from reference.group_normalization import group_normalization
+from reference.layer_normalization import layer_normalization
+from reference.merging import add, multiply, subtract
+from reference.padding import extent, pair
+from reference.prelu import alpha_shape, prelu
+from reference.scaling import normalization, rescaling
+from reference.separable_conv2d import separable_conv2d
+from reference.shaping import concatenate, flatten, reshape
+from reference.upsampling2d import upsampling2d
+
+Shape = tuple[int, ...]
+Arrays = dict[str, np.ndarray]
+Args = Mapping[str, Any]
+
+# Arguments that a reference does not take: the weights' shapes say the same.
+TOLD_BY_WEIGHTS = {"filters", "kernel_size", "units", "use_bias", "depth_multiplier", "center", "scale", "shared_axes"}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A layer's arguments, the shapes of its inputs (without the batch), and the batch."""
+
+    args: dict[str, Any]
+    shapes: tuple[Shape, ...]
+    batch: int = 2
+
+
+@dataclass(frozen=True)
+class LayerCase:
+    """One layer.
+
+    Attributes:
+        layer: the class in striate.layers, and in Keras.
+        setups: what to draw.
+        reference: its definition: inputs by position, weights and arguments by name.
+        large: setups with enough work for several threads and with remainders on every axis.
+        weights: the shape of each weight.
+        corner: the distance of inputs, weights and arguments from where the layer has no derivative.
+        tolerance: of values, relative, in the norm and for each element beside the largest.
+        floor: values below it count as of this size for the tolerance.
+        exact: linear, so that whole numbers give the reference's result to the last bit.
+        modes: values of `training` in which the layer is a function of its input that the reference knows.
+        random: draws random numbers in training.
+    """
+
+    layer: str
+    setups: st.SearchStrategy[Setup]
+    reference: Callable[..., np.ndarray]
+    large: tuple[Setup, ...]
+    weights: Callable[[Setup], dict[str, Shape]] = field(default=lambda setup: {})
+    corner: Callable[[list[np.ndarray], Arrays, Args], float] = field(default=lambda inputs, weights, args: np.inf)
+    tolerance: float = 1e-5
+    floor: float = 0.0
+    exact: bool = False
+    modes: tuple[bool, ...] = (False,)
+    random: bool = False
+
+    def value(self, inputs: list[np.ndarray], weights: Arrays, args: Args, training: bool = False) -> np.ndarray:
+        """What the layer should give, in float64."""
+        known = inspect.signature(self.reference).parameters
+        named = {**args, **weights, **({"training": training} if "training" in known else {})}
+        taken = {name: value for name, value in named.items() if name not in TOLD_BY_WEIGHTS or name in known}
+        if self.layer == "BatchNormalization":
+            taken.pop("momentum", None)  # matters for the moving averages alone
+        return self.reference(*(x.astype(np.float64) for x in inputs), **taken)
+
+
+# What is drawn: few channels, some of them a vector and a bit; small maps, one pixel among them; often a single sample.
+# Never 16 channels on both sides of a convolution: faster algorithms there may round whole numbers.
+CHANNELS = st.sampled_from((1, 2, 3, 5, 8, 17, 33))
+BATCHES = st.sampled_from((1, 1, 2, 3))
+SIDES = st.sampled_from((1, 2, 3, 4, 5, 7, 9))
+# Conv2D(activation=...) is the convolution and an Activation, so that a few show that it gets there.
+FUSED = st.sampled_from((None, None, None, "relu", "tanh", "hard_swish", "softmax"))
+
+
+def pairs(low: int, high: int) -> st.SearchStrategy[int | tuple[int, int]]:
+    """One number for both axes, or two."""
+    one = st.integers(low, high)
+    return st.one_of(one, st.tuples(one, one))
+
+
+@st.composite
+def windows(
+    draw: st.DrawFn, taps: int = 5, dilated: bool = True, name: str = "kernel_size"
+) -> tuple[dict[str, Any], tuple[int, int]]:
+    """A window's arguments and the sides of a map that it fits on."""
+    args: dict[str, Any] = {name: draw(pairs(1, taps)), "strides": draw(pairs(1, 3))}
+    args["padding"] = draw(st.sampled_from(("valid", "same")))
+    dilation = draw(pairs(1, 3)) if dilated else 1
+    if dilated:
+        args["dilation_rate"] = dilation
+    if args["padding"] == "same":
+        return args, (draw(SIDES), draw(SIDES))
+    reach = (extent(k, d) for k, d in zip(pair(args[name]), pair(dilation), strict=True))
+    return args, tuple(r + draw(st.integers(0, 4)) for r in reach)  # type: ignore[return-value]
+
+
+maps = st.tuples(SIDES, SIDES, CHANNELS)
+rows = st.one_of(st.tuples(CHANNELS), st.tuples(SIDES, CHANNELS))
+anything = st.one_of(maps, rows)
+
+
+def plain(shapes: st.SearchStrategy[Shape], **args: st.SearchStrategy[Any]) -> st.SearchStrategy[Setup]:
+    """One input; each argument drawn for itself."""
+    return st.builds(Setup, st.fixed_dictionaries(args), shapes.map(lambda s: (s,)), BATCHES)
+
+
+def large(shape: Shape, batch: int = 7, inputs: int = 1, **args: Any) -> Setup:
+    return Setup(args, (shape,) * inputs, batch)
+
+
+# Convolutions
+
+
+@st.composite
+def convolutions(draw: st.DrawFn, **others: st.SearchStrategy[Any]) -> Setup:
+    args, sides = draw(windows())
+    channels = draw(CHANNELS)
+    args.update(use_bias=draw(st.booleans()), activation=draw(FUSED))
+    args.update({name: draw(strategy) for name, strategy in others.items()})
+    return Setup(args, ((*sides, channels),), draw(BATCHES))
+
+
+@st.composite
+def grouped(draw: st.DrawFn) -> Setup:
+    setup = draw(convolutions(filters=CHANNELS))
+    if draw(st.booleans()):
+        groups = draw(st.sampled_from((2, 3, 5)))
+        args = {**setup.args, "groups": groups, "filters": groups * draw(st.sampled_from((1, 2, 5)))}
+        return Setup(args, ((*setup.shapes[0][:2], groups * draw(st.sampled_from((1, 3)))),), setup.batch)
+    return setup
+
+
+@st.composite
+def transposed(draw: st.DrawFn) -> Setup:
+    args, _ = draw(windows(taps=4))
+    args.update(filters=draw(CHANNELS), use_bias=draw(st.booleans()), activation=draw(FUSED))
+    if draw(st.booleans()):
+        args["output_padding"] = tuple(draw(st.integers(0, s - 1)) for s in pair(args["strides"]))
+    channels, side = draw(CHANNELS), st.integers(1, 5)
+    setup = Setup(args, ((draw(side), draw(side), channels),), draw(BATCHES))
+    # A small kernel and much cut away would leave nothing.
+    return setup if min(transposed_size(setup)) > 0 else Setup({**args, "padding": "valid"}, setup.shapes, setup.batch)
+
+
+def transposed_size(setup: Setup) -> tuple[int, ...]:
+    a, kernel = setup.args, np.ones((*pair(setup.args["kernel_size"]), 1, 1))
+    keep = ("strides", "padding", "dilation_rate", "output_padding")
+    x = np.ones((1, *setup.shapes[0][:2], 1))
+    return conv2d_transpose(x, kernel=kernel, **{k: a[k] for k in keep if k in a}).shape[1:3]
+
+
+def with_bias(setup: Setup, kernels: dict[str, Shape], outputs: int) -> dict[str, Shape]:
+    return {**kernels, "bias": (outputs,)} if setup.args.get("use_bias", True) else kernels
+
+
+def conv_weights(setup: Setup) -> dict[str, Shape]:
+    a, channels = setup.args, setup.shapes[0][-1]
+    kernel = (*pair(a["kernel_size"]), channels // a.get("groups", 1), a["filters"])
+    return with_bias(setup, {"kernel": kernel}, a["filters"])
+
+
+def depthwise_weights(setup: Setup) -> dict[str, Shape]:
+    a, channels, multiplier = setup.args, setup.shapes[0][-1], setup.args.get("depth_multiplier", 1)
+    return with_bias(setup, {"kernel": (*pair(a["kernel_size"]), channels, multiplier)}, channels * multiplier)
+
+
+def separable_weights(setup: Setup) -> dict[str, Shape]:
+    a, channels, multiplier = setup.args, setup.shapes[0][-1], setup.args.get("depth_multiplier", 1)
+    kernels = {
+        "depthwise_kernel": (*pair(a["kernel_size"]), channels, multiplier),
+        "pointwise_kernel": (1, 1, channels * multiplier, a["filters"]),
+    }
+    return with_bias(setup, kernels, a["filters"])
+
+
+def transposed_weights(setup: Setup) -> dict[str, Shape]:
+    a = setup.args
+    return with_bias(setup, {"kernel": (*pair(a["kernel_size"]), a["filters"], setup.shapes[0][-1])}, a["filters"])
+
+
+def dense_weights(setup: Setup) -> dict[str, Shape]:
+    return with_bias(setup, {"kernel": (setup.shapes[0][-1], setup.args["units"])}, setup.args["units"])
+
+
+def before_activation(reference: Callable[..., np.ndarray]) -> Callable[[list[np.ndarray], Arrays, Args], float]:
+    """How near the activation of a layer's own gets to its corner."""
+
+    def distance(inputs: list[np.ndarray], weights: Arrays, args: Args) -> float:
+        name = args.get("activation")
+        if name not in CORNERS:
+            return np.inf
+        taken = {k: v for k, v in args.items() if k not in TOLD_BY_WEIGHTS and k != "activation"}
+        return to_corner(name, reference(*(x.astype(np.float64) for x in inputs), **taken, **weights))
+
+    return distance
+
+
+# Normalizations and activations
+
+
+def channel_weights(*names: str) -> Callable[[Setup], dict[str, Shape]]:
+    def shapes(setup: Setup) -> dict[str, Shape]:
+        has = {"gamma": setup.args.get("scale", True), "beta": setup.args.get("center", True)}
+        return {name: setup.shapes[0][-1:] for name in names if has.get(name, True)}
+
+    return shapes
+
+
+@st.composite
+def groups(draw: st.DrawFn) -> Setup:
+    parts, each = draw(st.sampled_from((1, 2, 3, 5))), draw(st.sampled_from((1, 2, 3, 11)))
+    shape = (*draw(st.tuples(SIDES, SIDES)), parts * each)
+    args = {"groups": draw(st.sampled_from((parts, parts, -1))), **draw(NORMALIZED)}
+    return Setup(args, (shape,), draw(BATCHES))
+
+
+NORMALIZED = st.fixed_dictionaries(
+    {}, optional={"epsilon": st.sampled_from((1e-3, 1e-5, 0.1)), "center": st.booleans(), "scale": st.booleans()}
+)
+
+
+@st.composite
+def normalized(draw: st.DrawFn, momentum: bool = False) -> Setup:
+    args = dict(draw(NORMALIZED))
+    if momentum and draw(st.booleans()):
+        args["momentum"] = draw(st.sampled_from((0.9, 0.5, 0.0)))
+    return Setup(args, (draw(anything),), draw(BATCHES))
+
+
+@st.composite
+def prelus(draw: st.DrawFn) -> Setup:
+    shape = draw(anything)
+    axes = draw(st.sets(st.integers(1, len(shape))))
+    return Setup({"shared_axes": sorted(axes)} if axes else {}, (shape,), draw(BATCHES))
+
+
+def away_from(*corners: float) -> Callable[[list[np.ndarray], Arrays, Args], float]:
+    return lambda inputs, weights, args: min(float(np.abs(inputs[0] - c).min()) for c in corners)
+
+
+def relu_corners(inputs: list[np.ndarray], weights: Arrays, args: Args) -> float:
+    corners = (args.get("threshold", 0.0), args.get("max_value"))
+    return min(float(np.abs(inputs[0] - c).min()) for c in corners if c is not None)
+
+
+# Pooling, borders, shapes
+
+
+@st.composite
+def pools(draw: st.DrawFn) -> Setup:
+    args, sides = draw(windows(taps=4, dilated=False, name="pool_size"))
+    if draw(st.booleans()):
+        args["strides"] = None
+    return Setup(args, ((*sides, draw(CHANNELS)),), draw(BATCHES))
+
+
+def to_tie(inputs: list[np.ndarray], weights: Arrays, args: Args) -> float:
+    return pooling.to_tie(inputs[0], **args)
+
+
+def to_global_tie(inputs: list[np.ndarray], weights: Arrays, args: Args) -> float:
+    pixels = np.sort(inputs[0].reshape(inputs[0].shape[0], -1, inputs[0].shape[-1]), axis=1)
+    return float((pixels[:, -1] - pixels[:, -2]).min()) if pixels.shape[1] > 1 else np.inf
+
+
+BORDERS = st.one_of(pairs(0, 3), st.tuples(*[st.tuples(st.integers(0, 3), st.integers(0, 3))] * 2))
+
+
+@st.composite
+def cropped(draw: st.DrawFn) -> Setup:
+    border = draw(BORDERS)
+    (top, bottom), (left, right) = edges(border)
+    shape = (top + bottom + draw(SIDES), left + right + draw(SIDES), draw(CHANNELS))
+    return Setup({"cropping": border}, (shape,), draw(BATCHES))
+
+
+@st.composite
+def reshaped(draw: st.DrawFn) -> Setup:
+    shape = draw(anything)
+    size = int(np.prod(shape))
+    first = draw(st.sampled_from([d for d in range(1, size + 1) if size % d == 0]))
+    second = draw(st.sampled_from([d for d in range(1, size // first + 1) if size // first % d == 0]))
+    target = draw(st.sampled_from(((size,), (first, size // first), (first, second, size // first // second))))
+    if draw(st.booleans()):
+        at = draw(st.integers(0, len(target) - 1))
+        target = (*target[:at], -1, *target[at + 1 :])
+    return Setup({"target_shape": target}, (shape,), draw(BATCHES))
+
+
+@st.composite
+def merged(draw: st.DrawFn, most: int = 4) -> Setup:
+    return Setup({}, (draw(anything),) * draw(st.integers(2, most)), draw(BATCHES))
+
+
+@st.composite
+def concatenated(draw: st.DrawFn) -> Setup:
+    shape, count = draw(anything), draw(st.integers(2, 4))
+    axis = draw(st.integers(0, len(shape) - 1))
+    shapes = tuple((*shape[:axis], draw(st.integers(1, 6)), *shape[axis + 1 :]) for _ in range(count))
+    return Setup({"axis": draw(st.sampled_from((axis + 1, axis - len(shape))))}, shapes, draw(BATCHES))
+
+
+@st.composite
+def scaled(draw: st.DrawFn, first: str, second: str, low: float) -> Setup:
+    shape = draw(anything)
+    number = st.floats(low, 4.0, width=16)
+    per_channel = st.lists(number, min_size=shape[-1], max_size=shape[-1])
+    value = per_channel if draw(st.booleans()) else number
+    return Setup({first: draw(value), second: draw(value)}, (shape,), draw(BATCHES))
+
+
+CASES = (
+    LayerCase(
+        "Conv2D",
+        grouped(),
+        conv2d,
+        (
+            large((23, 29, 17), filters=33, kernel_size=3, padding="same"),
+            large((31, 27, 3), filters=48, kernel_size=(7, 5), strides=(2, 3), padding="same", activation="relu"),
+            large((21, 22, 18), filters=30, kernel_size=3, groups=3, dilation_rate=2),
+            large((19, 17, 64), filters=40, kernel_size=1, batch=9),
+            large((12, 12, 64), filters=64, kernel_size=3, padding="same", batch=5),
+        ),
+        conv_weights,
+        before_activation(conv2d),
+        exact=True,
+    ),
+    LayerCase(
+        "DepthwiseConv2D",
+        convolutions(depth_multiplier=st.integers(1, 3)),
+        depthwise_conv2d,
+        (
+            large((31, 29, 37), kernel_size=3, padding="same"),
+            large((27, 33, 20), kernel_size=5, strides=2, padding="same", depth_multiplier=3, activation="relu6"),
+        ),
+        depthwise_weights,
+        before_activation(depthwise_conv2d),
+        exact=True,
+    ),
+    LayerCase(
+        "SeparableConv2D",
+        convolutions(depth_multiplier=st.integers(1, 3), filters=CHANNELS),
+        separable_conv2d,
+        (large((29, 31, 21), filters=35, kernel_size=3, strides=2, padding="same", depth_multiplier=2),),
+        separable_weights,
+        before_activation(separable_conv2d),
+        exact=True,
+    ),
+    LayerCase(
+        "Conv2DTranspose",
+        transposed(),
+        conv2d_transpose,
+        (
+            large((15, 17, 33), filters=20, kernel_size=3, strides=2, padding="same"),
+            large((13, 11, 24), filters=19, kernel_size=(4, 5), strides=(3, 2), activation="tanh"),
+        ),
+        transposed_weights,
+        before_activation(conv2d_transpose),
+        exact=True,
+    ),
+    LayerCase(
+        "Dense",
+        plain(anything, units=CHANNELS, use_bias=st.booleans(), activation=FUSED),
+        dense,
+        (large((517,), units=259, batch=67), large((11, 13, 129), units=70, batch=9, activation="gelu")),
+        dense_weights,
+        before_activation(dense),
+        exact=True,
+    ),
+    LayerCase(
+        "BatchNormalization",
+        normalized(momentum=True),
+        batch_normalization,
+        (large((27, 31, 19), batch=9), large((301,), batch=130)),
+        channel_weights("gamma", "beta", "moving_mean", "moving_variance"),
+        tolerance=5e-5,
+        floor=0.1,
+        modes=(False, True),
+    ),
+    LayerCase(
+        "LayerNormalization",
+        normalized(),
+        layer_normalization,
+        (large((27, 31, 35)), large((301,), batch=130)),
+        channel_weights("gamma", "beta"),
+        tolerance=5e-5,
+        floor=0.1,
+    ),
+    LayerCase(
+        "GroupNormalization",
+        groups(),
+        group_normalization,
+        (large((27, 31, 36), groups=4), large((27, 31, 5), groups=-1)),
+        channel_weights("gamma", "beta"),
+        tolerance=5e-5,
+        floor=0.1,
+    ),
+    LayerCase(
+        "Activation",
+        plain(anything, activation=st.sampled_from(sorted(activations.ACTIVATIONS))),
+        lambda x, activation: activations.activate(activation, x),
+        tuple(large((29, 31, 23), activation=name) for name in sorted(activations.ACTIVATIONS)),
+        corner=lambda inputs, weights, args: to_corner(args["activation"], inputs[0]),
+    ),
+    LayerCase(
+        "ReLU",
+        plain(
+            anything,
+            max_value=st.sampled_from((None, 0.75, 1.5)),
+            negative_slope=st.sampled_from((0.0, 0.25)),
+            threshold=st.sampled_from((0.0, 0.5)),
+        ),
+        activations.relu,
+        (large((29, 31, 23)), large((29, 31, 23), max_value=1.0, negative_slope=0.5, threshold=0.25)),
+        corner=relu_corners,
+    ),
+    LayerCase(
+        "LeakyReLU",
+        plain(anything, negative_slope=st.sampled_from((0.3, 0.0, 0.01, 1.0))),
+        activations.leaky_relu,
+        (large((29, 31, 23), negative_slope=0.3),),
+        corner=away_from(0.0),
+    ),
+    LayerCase(
+        "ELU",
+        plain(anything, alpha=st.sampled_from((1.0, 0.5, 2.0))),
+        activations.elu,
+        (large((29, 31, 23), alpha=0.75),),
+        corner=away_from(0.0),
+    ),
+    LayerCase(
+        "PReLU",
+        prelus(),
+        prelu,
+        (large((29, 31, 23), shared_axes=[1, 2]), large((29, 31, 23)), large((29, 31, 23), shared_axes=[3])),
+        lambda s: {"alpha": alpha_shape(s.shapes[0], s.args.get("shared_axes"))},
+        away_from(0.0),
+    ),
+    LayerCase("Softmax", plain(anything), activations.softmax, (large((29, 31, 23)), large((501,), batch=70))),
+    LayerCase(
+        "MaxPooling2D",
+        pools(),
+        pooling.max_pooling2d,
+        (large((41, 39, 23), pool_size=2), large((31, 33, 37), pool_size=3, strides=2, padding="same")),
+        corner=to_tie,
+    ),
+    LayerCase(
+        "AveragePooling2D",
+        pools(),
+        pooling.average_pooling2d,
+        (large((41, 39, 23), pool_size=2), large((31, 33, 37), pool_size=3, strides=2, padding="same")),
+    ),
+    LayerCase(
+        "GlobalAveragePooling2D",
+        plain(maps, keepdims=st.booleans()),
+        pooling.global_average_pooling2d,
+        (large((29, 31, 53), batch=9),),
+    ),
+    LayerCase(
+        "GlobalMaxPooling2D",
+        plain(maps, keepdims=st.booleans()),
+        pooling.global_max_pooling2d,
+        (large((29, 31, 53), batch=9),),
+        corner=to_global_tie,
+    ),
+    LayerCase(
+        "UpSampling2D",
+        plain(maps, size=pairs(1, 4), interpolation=st.sampled_from(("nearest", "bilinear"))),
+        upsampling2d,
+        (large((21, 17, 19), size=(2, 3)), large((21, 17, 19), size=2, interpolation="bilinear")),
+    ),
+    LayerCase(
+        "ZeroPadding2D", plain(maps, padding=BORDERS), zero_padding2d, (large((31, 29, 19), padding=((1, 2), (0, 3))),)
+    ),
+    LayerCase("Cropping2D", cropped(), cropping2d, (large((41, 39, 19), cropping=((1, 2), (0, 3))),)),
+    LayerCase("Flatten", plain(anything), flatten, (large((29, 31, 23)),)),
+    LayerCase("Reshape", reshaped(), reshape, (large((30, 31, 22), target_shape=(31, 11, -1)),)),
+    LayerCase(
+        "Dropout",
+        plain(anything, rate=st.sampled_from((0.0, 0.25, 0.5))),
+        lambda x, rate: x,
+        (large((29, 31, 23), rate=0.3),),
+        random=True,
+    ),
+    LayerCase(
+        "SpatialDropout2D",
+        plain(maps, rate=st.sampled_from((0.0, 0.25, 0.5))),
+        lambda x, rate: x,
+        (large((29, 31, 23), rate=0.3),),
+        random=True,
+    ),
+    LayerCase("Add", merged(), add, (large((29, 31, 23), inputs=3),)),
+    LayerCase("Subtract", merged(most=2), subtract, (large((29, 31, 23), inputs=2),)),
+    LayerCase("Multiply", merged(), multiply, (large((29, 31, 23), inputs=3),)),
+    LayerCase(
+        "Concatenate",
+        concatenated(),
+        concatenate,
+        (Setup({}, ((29, 31, 23), (29, 31, 9)), 7), Setup({"axis": 1}, ((9, 31, 23), (20, 31, 23)), 7)),
+    ),
+    LayerCase(
+        "Rescaling", scaled("scale", "offset", -4.0), rescaling, (large((29, 31, 23), scale=1 / 255, offset=-0.5),)
+    ),
+    LayerCase(
+        "Normalization",
+        scaled("mean", "variance", 0.0625),
+        normalization,
+        (large((29, 31, 3), mean=[0.5, 0.25, -1.0], variance=[1.0, 4.0, 0.25]),),
+    ),
+)
