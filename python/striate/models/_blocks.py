@@ -9,6 +9,7 @@ from typing import Any
 from striate.model import Model
 
 from striate import layers
+from striate.layers import Symbol
 
 # Keras's momentum of 0.99 needs thousands of steps before the averages are fit for inference; 0.9 needs dozens, and a
 # short training on a small set has no more.
@@ -38,21 +39,21 @@ def is_count(value: Any) -> bool:
         return False
 
 
-def begin(shape: tuple[int, int, int], rescale: float | None) -> tuple[Any, Any]:
+def begin(shape: tuple[int, int, int], rescale: float | None) -> tuple[Symbol, Symbol]:
     """The model's input, and what the first layer reads: the input times `rescale` where that is given."""
     start = layers.Input(shape)
     return start, start if rescale is None else layers.Rescaling(rescale)(start)
 
 
 def conv(
-    x: Any,
+    x: Symbol,
     filters: int,
     size: int,
     name: str,
     strides: int = 1,
     normalize: bool = True,
     activation: str | None = "relu",
-) -> Any:
+) -> Symbol:
     """Convolution (He initialisation, `same`), batch normalisation, activation; without normalisation, with a bias."""
     x = layers.Conv2D(
         filters,
@@ -68,7 +69,7 @@ def conv(
     return x if activation is None else layers.Activation(activation, name=f"{name}_{activation}")(x)
 
 
-def dense(x: Any, units: int, name: str, normalize: bool = True) -> Any:
+def dense(x: Symbol, units: int, name: str, normalize: bool = True) -> Symbol:
     """Fully connected layer (He initialisation), batch normalisation, ReLU; without normalisation, with a bias."""
     x = layers.Dense(units, use_bias=not normalize, kernel_initializer="he_normal", name=name)(x)
     if normalize:
@@ -76,11 +77,11 @@ def dense(x: Any, units: int, name: str, normalize: bool = True) -> Any:
     return layers.Activation("relu", name=f"{name}_relu")(x)
 
 
-def drop(x: Any, rate: float, name: str) -> Any:
+def drop(x: Symbol, rate: float, name: str) -> Symbol:
     """Dropout, or nothing for a rate of 0."""
     return layers.Dropout(rate, name=name)(x) if rate > 0 else x
 
 
-def finish(start: Any, x: Any, classes: int, seed: int | None, name: str) -> Model:
+def finish(start: Symbol, x: Symbol, classes: int, seed: int | None, name: str) -> Model:
     """The model from `start` to one logit a class."""
     return Model(start, layers.Dense(classes, name="logits")(x), name=name, seed=seed)

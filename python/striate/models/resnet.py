@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from striate.model import Model
 
 from striate import layers
+from striate.layers import Symbol
 from striate.models._blocks import begin, check_arguments, conv, drop, finish, is_count
 
 # From this side on, the four-fold reduction of the published stem leaves enough of the picture.
@@ -67,7 +67,7 @@ def resnet18(
     return finish(start, x, classes, seed, "resnet18")
 
 
-def _residual(x: Any, filters: int, strides: int, project: bool, name: str) -> Any:
+def _residual(x: Symbol, filters: int, strides: int, project: bool, name: str) -> Symbol:
     shortcut = conv(x, filters, 1, f"{name}_shortcut", strides=strides, activation=None) if project else x
     x = conv(x, filters, 3, f"{name}_conv1", strides=strides)
     x = conv(x, filters, 3, f"{name}_conv2", activation=None)
