@@ -2,7 +2,13 @@
 // arguments. A new layer needs its include here and one row; a row that is missing cannot be loaded from a file nor
 // made from Python.
 #include "striate/layer.hpp"
+#include "striate/layers/activation.hpp"
+#include "striate/layers/elu.hpp"
 #include "striate/layers/input_layer.hpp"
+#include "striate/layers/leaky_relu.hpp"
+#include "striate/layers/prelu.hpp"
+#include "striate/layers/relu.hpp"
+#include "striate/layers/softmax.hpp"
 #include "suggest.hpp"
 
 namespace striate {
@@ -26,6 +32,12 @@ constexpr Row row() {
 
 constexpr Row kRows[] = {
     row<InputLayer>(),
+    row<Activation>(),
+    row<ReLU>(),
+    row<LeakyReLU>(),
+    row<ELU>(),
+    row<PReLU>(),
+    row<Softmax>(),
 };
 
 }  // namespace
