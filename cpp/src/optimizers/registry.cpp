@@ -1,8 +1,5 @@
 // The tables of optimizers and of learning-rate schedules. A row is `optimizer<Adam>()` or `schedule<CosineDecay>()`:
 // the name that kType gives, and how to make one from its arguments. A new one needs its include here and one row.
-#include <array>
-
-#include "striate/optimizer.hpp"
 #include "striate/optimizers/adadelta.hpp"
 #include "striate/optimizers/adagrad.hpp"
 #include "striate/optimizers/adam.hpp"
