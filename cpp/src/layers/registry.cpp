@@ -3,12 +3,20 @@
 // made from Python.
 #include "striate/layer.hpp"
 #include "striate/layers/activation.hpp"
+#include "striate/layers/average_pooling2d.hpp"
+#include "striate/layers/cropping2d.hpp"
 #include "striate/layers/elu.hpp"
+#include "striate/layers/flatten.hpp"
+#include "striate/layers/global_average_pooling2d.hpp"
+#include "striate/layers/global_max_pooling2d.hpp"
 #include "striate/layers/input_layer.hpp"
 #include "striate/layers/leaky_relu.hpp"
+#include "striate/layers/max_pooling2d.hpp"
 #include "striate/layers/prelu.hpp"
 #include "striate/layers/relu.hpp"
+#include "striate/layers/reshape.hpp"
 #include "striate/layers/softmax.hpp"
+#include "striate/layers/zero_padding2d.hpp"
 #include "suggest.hpp"
 
 namespace striate {
@@ -38,6 +46,14 @@ constexpr Row kRows[] = {
     row<ELU>(),
     row<PReLU>(),
     row<Softmax>(),
+    row<MaxPooling2D>(),
+    row<AveragePooling2D>(),
+    row<GlobalAveragePooling2D>(),
+    row<GlobalMaxPooling2D>(),
+    row<Flatten>(),
+    row<Reshape>(),
+    row<ZeroPadding2D>(),
+    row<Cropping2D>(),
 };
 
 }  // namespace

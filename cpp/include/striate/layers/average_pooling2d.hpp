@@ -1,0 +1,37 @@
+#pragma once
+
+#include <optional>
+
+#include "striate/layer.hpp"
+
+namespace striate {
+
+struct AveragePooling2DOptions {
+    Pair pool_size{2};
+    std::optional<Pair> strides;  // pool_size when not given
+    std::string padding = "valid";
+
+    template <class Self, class Visitor>
+    static void fields(Self& self, Visitor&& visit) {
+        visit("pool_size", self.pool_size);
+        visit("strides", self.strides);
+        visit("padding", self.padding);
+    }
+};
+
+// The mean of each window, channel by channel; padding is not part of it.
+class AveragePooling2D : public LayerOf<AveragePooling2D, AveragePooling2DOptions> {
+  public:
+    static constexpr const char* kType = "AveragePooling2D";
+    // Throws ValueError for sizes that are not positive and for an unknown padding.
+    AveragePooling2D(Options options, std::string name);
+
+    Shape infer(const std::vector<Shape>& inputs) const override;
+    Window window() const override { return {options_.pool_size, strides()}; }
+    void emit(PlanContext& plan) const override;
+
+  private:
+    Pair strides() const { return options_.strides.value_or(options_.pool_size); }
+};
+
+}  // namespace striate
