@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "kernels/args_elementwise.hpp"
+#include "kernels/args_loss.hpp"
 #include "kernels/args_norm.hpp"
 #include "kernels/args_optimizer.hpp"
 #include "kernels/args_pool.hpp"

@@ -44,6 +44,9 @@ STRIATE_LAYOUT int64_t strip_units(const View& v, bool all_flat) {
     return all_flat ? divide_up(pixels(v), strip_pixels(v)) : rows(v);
 }
 
+// Losses by rows of c numbers: how many rows one unit does.
+STRIATE_LAYOUT int64_t loss_rows(int64_t c) { return at_least_one(kChunk / c); }
+
 // `v` as seen from the shape of `like`: an axis of size 1 where `like` has more gets stride 0. Channels stay as they are.
 STRIATE_LAYOUT View broadcast_to(const View& v, const View& like) {
     View seen = v;

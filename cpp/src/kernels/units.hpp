@@ -64,6 +64,16 @@ inline int64_t units(const LayerNormArgs& a) {
 }
 inline int64_t units(const LayerNormGradArgs& a) { return a.pieces; }
 
+inline int64_t units(const LossRows& b) { return divide_up(b.rows, loss_rows(b.c)); }
+inline int64_t units(const ElementLossArgs& a) { return units(a.batch); }
+inline int64_t units(const CategoricalLossArgs& a) { return units(a.batch); }
+inline int64_t units(const SparseLossArgs& a) { return units(a.batch); }
+inline int64_t units(const CountLabelsArgs& a) { return divide_up(a.rows, kMergeChunk); }
+inline int64_t units(const LossNormaliserArgs&) { return 1; }
+inline int64_t units(const LossMergeArgs&) { return 1; }
+inline int64_t units(const OverlapArgs& a) { return a.n * a.pieces; }
+inline int64_t units(const OverlapMergeArgs&) { return 1; }
+
 // How many partial sums a reduction makes: enough for many threads, few enough to cost nothing to merge.
 inline int64_t sum_pieces(int64_t rows, int64_t elements) {
     const int64_t wanted = divide_up(elements, kChunk), most = wanted < 64 ? wanted : 64;

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <stdint.h>
+
+namespace striate::kernels {
+
+// What all losses by rows share: `rows` predictions of `c` numbers each, without gaps. A unit is as many rows as fill kChunk
+// floats; it writes the weighted sum of its rows' losses to its own slot of `sums`, and loss_merge() adds them up.
+struct LossRows {
+    int64_t rows, c;
+    const float* prediction;
+    float* gradient;       // of the whole loss, in memory of its own; null: not wanted
+    const float* weights;  // one for every `rows_per_weight` rows; null: 1
+    int64_t rows_per_weight;
+    double scale;              // what a row's loss counts in the whole: 1 / rows, say
+    const double* normaliser;  // a factor to it that is known at run time only; null: 1
+    double* sums;
+};
+
+// Losses that are the mean over a row of a function of each prediction and its target, as Keras 3 defines them.
+// huber: Huber, 1964. focal: Lin et al., 2017. From probabilities, predictions are clipped to [1e-7, 1 - 1e-7].
+enum class ElementLoss : int32_t {
+    squared_error, absolute_error, huber, binary_crossentropy, binary_crossentropy_logits, binary_focal, binary_focal_logits,
+};
+struct ElementLossArgs {
+    LossRows batch;
+    ElementLoss kind;
+    const float* target;  // as many as predictions
+    float delta;          // of huber
+    float label_smoothing;
+    float gamma, alpha;  // of focal losses
+    bool balanced;       // focal: weigh ones by alpha and zeros by 1 - alpha
+};
+
+// Cross-entropy over the c classes of a row. From probabilities, predictions are divided by their sum and clipped as above;
+// from logits, the softmax is part of the loss.
+struct CategoricalLossArgs {
+    LossRows batch;
+    bool from_logits, focal;
+    const float* target;  // as many as predictions
+    float label_smoothing;
+    float gamma;          // of the focal loss
+    const float* alphas;  // of the focal loss, one for every class
+};
+
+enum class LabelType : int32_t { uint8, int32, int64 };
+struct Labels {
+    const void* data;
+    LabelType type;
+    bool ignores;  // rows of class `ignored` have no loss
+    int64_t ignored;
+};
+struct SparseLossArgs {
+    LossRows batch;
+    bool from_logits;
+    Labels labels;  // one for every row
+    int64_t* bad;   // one for every unit: its first row whose label is neither ignored nor in [0, c), else -1; may be null
+};
+
+// counts[unit] = labels that are not ignored, of kMergeChunk labels.
+struct CountLabelsArgs {
+    int64_t rows;
+    Labels labels;
+    double* counts;
+};
+// out = rows / sum of counts, or 0 when all are ignored. One unit.
+struct LossNormaliserArgs {
+    int64_t rows, size;
+    const double* counts;
+    double* out;
+};
+
+// value = scale * normaliser * the sum of sums; first_bad = the smallest of `bad` that is not -1, else -1. One unit.
+struct LossMergeArgs {
+    int64_t size;
+    const double* sums;
+    double scale;
+    const double* normaliser;
+    double* value;
+    const int64_t* bad;
+    int64_t* first_bad;  // null together with `bad`
+};
+
+// Losses of overlap: for every image and channel, partials[image][piece][0][c]: sum of target * prediction, [1][c]: of target,
+// [2][c]: of prediction. Unit = piece of an image.
+struct OverlapArgs {
+    int64_t n, pixels, c, pieces;
+    const float *prediction, *target;
+    double* partials;
+};
+// Dice (Milletari et al., 2016) and Tversky (Salehi et al., 2017) as Keras 3 defines them: sums over all that is not kept
+// apart, one loss for each that is, and their mean. The gradient is scale * (target - mean), for channel_affine().
+// One unit.
+struct OverlapMergeArgs {
+    int64_t n, c, pieces;
+    const double* partials;
+    bool each_image, each_channel;
+    bool tversky;
+    double alpha, beta;
+    const float* weights;  // one for every image; null: 1. When images are not kept apart, their mean counts.
+    double loss_scale;
+    double* value;
+    float *mean, *scale;  // [n][c]; null: no gradient wanted
+};
+
+}  // namespace striate::kernels
