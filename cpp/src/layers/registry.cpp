@@ -3,19 +3,31 @@
 // made from Python.
 #include "striate/layer.hpp"
 #include "striate/layers/activation.hpp"
+#include "striate/layers/add.hpp"
 #include "striate/layers/average_pooling2d.hpp"
+#include "striate/layers/batch_normalization.hpp"
+#include "striate/layers/concatenate.hpp"
 #include "striate/layers/cropping2d.hpp"
+#include "striate/layers/dropout.hpp"
 #include "striate/layers/elu.hpp"
 #include "striate/layers/flatten.hpp"
 #include "striate/layers/global_average_pooling2d.hpp"
 #include "striate/layers/global_max_pooling2d.hpp"
+#include "striate/layers/group_normalization.hpp"
 #include "striate/layers/input_layer.hpp"
+#include "striate/layers/layer_normalization.hpp"
 #include "striate/layers/leaky_relu.hpp"
 #include "striate/layers/max_pooling2d.hpp"
+#include "striate/layers/multiply.hpp"
+#include "striate/layers/normalization.hpp"
 #include "striate/layers/prelu.hpp"
 #include "striate/layers/relu.hpp"
+#include "striate/layers/rescaling.hpp"
 #include "striate/layers/reshape.hpp"
 #include "striate/layers/softmax.hpp"
+#include "striate/layers/spatial_dropout2d.hpp"
+#include "striate/layers/subtract.hpp"
+#include "striate/layers/upsampling2d.hpp"
 #include "striate/layers/zero_padding2d.hpp"
 #include "suggest.hpp"
 
@@ -54,6 +66,18 @@ constexpr Row kRows[] = {
     row<Reshape>(),
     row<ZeroPadding2D>(),
     row<Cropping2D>(),
+    row<BatchNormalization>(),
+    row<LayerNormalization>(),
+    row<GroupNormalization>(),
+    row<UpSampling2D>(),
+    row<Dropout>(),
+    row<SpatialDropout2D>(),
+    row<Add>(),
+    row<Subtract>(),
+    row<Multiply>(),
+    row<Concatenate>(),
+    row<Rescaling>(),
+    row<Normalization>(),
 };
 
 }  // namespace

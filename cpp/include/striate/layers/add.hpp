@@ -1,0 +1,22 @@
+#pragma once
+
+#include "striate/layer.hpp"
+
+namespace striate {
+
+struct AddOptions {
+    template <class Self, class Visitor>
+    static void fields(Self&, Visitor&&) {}
+};
+
+// The sum of two or more inputs. An axis of size 1 in one input stands for all of another's.
+class Add : public LayerOf<Add, AddOptions> {
+  public:
+    static constexpr const char* kType = "Add";
+    using LayerOf::LayerOf;
+
+    Shape infer(const std::vector<Shape>& inputs) const override;
+    void emit(PlanContext& plan) const override;
+};
+
+}  // namespace striate

@@ -1,0 +1,41 @@
+#pragma once
+
+#include "striate/layer.hpp"
+
+namespace striate {
+
+struct BatchNormalizationOptions {
+    int64_t axis = -1;
+    double momentum = 0.99, epsilon = 1e-3;
+    bool center = true, scale = true;
+    std::string beta_initializer = "zeros", gamma_initializer = "ones";
+    std::string moving_mean_initializer = "zeros", moving_variance_initializer = "ones";
+
+    template <class Self, class Visitor>
+    static void fields(Self& self, Visitor&& visit) {
+        visit("axis", self.axis);
+        visit("momentum", self.momentum);
+        visit("epsilon", self.epsilon);
+        visit("center", self.center);
+        visit("scale", self.scale);
+        visit("beta_initializer", self.beta_initializer);
+        visit("gamma_initializer", self.gamma_initializer);
+        visit("moving_mean_initializer", self.moving_mean_initializer);
+        visit("moving_variance_initializer", self.moving_variance_initializer);
+    }
+};
+
+// Each channel brought to mean 0 and variance 1 over the batch, then scaled by gamma and shifted by beta (Ioffe & Szegedy 2015).
+// In inference, and when frozen, by the moving averages that training keeps: moving = momentum * moving + (1 - momentum) * batch.
+class BatchNormalization : public LayerOf<BatchNormalization, BatchNormalizationOptions> {
+  public:
+    static constexpr const char* kType = "BatchNormalization";
+    // Throws ValueError for a momentum outside [0, 1) and an epsilon that is not positive.
+    BatchNormalization(Options options, std::string name);
+
+    Shape infer(const std::vector<Shape>& inputs) const override;
+    std::vector<Parameter> parameters(const std::vector<Shape>& inputs) const override;
+    void emit(PlanContext& plan) const override;
+};
+
+}  // namespace striate

@@ -1,0 +1,116 @@
+#include "striate/layers/layer_normalization.hpp"
+
+#include <algorithm>
+
+#include "layers/normalization_steps.hpp"
+#include "layers/steps.hpp"
+#include "striate/error.hpp"
+
+namespace striate {
+
+LayerNormalization::LayerNormalization(Options options, std::string name) : LayerOf(std::move(options), std::move(name)) {
+    normalization::check_epsilon(options_.epsilon, label());
+}
+
+size_t LayerNormalization::axes(const Shape& input) const {
+    const auto rank = static_cast<int64_t>(input.size());
+    std::vector<int64_t> axes = options_.axis;
+    for (int64_t& axis : axes) axis = axis < 0 ? axis + rank + 1 : axis;
+    std::sort(axes.begin(), axes.end());
+    const auto count = static_cast<int64_t>(axes.size());
+    bool last = count >= 1 && count <= std::min<int64_t>(rank, 3);
+    for (int64_t i = 0; last && i < count; ++i) last = axes[static_cast<size_t>(i)] == rank - count + 1 + i;
+    require(last, "[", label(), "] axis must be the last axis or the last two or three of ", with_batch(input), ", got ",
+            to_string(options_.axis));
+    return axes.size();
+}
+
+Shape LayerNormalization::infer(const std::vector<Shape>& inputs) const {
+    const Shape& shape = single(inputs);
+    axes(shape);
+    return shape;
+}
+
+std::vector<Parameter> LayerNormalization::parameters(const std::vector<Shape>& inputs) const {
+    const Shape& shape = single(inputs);
+    const Shape normalised(shape.end() - static_cast<std::ptrdiff_t>(axes(shape)), shape.end());
+    std::vector<Parameter> list;
+    if (options_.scale) list.push_back({"gamma", normalised, options_.gamma_initializer, true});
+    if (options_.center) list.push_back({"beta", normalised, options_.beta_initializer, true});
+    return list;
+}
+
+void LayerNormalization::emit(PlanContext& plan) const {
+    using normalization::pointer;
+    const TensorId x = plan.input(), y = plan.output();
+    const Shape& whole = plan.shape(x);
+    const int count = static_cast<int>(axes(Shape(whole.begin() + 1, whole.end())));
+    const View view_x = plan.view(x);
+    const TensorId gamma = options_.scale ? plan.parameter("gamma") : TensorId{};
+    const TensorId beta = options_.center ? plan.parameter("beta") : TensorId{};
+    const int64_t rows = kernels::normalised_rows(view_x, count), size = kernels::normalised_size(view_x, count);
+    TensorId mean, inverse_std;
+    std::vector<TensorId> reads{x}, writes{y};
+    for (const TensorId id : {gamma, beta})
+        if (id.valid()) reads.push_back(id);
+    if (plan.backward_follows()) {
+        writes.push_back(mean = plan.create({rows}));
+        writes.push_back(inverse_std = plan.create({rows}));
+    }
+    kernels::LayerNormArgs args{};
+    args.axes = count;
+    args.view_x = view_x;
+    args.view_y = plan.view(y);
+    args.epsilon = static_cast<float>(options_.epsilon);
+    plan.step(kernel_step(plan, "layer normalisation", dispatch::kernels().layer_norm, args, reads, writes,
+                          [=](kernels::LayerNormArgs& a, const Frame& f) {
+                              a.x = f.get(x);
+                              a.y = f.get(y);
+                              a.gamma = pointer(f, gamma);
+                              a.beta = pointer(f, beta);
+                              a.mean = pointer(f, mean);
+                              a.inverse_std = pointer(f, inverse_std);
+                          }));
+    plan.backward([=](PlanContext& p) {
+        const TensorId dy = p.output_gradient();
+        const bool wants_gamma = gamma.valid() && p.wants_parameter_gradient("gamma");
+        const bool wants_beta = beta.valid() && p.wants_parameter_gradient("beta");
+        const int64_t pieces = kernels::sum_pieces(rows, rows * size);
+        kernels::LayerNormGradArgs grad{};
+        grad.axes = count;
+        grad.view_x = view_x;
+        grad.view_dy = p.view(dy);
+        grad.pieces = pieces;
+        TensorId dx, partials;
+        std::vector<TensorId> outputs, inputs{x, dy, mean, inverse_std};
+        if (gamma.valid()) inputs.push_back(gamma);
+        if (p.wants_input_gradient()) {
+            outputs.push_back(dx = p.input_gradient());
+            grad.view_dx = p.view(dx);
+        }
+        if (wants_gamma || wants_beta) outputs.push_back(partials = p.create({pieces * 4 * size}));  // doubles
+        p.step(kernel_step(p, "layer normalisation backward", dispatch::kernels().layer_norm_backward, grad, inputs, outputs,
+                           [=](kernels::LayerNormGradArgs& a, const Frame& f) {
+                               a.x = f.get(x);
+                               a.gamma = pointer(f, gamma);
+                               a.dy = f.get(dy);
+                               a.mean = f.get(mean);
+                               a.inverse_std = f.get(inverse_std);
+                               a.dx = pointer(f, dx);
+                               a.partials = partials.valid() ? f.get<double>(partials) : nullptr;
+                           }));
+        if (!partials.valid()) return;
+        // A piece's sums lie side by side, gamma's before beta's; they are merged as one row.
+        const TensorId merged = p.create({2 * size});
+        p.step(kernel_step(p, "merge sums", dispatch::kernels().merge_sums, kernels::MergeSumsArgs{pieces, 2 * size, nullptr, nullptr, 1.0},
+                           {partials}, {merged}, [=](kernels::MergeSumsArgs& a, const Frame& f) {
+                               a.partials = f.get<double>(partials);
+                               a.out = f.get(merged);
+                           }));
+        const View row{1, 1, 1, size, size, size, size};
+        if (wants_gamma) p.step(copy_step(p, "gamma gradient", merged, row, 0, p.parameter_gradient("gamma"), row, 0));
+        if (wants_beta) p.step(copy_step(p, "beta gradient", merged, row, size, p.parameter_gradient("beta"), row, 0));
+    });
+}
+
+}  // namespace striate

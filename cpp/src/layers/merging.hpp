@@ -1,0 +1,24 @@
+// What Add, Subtract and Multiply share: element by element, where an input's axis of size 1 stands for all of another's.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernels/args.hpp"
+#include "striate/plan.hpp"
+
+namespace striate::merging {
+
+// The common shape. Throws ValueError, naming `owner`, for fewer than two inputs or more than `most`, and for shapes that differ
+// other than by axes of size 1.
+Shape infer(const std::vector<Shape>& inputs, size_t most, const std::string& owner);
+
+// y = a (+, -, *) b.
+void emit_binary(PlanContext& plan, const char* what, kernels::BinaryKind kind, TensorId a, TensorId b, TensorId y);
+
+// Contributes `factor` * gradient to the gradient of an input, summed over the axes along which that was broadcast.
+void emit_pass(PlanContext& plan, size_t index, TensorId gradient, TensorId input, float factor);
+// Contributes gradient * other, likewise.
+void emit_product(PlanContext& plan, size_t index, TensorId gradient, TensorId other, TensorId input);
+
+}  // namespace striate::merging
