@@ -77,7 +77,7 @@ struct ToPython {
     py::object operator()(const std::vector<double>& value) const {
         py::tuple result(value.size());
         for (size_t i = 0; i < value.size(); ++i) result[i] = py::float_(value[i]);
-        return std::move(result);
+        return result;
     }
     py::object operator()(const ConfigPtr& value) const { return value ? py::object(to_dict(*value)) : py::none(); }
 };

@@ -60,7 +60,7 @@ void register_layers(py::module_& m) {
     m.def(
         "apply",
         [](const LayerHolder& layer, const std::vector<SymbolHolder>& inputs) {
-            return without_const(apply(layer, std::vector<Symbol>(inputs.begin(), inputs.end())));
+            return without_const(striate::apply(layer, std::vector<Symbol>(inputs.begin(), inputs.end())));
         },
         py::arg("layer"), py::arg("inputs"));
 }

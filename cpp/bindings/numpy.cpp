@@ -11,7 +11,7 @@ bool holds(const py::array& array) {
 }
 
 bool plain(const py::array& array) {
-    constexpr int wanted = py::array::c_style | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+    constexpr int wanted = int{py::array::c_style} | int{py::detail::npy_api::NPY_ARRAY_ALIGNED_};
     return (array.flags() & wanted) == wanted;
 }
 

@@ -32,6 +32,16 @@ class BoundTrainer {
         set_predictions({}, 0);
     }
 
+    // No step can follow before the next bind().
+    void release() {
+        count_ = row_count_ = 0;
+        inputs_.clear();
+        targets_.clear();
+        weights_.reset();
+        rows_.reset();
+        set_predictions({}, 0);
+    }
+
     void set_rows(std::optional<py::array> rows) {
         if (rows) {
             const Array array = borrow(*rows, "rows");
@@ -125,6 +135,7 @@ void register_trainer(py::module_& m) {
              py::arg("model"), py::arg("optimizer"), py::arg("losses"), py::arg("loss_weights"), py::arg("seed"),
              py::keep_alive<1, 2>())
         .def("bind", &BoundTrainer::bind, py::arg("inputs"), py::arg("targets"), py::arg("weights") = py::none())
+        .def("release", &BoundTrainer::release)
         .def("set_rows", &BoundTrainer::set_rows, py::arg("rows"))
         .def("set_predictions", &BoundTrainer::set_predictions, py::arg("buffers"), py::arg("base"))
         .def(

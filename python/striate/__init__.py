@@ -1,0 +1,91 @@
+"""Convolutional neural networks on ordinary CPUs: small, fast, exact, and with Keras's names.
+
+import striate as st
+from striate.layers import Input, Conv2D, Flatten, Dense
+
+(x_train, y_train), (x_test, y_test) = st.data.load_digits()
+model = st.Sequential([Input((8, 8, 1)), Conv2D(32, 3, activation="relu"), Flatten(), Dense(10)])
+model.compile("adam", loss=st.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+model.fit(x_train, y_train, epochs=10)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from striate import _core
+
+if TYPE_CHECKING:
+    from striate import (
+        callbacks,
+        data,
+        initializers,
+        layers,
+        losses,
+        metrics,
+        models,
+        optimizers,
+        viz,
+    )
+    from striate.io import load_model
+    from striate.layers import Input
+    from striate.model import Model
+    from striate.runtime import available_isas, get_num_threads, isa, set_num_threads, set_seed, show_config
+    from striate.sequential import Sequential
+    from striate.trainer import Trainer
+
+__version__: str = _core.runtime_info()["version"]
+
+# Where each name comes from. Nothing is imported before it is asked for, so that `import striate` costs nothing.
+_MODULES = ("callbacks", "data", "initializers", "layers", "losses", "metrics", "models", "optimizers", "viz")
+_NAMES = {
+    "Input": "layers",
+    "Model": "model",
+    "Sequential": "sequential",
+    "Trainer": "trainer",
+    "available_isas": "runtime",
+    "get_num_threads": "runtime",
+    "isa": "runtime",
+    "load_model": "io",
+    "set_num_threads": "runtime",
+    "set_seed": "runtime",
+    "show_config": "runtime",
+}
+
+__all__ = [
+    "Input",
+    "Model",
+    "Sequential",
+    "Trainer",
+    "available_isas",
+    "callbacks",
+    "data",
+    "get_num_threads",
+    "initializers",
+    "isa",
+    "layers",
+    "load_model",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "set_num_threads",
+    "set_seed",
+    "show_config",
+    "viz",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"striate.{name}")
+    if name in _NAMES:
+        value = getattr(import_module(f"striate.{_NAMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'striate' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

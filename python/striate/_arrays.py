@@ -1,0 +1,145 @@
+"""From the arrays that users pass to those that the core takes: the only place where arrays are converted.
+
+The core takes C-contiguous float32, uint8, int32 and int64. An array that is so already is passed on as it is; any
+other is converted once, before the first batch.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+AnyArray = NDArray[Any]
+FloatArray = NDArray[np.float32]
+
+
+def numbers(value: Any, what: str) -> AnyArray:
+    """`value` as an array of numbers, in its own type.
+
+    Raises:
+        TypeError: it holds no real numbers.
+        ValueError: it is a single number, or a list of rows of different lengths.
+    """
+    if value is None:
+        raise TypeError(f"{what} must be an array, got None")
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{what} is no array: its rows differ in shape ({error})") from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{what} must hold real numbers, got dtype {array.dtype}")
+    if array.ndim == 0:
+        raise ValueError(f"{what} must be an array with the batch first, got the single number {array}")
+    return array
+
+
+def for_core(array: AnyArray) -> AnyArray:
+    """The same values as float32, or as the integers of 8 (unsigned), 32 or 64 bits that they are."""
+    kind, size = array.dtype.kind, array.dtype.itemsize
+    if kind == "b":
+        array = array.view(np.uint8)
+    elif kind == "f":
+        array = _as_float32(array)
+    elif (kind, size) not in (("u", 1), ("i", 4), ("i", 8)):
+        array = array.astype(np.int32 if size < 4 else np.int64)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    return np.require(array, requirements=["C", "A"])
+
+
+def as_float32(array: AnyArray) -> FloatArray:
+    """The same values as contiguous float32."""
+    return np.require(_as_float32(array), requirements=["C", "A"])
+
+
+def _as_float32(array: AnyArray) -> FloatArray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # what float32 cannot hold becomes infinite, as it should
+        return array.astype(np.float32, copy=False)
+
+
+def inputs_for(x: Any, shapes: Sequence[tuple[int, ...]], names: Sequence[str], what: str = "x") -> list[AnyArray]:
+    """The arrays of a model's inputs: from one array, or a list or a dict (by the inputs' names) of several."""
+    given = several(x, names, what)
+    return [_input(item, shape, name, what) for item, shape, name in zip(given, shapes, names, strict=True)]
+
+
+def several(value: Any, names: Sequence[str], what: str) -> list[Any]:
+    """One value for each name: from one value, or a list or a dict of several."""
+    if isinstance(value, Mapping):
+        missing = [name for name in names if name not in value]
+        unknown = [str(name) for name in value if name not in names]
+        if missing or unknown:
+            raise ValueError(f"{what} must have the keys {list(names)}, got {[str(name) for name in value]}")
+        return [value[name] for name in names]
+    if len(names) == 1:
+        single = isinstance(value, (list, tuple)) and len(value) == 1 and isinstance(value[0], np.ndarray)
+        return [value[0] if single else value]
+    if not isinstance(value, (list, tuple)):
+        raise TypeError(
+            f"{what} must be a list of {len(names)} arrays ({', '.join(names)}), got {type(value).__name__}"
+        )
+    if len(value) != len(names):
+        raise ValueError(f"{what} must be a list of {len(names)} arrays ({', '.join(names)}), got {len(value)}")
+    return list(value)
+
+
+def _input(value: Any, shape: tuple[int, ...], name: str, what: str) -> AnyArray:
+    array = for_core(with_last_axis(numbers(value, what), shape))
+    # What else there may be wrong with the shape, the core says.
+    return array if array.dtype in (np.float32, np.uint8) else as_float32(array)
+
+
+def with_last_axis(array: AnyArray, shape: tuple[int, ...]) -> AnyArray:
+    """The array with a last axis of 1 added or taken away where that makes it (N, *shape)."""
+    if array.shape[1:] != shape:
+        if (*array.shape[1:], 1) == shape:
+            return array[..., np.newaxis]
+        if array.shape[1:] == (*shape, 1):
+            return array[..., 0]
+    return array
+
+
+def labels_for(array: AnyArray, owner: str) -> AnyArray:
+    """Class labels as integers of the core; floats must be whole."""
+    if array.dtype.kind != "f":
+        return for_core(array)
+    with np.errstate(invalid="ignore"):
+        whole = array.astype(np.int64)
+    if (wrong := whole != array).any():
+        raise ValueError(f"[{owner}] expects class labels, whole numbers, got {array[wrong][0]}")
+    return whole
+
+
+def weights_for(value: Any, rows: int) -> FloatArray:
+    """Sample weights as float32: (N,), or with further axes of the targets."""
+    array = numbers(value, "sample_weight")
+    if len(array) != rows:
+        raise ValueError(f"sample_weight has {len(array)} rows, x has {rows}")
+    return as_float32(array)
+
+
+def class_weights_for(class_weight: Mapping[int, float], target: AnyArray, classes: int) -> FloatArray:
+    """The weight of each sample (or pixel) by its class: of labels, or of one-hot rows over `classes`."""
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(f"class_weight must be a dict class -> weight, got {type(class_weight).__name__}")
+    one_hot = classes > 1 and target.ndim > 1 and target.shape[-1] == classes
+    labels = target.argmax(axis=-1) if one_hot else target
+    if not one_hot and labels.ndim > 1 and labels.shape[-1] == 1:
+        labels = labels[..., 0]
+    if labels.dtype.kind == "f":
+        labels = labels_for(labels, "class_weight")
+    weights = np.ones(labels.shape, np.float32)
+    for key, weight in class_weight.items():
+        if isinstance(key, bool) or not hasattr(key, "__index__"):
+            raise TypeError(f"class_weight must have class numbers as keys, got {key!r}")
+        if not (isinstance(weight, (int, float, np.number)) and np.isfinite(weight) and weight >= 0):
+            raise ValueError(f"class_weight must be finite numbers of at least 0, got {weight!r} for class {key}")
+        if not 0 <= key < max(classes, 2):
+            raise ValueError(f"class_weight names class {key}, but the classes are 0 to {max(classes, 2) - 1}")
+        weights[labels == key] = weight
+    return weights

@@ -1,0 +1,79 @@
+"""From symbols to a model: which layers there are, and whose weights they have."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+from striate import _core
+from striate.layers._base import Layer, Symbol
+
+
+def symbols_of(value: Any, what: str) -> list[Symbol]:
+    """One symbol or several as a list."""
+    symbols = list(value) if isinstance(value, (list, tuple)) else [value]
+    for symbol in symbols:
+        if not isinstance(symbol, Symbol):
+            raise TypeError(
+                f"Model: {what} must be what Input() or a layer returned, or a list of these, "
+                f"got {type(symbol).__name__}"
+            )
+    return symbols
+
+
+def layers_of(outputs: Sequence[Symbol]) -> dict[int, Layer]:
+    """The layers that these symbols come from, by the identity of the core's layer."""
+    found: dict[int, Layer] = {}
+    seen: set[int] = set()
+    pending = list(outputs)
+    while pending:
+        symbol = pending.pop()
+        if id(symbol) not in seen:
+            seen.add(id(symbol))
+            found[id(symbol.layer._core)] = symbol.layer
+            pending.extend(symbol.inputs)
+    return found
+
+
+def join(drawn: dict[int, Layer], core: _core.Model, before: _core.Model | None) -> list[Layer]:
+    """The layers of a new model, in its order.
+
+    A layer of another model is replaced by one of this model's own, and its weights are copied; a layer of `before`,
+    which this model replaces, moves over with its weights.
+
+    Raises:
+        ValueError: a layer has weights of another shape in the model that it belongs to. Nothing is changed then.
+    """
+    ours = _parameters_by_layer(core)
+    theirs: dict[int, dict[int, list[tuple[int, _core.ParameterInfo]]]] = {}
+    copies: list[tuple[int, Any]] = []
+    layers = [drawn[id(layer)] for layer, _, _ in core.layers]
+    for place, layer in enumerate(layers):
+        owner = layer._owner
+        if owner is None:
+            continue
+        if id(owner) not in theirs:
+            theirs[id(owner)] = _parameters_by_layer(owner)
+        old, new = theirs[id(owner)].get(layer._place, []), ours.get(place, [])
+        for (source, has), (target, needs) in zip(old, new, strict=True):
+            if has.shape != needs.shape:
+                raise ValueError(
+                    f"[{needs.name}] has shape {has.shape} in the model that the layer belongs to, and would need "
+                    f"{needs.shape} here; make a new layer"
+                )
+            copies.append((target, owner.value(source)))
+    core.set_values(copies)
+    joined = [layer if layer._owner in (None, before) else copy.copy(layer) for layer in layers]
+    for place, layer in enumerate(joined):
+        layer._belong(core, place)
+        if not layer.trainable:
+            core.set_trainable(layer.name, False)
+    return joined
+
+
+def _parameters_by_layer(core: _core.Model) -> dict[int, list[tuple[int, _core.ParameterInfo]]]:
+    found: dict[int, list[tuple[int, _core.ParameterInfo]]] = {}
+    for index, info in enumerate(core.parameters):
+        found.setdefault(info.layer, []).append((index, info))
+    return found

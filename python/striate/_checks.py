@@ -1,0 +1,25 @@
+"""Checks of single arguments."""
+
+from __future__ import annotations
+
+from striate import _core
+
+
+def next_seed(seed: int | None, who: str) -> int:
+    """The seed that was given, or the next one of the process's sequence."""
+    if seed is None:
+        return _core.next_seed()
+    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
+        raise TypeError(f"{who}: seed must be an integer, got {type(seed).__name__}")
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"{who}: seed must be within 0 … 2**64 - 1, got {seed}")
+    return int(seed)
+
+
+def positive(value: int, what: str) -> int:
+    """A whole number of at least 1."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{what} must be an integer, got {value!r}")
+    if value < 1:
+        raise ValueError(f"{what} must be at least 1, got {value}")
+    return int(value)

@@ -1,0 +1,109 @@
+"""What a training or an evaluation works on: arrays that fit the network and its losses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from striate import _core
+from striate._arrays import (
+    AnyArray,
+    FloatArray,
+    class_weights_for,
+    for_core,
+    inputs_for,
+    labels_for,
+    numbers,
+    several,
+    weights_for,
+    with_last_axis,
+)
+from striate.losses import Loss
+
+
+class Data(NamedTuple):
+    """Arrays for the core, all with the same number of rows."""
+
+    inputs: list[AnyArray]
+    targets: list[AnyArray]
+    weights: FloatArray | None
+
+    @property
+    def rows(self) -> int:
+        return len(self.inputs[0])
+
+    def part(self, start: int, stop: int) -> Data:
+        """Rows [start, stop), without copying."""
+        weights = None if self.weights is None else self.weights[start:stop]
+        return Data([a[start:stop] for a in self.inputs], [a[start:stop] for a in self.targets], weights)
+
+    def weighted(self, class_weight: Mapping[int, float], network: _core.Model) -> Data:
+        """The same with weights by class."""
+        if len(self.targets) != 1:
+            raise ValueError("class_weight is for models with one output; use sample_weight")
+        by_class = class_weights_for(class_weight, self.targets[0], network.output_shapes[0][-1])
+        if self.weights is not None:
+            missing = by_class.ndim - self.weights.ndim
+            by_class = by_class * self.weights.reshape(self.weights.shape + (1,) * max(missing, 0))
+        return self._replace(weights=np.ascontiguousarray(by_class, np.float32))
+
+
+def unpack(x: Any, y: Any, who: str) -> tuple[Any, Any]:
+    """Inputs and targets, from two arrays or from an ImageDataset."""
+    if hasattr(x, "images") and hasattr(x, "labels"):
+        if y is not None:
+            raise ValueError(f"{who}: the dataset has its own labels; leave y out")
+        x, y = x.images, x.labels
+        if y is None:
+            raise ValueError(f"{who}: the dataset has no labels")
+    if y is None:
+        raise TypeError(f"{who}: y must be an array of targets, got None")
+    return x, y
+
+
+def make_data(x: Any, y: Any, sample_weight: Any, network: _core.Model, losses: Sequence[Loss], who: str) -> Data:
+    """Check and convert what the user passed.
+
+    Raises:
+        ValueError: shapes or lengths do not fit.
+        TypeError: an array holds no numbers.
+    """
+    layers = network.layers
+    names = [layers[network.nodes[node][0]][1] for node in network.input_nodes]
+    inputs = inputs_for(x, network.input_shapes, names, f"{who}: x")
+    names = [layers[network.nodes[node][0]][1] for node in network.output_nodes]
+    given = several(y, names, f"{who}: y")
+    targets = [
+        _target(item, loss, shape, name, who)
+        for item, loss, shape, name in zip(given, losses, network.output_shapes, names, strict=True)
+    ]
+    rows = len(inputs[0])
+    for array in targets:
+        if len(array) != rows:
+            raise ValueError(f"{who}: x has {rows} rows, y has {len(array)}")
+    weights = None if sample_weight is None else weights_for(sample_weight, rows)
+    return Data(inputs, targets, weights)
+
+
+def _target(value: Any, loss: Loss, output: tuple[int, ...], layer: str, who: str) -> AnyArray:
+    kind = type(loss).__name__
+    wanted = loss._core.target_shape(output, layer)
+    labels = loss._core.target_dtype != "float32"
+    array = with_last_axis(numbers(value, f"{who}: y"), wanted)
+    if array.shape[1:] != wanted:
+        mend = ""
+        if labels and array.shape[1:] == output:
+            mend = "; for one-hot targets use CategoricalCrossentropy, or y.argmax(axis=-1)"
+        elif not labels and kind.startswith("Categorical") and array.shape[1:] in (output[:-1], (*output[:-1], 1)):
+            mend = "; for integer labels use SparseCategoricalCrossentropy, or striate.data.to_categorical(y)"
+        raise ValueError(
+            f"{who}: [{kind}] expects y of shape {_batched(wanted)} for the output {_batched(output)} of [{layer}], "
+            f"got {array.shape}{mend}"
+        )
+    return labels_for(array, kind) if labels else for_core(array)
+
+
+def _batched(shape: tuple[int, ...]) -> str:
+    return "(" + ", ".join(["N", *map(str, shape)]) + ("," if not shape else "") + ")"

@@ -1,0 +1,88 @@
+"""Batches that Python changes before the core sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate import _core
+from striate._arrays import AnyArray, FloatArray
+from striate._data import Data
+
+Augment = Callable[[AnyArray, NDArray[np.int64], int], AnyArray]
+
+
+class AugmentedFeed:
+    """Gathers batches, passes their images through `augment`, one batch ahead in a thread, and trains on them.
+
+    The core is bound to buffers of one batch.
+    """
+
+    def __init__(self, core: _core.Trainer, data: Data, batch_size: int, augment: Augment) -> None:
+        if not callable(augment):
+            raise TypeError(f"fit: augment must be called with (images, indices, epoch), got {type(augment).__name__}")
+        if len(data.inputs) != 1:
+            raise ValueError("fit: augment is for models with one input")
+        self._core = core
+        self._data = data
+        self._augment = augment
+        self._batch_size = batch_size
+        # Rows of the data, so that the targets in them are good ones when the buffers are bound.
+        first = np.arange(batch_size) % data.rows
+        self.buffers = Data(
+            [array[first] for array in data.inputs],
+            [array[first] for array in data.targets],
+            None if data.weights is None else data.weights[first],
+        )
+        self._thread = ThreadPoolExecutor(1, "striate-augment")
+        self._next: Future[Data] | None = None
+        self._order: NDArray[np.int64] = np.arange(0)
+        self._epoch = 0
+        self._predictions: Sequence[FloatArray] = ()
+        self._base = 0
+
+    def begin(self, order: NDArray[np.int64], epoch: int) -> None:
+        """Begin an epoch that takes the rows in this order."""
+        self._order, self._epoch = order, epoch
+        self._submit(0)
+
+    def set_predictions(self, buffers: Sequence[FloatArray], base: int) -> None:
+        """As the core's: predictions of step (first, count) go to rows from first - base on."""
+        self._predictions, self._base = buffers, base
+
+    def step(self, first: int, count: int) -> float:
+        """Train on rows [first, first + count) of the order; steps follow one another."""
+        assert self._next is not None
+        batch = self._next.result()
+        self._submit(first + count)
+        for buffer, array in zip(self._arrays(self.buffers), self._arrays(batch), strict=True):
+            buffer[:count] = array
+        if self._predictions:
+            self._core.set_predictions(self._predictions, self._base - first)
+        return self._core.train_step(0, count)
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def _submit(self, first: int) -> None:
+        rows = self._order[first : first + self._batch_size]
+        self._next = self._thread.submit(self._gather, rows) if len(rows) else None
+
+    def _gather(self, rows: NDArray[np.int64]) -> Data:
+        data = self._data
+        images = data.inputs[0][rows]
+        changed = np.asarray(self._augment(images, rows, self._epoch))
+        if changed.shape != images.shape or changed.dtype != images.dtype:
+            raise ValueError(
+                f"fit: augment must return images of the same shape and type, {images.dtype} {images.shape}, "
+                f"got {changed.dtype} {changed.shape}"
+            )
+        weights = None if data.weights is None else data.weights[rows]
+        return Data([changed], [array[rows] for array in data.targets], weights)
+
+    @staticmethod
+    def _arrays(data: Data) -> list[AnyArray]:
+        return [*data.inputs, *data.targets, *([] if data.weights is None else [data.weights])]

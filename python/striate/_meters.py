@@ -1,0 +1,136 @@
+"""The metrics of a model: which output each looks at, and the predictions that they are computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate import metrics as metrics_module
+from striate._arrays import FloatArray
+from striate._data import Data
+from striate._names import suggestion
+from striate.losses import Loss
+from striate.metrics import Metric
+
+# Predictions of an epoch that are kept until its end; beyond, metrics are updated in pieces.
+_MOST_BYTES = 256 * 1024 * 1024
+
+
+class _Meter(NamedTuple):
+    name: str
+    output: int
+    metric: Metric
+    weighted: bool
+
+
+class Meters:
+    """The metrics of all outputs.
+
+    Raises:
+        ValueError: a metric cannot be computed on its output, or two have the same name.
+    """
+
+    def __init__(
+        self,
+        metrics: Any,
+        weighted: Any,
+        losses: Sequence[Loss],
+        names: Sequence[str],
+        shapes: Sequence[tuple[int, ...]],
+    ) -> None:
+        self._shapes = list(shapes)
+        self._memory: list[FloatArray] = []
+        self._meters: list[_Meter] = []
+        for given, use_weights in ((metrics, False), (weighted, True)):
+            for output, several in enumerate(_by_output(given, names)):
+                for item in several:
+                    metric = metrics_module.get(item)
+                    name = metric.name if len(names) == 1 else f"{names[output]}_{metric.name}"
+                    metric.bind(losses[output].from_logits, (None, *shapes[output]))
+                    self._meters.append(_Meter(name, output, metric, use_weights))
+        taken: set[str] = {"loss"}
+        for meter in self._meters:
+            if meter.name in taken:
+                raise ValueError(
+                    f"two values would be named {meter.name!r}; give the metric a name of its own: name=..."
+                )
+            taken.add(meter.name)
+
+    def __bool__(self) -> bool:
+        return bool(self._meters)
+
+    @property
+    def metrics(self) -> list[Metric]:
+        return [meter.metric for meter in self._meters]
+
+    def buffers(self, rows: int, batch_size: int) -> list[FloatArray]:
+        """Memory for the predictions of `rows` rows, or of as many whole batches as may be kept at once.
+
+        Empty where there are no metrics.
+        """
+        if not self._meters:
+            return []
+        row_bytes = 4 * sum(int(np.prod(shape, dtype=np.int64)) for shape in self._shapes)
+        most = max(_MOST_BYTES // max(row_bytes, 1) // batch_size, 1) * batch_size
+        count = min(rows, most)
+        if not self._memory or len(self._memory[0]) < count:
+            self._memory = [np.empty((count, *shape), np.float32) for shape in self._shapes]
+        return [array[:count] for array in self._memory]
+
+    def reset(self) -> None:
+        for meter in self._meters:
+            meter.metric.reset_state()
+
+    def update(self, data: Data, rows: slice | NDArray[np.int64], predictions: Sequence[FloatArray]) -> None:
+        """Add these rows of the data with their predictions."""
+        weights = None if data.weights is None else data.weights[rows]
+        for meter in self._meters:
+            target = data.targets[meter.output][rows]
+            meter.metric.update_state(target, predictions[meter.output], weights if meter.weighted else None)
+
+    def results(self) -> dict[str, Any]:
+        """Value by name: a float, or an array for a metric that gives one."""
+        found = {meter.name: meter.metric.result() for meter in self._meters}
+        return {name: float(value) if np.ndim(value) == 0 else value for name, value in found.items()}
+
+
+def _by_output(given: Any, names: Sequence[str]) -> list[list[Any]]:
+    """The metrics of each output, as the user wrote them."""
+    if given is None:
+        return [[] for _ in names]
+    if isinstance(given, Mapping):
+        for name in given:
+            if name not in names:
+                raise ValueError(f"metrics: the model has no output {name!r}; {suggestion(str(name), names)}")
+        return [_list(given.get(name)) for name in names]
+    items = _list(given)
+    if items and all(item is None or isinstance(item, (list, tuple)) for item in items):
+        if len(items) != len(names):
+            raise ValueError(f"metrics: the model has {len(names)} outputs, got {len(items)} lists")
+        return [_list(item) for item in items]
+    if len(names) > 1:
+        for item in items:
+            if isinstance(item, Metric):
+                raise ValueError(
+                    f"metrics: the model has {len(names)} outputs, and one {type(item).__name__} cannot serve all; "
+                    "give a list for each output, or a dict by the outputs' names"
+                )
+    return [list(items) for _ in names]
+
+
+def by_name(given: Any) -> Any:
+    """What the user gave as metrics, without those that are objects."""
+    if isinstance(given, Mapping):
+        return {str(name): by_name(value) for name, value in given.items()}
+    if isinstance(given, (list, tuple)):
+        return [by_name(item) for item in given if item is None or isinstance(item, (str, list, tuple))]
+    return given if isinstance(given, str) else None
+
+
+def _list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]

@@ -1,0 +1,93 @@
+"""Model files: one safetensors file with the weights, the architecture as JSON in its metadata."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from striate import _core
+from striate.model import Model
+from striate.sequential import Sequential
+
+__all__ = ["load_model", "save_model", "save_weights"]
+
+# The keys of the metadata that are not the core's.
+_CLASS, _NAME, _TRAINING = "striate.class", "striate.name", "striate.training"
+
+
+def save_model(model: Model, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+    """Write a model to a file; see `Model.save`."""
+    place = _checked(path, overwrite)
+    extra = {_CLASS: "Sequential" if isinstance(model, Sequential) else "Model", _NAME: model.name}
+    network = model._network
+    if model._trainer is not None:
+        extra[_TRAINING] = json.dumps(model._trainer.get_config())
+    _core.save_model(network, place, extra)
+
+
+def save_weights(model: Model, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+    """Write a model's weights to a file; see `Model.save_weights`."""
+    _core.save_weights(model._network, _checked(path, overwrite))
+
+
+def load_model(path: str | os.PathLike[str], compile: bool = True) -> Model:
+    """Read a model that `Model.save`, in Python or in C++, wrote.
+
+    A file is data: nothing in it is executed, and what it claims is checked before it is believed.
+
+    Args:
+        path: the file.
+        compile: whether the model is compiled as the one that was saved; its optimizer then begins anew.
+
+    Returns:
+        The model; a `Sequential` if it was one.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        OSError: it cannot be read.
+        ValueError: it is damaged, or no model.
+    """
+    core, extra = _core.load_model(os.fsencode(path))
+    cls = Sequential if extra.get(_CLASS) == "Sequential" and _is_chain(core) else Model
+    model = cls._of_core(core, extra.get(_NAME, "model"))
+    if compile and _TRAINING in extra:
+        try:
+            _compile(model, json.loads(extra[_TRAINING]))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise ValueError(
+                f"cannot load '{os.fsdecode(path)}': what the model was compiled with is damaged ({error}); "
+                "load_model(path, compile=False) reads the rest"
+            ) from error
+    return model
+
+
+def _checked(path: str | os.PathLike[str], overwrite: bool) -> bytes:
+    place = os.fsencode(path)
+    if not overwrite and os.path.exists(place):
+        raise FileExistsError(f"'{os.fsdecode(place)}' is there already; save(path, overwrite=True) replaces it")
+    return place
+
+
+def _is_chain(core: _core.Model) -> bool:
+    nodes = core.nodes
+    chained = all(inputs == ([node - 1] if node else []) for node, (_, inputs, _) in enumerate(nodes))
+    return chained and len(core.layers) == len(nodes) > 1
+
+
+def _compile(model: Model, saved: Mapping[str, Any]) -> None:
+    from striate import losses, optimizers
+
+    def made(module: Any, entry: Mapping[str, Any]) -> Any:
+        if entry["class"] not in module.__all__:
+            raise ValueError(f"there is no {entry['class']!r}")
+        return getattr(module, entry["class"]).from_config(entry["config"])
+
+    model.compile(
+        made(optimizers, saved["optimizer"]),
+        [made(losses, entry) for entry in saved["losses"]],
+        saved["loss_weights"],
+        saved["metrics"],
+        saved["weighted_metrics"],
+    )

@@ -1,0 +1,77 @@
+"""The layers of a network, with Keras's names, arguments and defaults. Maps are `(N, H, W, C)`, float32.
+
+A layer is put into a `Sequential`, or called on the output of another one, which starts with `Input(shape)`.
+"""
+
+from striate.layers._base import Layer, Symbol
+from striate.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from striate.layers.convolution import Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
+from striate.layers.core import (
+    Cropping2D,
+    Dense,
+    Flatten,
+    Input,
+    InputLayer,
+    Reshape,
+    UpSampling2D,
+    ZeroPadding2D,
+)
+from striate.layers.merging import Add, Concatenate, Multiply, Subtract
+from striate.layers.normalization import (
+    BatchNormalization,
+    Dropout,
+    GroupNormalization,
+    LayerNormalization,
+    Normalization,
+    Rescaling,
+    SpatialDropout2D,
+)
+from striate.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D
+
+# Keras's shorter names.
+MaxPool2D = MaxPooling2D
+AvgPool2D = AveragePooling2D
+GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalMaxPool2D = GlobalMaxPooling2D
+
+__all__ = [
+    "ELU",
+    "Activation",
+    "Add",
+    "AveragePooling2D",
+    "AvgPool2D",
+    "BatchNormalization",
+    "Concatenate",
+    "Conv2D",
+    "Conv2DTranspose",
+    "Cropping2D",
+    "Dense",
+    "DepthwiseConv2D",
+    "Dropout",
+    "Flatten",
+    "GlobalAveragePooling2D",
+    "GlobalAvgPool2D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPooling2D",
+    "GroupNormalization",
+    "Input",
+    "InputLayer",
+    "Layer",
+    "LayerNormalization",
+    "LeakyReLU",
+    "MaxPool2D",
+    "MaxPooling2D",
+    "Multiply",
+    "Normalization",
+    "PReLU",
+    "ReLU",
+    "Rescaling",
+    "Reshape",
+    "SeparableConv2D",
+    "Softmax",
+    "SpatialDropout2D",
+    "Subtract",
+    "Symbol",
+    "UpSampling2D",
+    "ZeroPadding2D",
+]

@@ -1,0 +1,91 @@
+"""Pooling: the largest value or the mean of windows, or of whole maps."""
+
+from __future__ import annotations
+
+from striate.layers._arguments import Pair
+from striate.layers._base import Layer
+
+
+class MaxPooling2D(Layer):
+    """The largest value of each window, channel by channel.
+
+    Input (N, H, W, C), output (N, H', W', C). With `padding="valid"`, H' = floor((H - k) / s) + 1; with "same",
+    H' = ceil(H / s), and what lies outside the map counts as minus infinity. The gradient goes to the first of several
+    equal values.
+
+    Args:
+        pool_size: height and width of the window.
+        strides: steps of the window; None takes `pool_size`.
+        padding: "valid" or "same".
+        data_format: None or "channels_last".
+        name: by which the model finds the layer.
+
+    Raises:
+        ValueError: a size is not positive, or the window is larger than the input.
+    """
+
+    def __init__(
+        self,
+        pool_size: Pair = (2, 2),
+        strides: Pair | None = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        *,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(locals())
+
+
+class AveragePooling2D(Layer):
+    """The mean of each window, channel by channel.
+
+    Input (N, H, W, C), output (N, H', W', C), sizes as for `MaxPooling2D`. With `padding="same"` the mean is taken over
+    what lies inside the map.
+
+    Args:
+        pool_size: height and width of the window.
+        strides: steps of the window; None takes `pool_size`.
+        padding: "valid" or "same".
+        data_format: None or "channels_last".
+        name: by which the model finds the layer.
+
+    Raises:
+        ValueError: a size is not positive, or the window is larger than the input.
+    """
+
+    def __init__(
+        self,
+        pool_size: Pair = (2, 2),
+        strides: Pair | None = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        *,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(locals())
+
+
+class GlobalAveragePooling2D(Layer):
+    """The mean of each channel's map: (N, H, W, C) gives (N, C) (Lin et al., "Network In Network", ICLR 2014).
+
+    Args:
+        data_format: None or "channels_last".
+        keepdims: whether the output is (N, 1, 1, C).
+        name: by which the model finds the layer.
+    """
+
+    def __init__(self, data_format: str | None = None, keepdims: bool = False, *, name: str | None = None) -> None:
+        super().__init__(locals())
+
+
+class GlobalMaxPooling2D(Layer):
+    """The largest value of each channel's map: (N, H, W, C) gives (N, C).
+
+    Args:
+        data_format: None or "channels_last".
+        keepdims: whether the output is (N, 1, 1, C).
+        name: by which the model finds the layer.
+    """
+
+    def __init__(self, data_format: str | None = None, keepdims: bool = False, *, name: str | None = None) -> None:
+        super().__init__(locals())

@@ -1,0 +1,317 @@
+"""Losses, with Keras's names, arguments and defaults.
+
+A loss is the mean over the batch (over pixels too, where the output is a map), with sample weights the mean of the
+weighted values. Targets are never broadcast against the output: a shape that does not fit is an error that names both.
+A `Softmax` or sigmoid in front of a cross-entropy is computed together with it, from the scores, so that nothing is
+lost to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from striate import _core
+from striate._names import suggestion
+
+__all__ = [
+    "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
+    "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
+    "Dice",
+    "Huber",
+    "Loss",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "SparseCategoricalCrossentropy",
+    "Tversky",
+    "get",
+]
+
+
+class Loss:
+    """The base class of losses.
+
+    Attributes:
+        name: for messages and `History`.
+    """
+
+    def __init__(self, arguments: Mapping[str, Any]) -> None:
+        # Subclasses pass locals(): their signature is the one list of their arguments.
+        given = {key: value for key, value in arguments.items() if key not in ("self", "__class__")}
+        kind: str = arguments["__class__"].__name__
+        self.name: str = given.pop("name")
+        if given.pop("reduction") != "sum_over_batch_size":
+            raise ValueError(f"{kind}: reduction must be 'sum_over_batch_size', the mean over the batch")
+        if given.get("axis", -1) == -1:  # the only one there is, for those losses that have the argument
+            given.pop("axis", None)
+        self._core = _core.make_loss(kind, given)
+
+    @property
+    def from_logits(self) -> bool:
+        """Whether it takes the network's output as scores rather than probabilities."""
+        return self._core.from_logits
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments, enough to make an equal loss: `Huber.from_config(config)`."""
+        return {**self._core.config(), "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Loss:
+        """A loss from what `get_config` returned."""
+        return cls(**config)
+
+    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """The loss of predictions (N, ...) for these targets, as `evaluate` computes it.
+
+        Raises:
+            ValueError: the shapes do not fit, or a target is out of its range.
+        """
+        from striate.trainer import loss_value
+
+        return loss_value(self, y_true, y_pred, sample_weight)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self._core.config().items())})"
+
+
+class MeanSquaredError(Loss):
+    """The mean of (y - output)².
+
+    Args:
+        reduction: "sum_over_batch_size", the mean.
+        name: for messages and `History`.
+    """
+
+    def __init__(self, reduction: str = "sum_over_batch_size", name: str = "mean_squared_error") -> None:
+        super().__init__(locals())
+
+
+class MeanAbsoluteError(Loss):
+    """The mean of |y - output|.
+
+    Args:
+        reduction: "sum_over_batch_size", the mean.
+        name: for messages and `History`.
+    """
+
+    def __init__(self, reduction: str = "sum_over_batch_size", name: str = "mean_absolute_error") -> None:
+        super().__init__(locals())
+
+
+class Huber(Loss):
+    """Half the squared error up to `delta`, linear beyond (Huber, 1964).
+
+    Args:
+        delta: where the square ends.
+        reduction: "sum_over_batch_size", the mean.
+        name: for messages and `History`.
+    """
+
+    def __init__(self, delta: float = 1.0, reduction: str = "sum_over_batch_size", name: str = "huber_loss") -> None:
+        super().__init__(locals())
+
+
+class BinaryCrossentropy(Loss):
+    """The cross-entropy of yes-or-no targets: `-y log p - (1 - y) log(1 - p)`, in nats.
+
+    Targets are 0 … 1 and have the output's shape; (N,) fits an output (N, 1).
+
+    Args:
+        from_logits: whether the output is scores, before the sigmoid.
+        label_smoothing: targets are moved towards 1/2 by this share.
+        axis: -1.
+        reduction: "sum_over_batch_size", the mean.
+        name: for messages and `History`.
+    """
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str = "sum_over_batch_size",
+        name: str = "binary_crossentropy",
+    ) -> None:
+        super().__init__(locals())
+
+
+class BinaryFocalCrossentropy(Loss):
+    """Binary cross-entropy in which what is right already counts less (Lin et al., ICCV 2017).
+
+    Args:
+        apply_class_balancing: whether the classes are weighted by `alpha` and 1 - `alpha`.
+        alpha: the weight of class 1.
+        gamma: how strongly what is right already is discounted: (1 - p)^gamma.
+        from_logits: whether the output is scores, before the sigmoid.
+        label_smoothing: targets are moved towards 1/2 by this share.
+        axis: -1.
+        reduction: "sum_over_batch_size", the mean.
+        name: for messages and `History`.
+    """
+
+    def __init__(
+        self,
+        apply_class_balancing: bool = False,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str = "sum_over_batch_size",
+        name: str = "binary_focal_crossentropy",
+    ) -> None:
+        super().__init__(locals())
+
+
+class CategoricalCrossentropy(Loss):
+    """The cross-entropy of one class out of C: `-sum(y log p)`, in nats.
+
+    Targets are one-hot (or probabilities), of the output's shape (N, ..., C).
+
+    Args:
+        from_logits: whether the output is scores, before the softmax.
+        label_smoothing: targets are moved towards 1 / C by this share.
+        axis: -1.
+        reduction: "sum_over_batch_size", the mean.
+        name: for messages and `History`.
+    """
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str = "sum_over_batch_size",
+        name: str = "categorical_crossentropy",
+    ) -> None:
+        super().__init__(locals())
+
+
+class CategoricalFocalCrossentropy(Loss):
+    """Categorical cross-entropy in which what is right already counts less (Lin et al., ICCV 2017).
+
+    Args:
+        alpha: the weight of the classes: a number, or one for each.
+        gamma: how strongly what is right already is discounted: (1 - p)^gamma.
+        from_logits: whether the output is scores, before the softmax.
+        label_smoothing: targets are moved towards 1 / C by this share.
+        axis: -1.
+        reduction: "sum_over_batch_size", the mean.
+        name: for messages and `History`.
+    """
+
+    def __init__(
+        self,
+        alpha: float | Sequence[float] = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str = "sum_over_batch_size",
+        name: str = "categorical_focal_crossentropy",
+    ) -> None:
+        super().__init__(locals())
+
+
+class SparseCategoricalCrossentropy(Loss):
+    """The cross-entropy of one class out of C, with integer targets: `-log p[y]`, in nats.
+
+    Targets are 0 … C - 1, of the output's shape without its last axis: (N,) for an output (N, C), (N, H, W) for maps.
+
+    Args:
+        from_logits: whether the output is scores, before the softmax.
+        ignore_class: targets of this value count for nothing; it may be negative.
+        reduction: "sum_over_batch_size", the mean.
+        axis: -1.
+        name: for messages and `History`.
+    """
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        reduction: str = "sum_over_batch_size",
+        axis: int = -1,
+        name: str = "sparse_categorical_crossentropy",
+    ) -> None:
+        super().__init__(locals())
+
+
+class Dice(Loss):
+    """1 minus the Dice coefficient `2 sum(y p) / (sum(y) + sum(p))` (Milletari et al., "V-Net", 3DV 2016).
+
+    Args:
+        reduction: "sum_over_batch_size", the mean.
+        name: for messages and `History`.
+        axis: axes over which the sums run; None for all, the batch included, as in Keras.
+    """
+
+    def __init__(
+        self, reduction: str = "sum_over_batch_size", name: str = "dice", axis: Sequence[int] | None = None
+    ) -> None:
+        super().__init__(locals())
+
+
+class Tversky(Loss):
+    """1 minus the Tversky index `sum(y p) / (sum(y p) + alpha sum((1 - y) p) + beta sum(y (1 - p)))` (Salehi et al.,
+    2017).
+
+    Args:
+        alpha: the weight of false positives.
+        beta: the weight of false negatives.
+        reduction: "sum_over_batch_size", the mean.
+        name: for messages and `History`.
+        axis: axes over which the sums run; None for all, the batch included, as in Keras.
+    """
+
+    def __init__(
+        self,
+        alpha: float = 0.5,
+        beta: float = 0.5,
+        reduction: str = "sum_over_batch_size",
+        name: str = "tversky",
+        axis: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(locals())
+
+
+_BY_NAME: dict[str, type[Loss]] = {
+    "mean_squared_error": MeanSquaredError,
+    "mse": MeanSquaredError,
+    "mean_absolute_error": MeanAbsoluteError,
+    "mae": MeanAbsoluteError,
+    "huber": Huber,
+    "huber_loss": Huber,
+    "binary_crossentropy": BinaryCrossentropy,
+    "bce": BinaryCrossentropy,
+    "binary_focal_crossentropy": BinaryFocalCrossentropy,
+    "categorical_crossentropy": CategoricalCrossentropy,
+    "categorical_focal_crossentropy": CategoricalFocalCrossentropy,
+    "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
+    "dice": Dice,
+    "tversky": Tversky,
+}
+
+
+def get(identifier: str | Loss | type[Loss]) -> Loss:
+    """A loss from its name (`"mse"`, `"sparse_categorical_crossentropy"`, ...), its class, or itself.
+
+    Raises:
+        ValueError: there is none of that name.
+        TypeError: the identifier is of another kind.
+    """
+    if isinstance(identifier, Loss):
+        return identifier
+    if isinstance(identifier, type) and issubclass(identifier, Loss):
+        return identifier()  # type: ignore[call-arg]
+    if not isinstance(identifier, str):
+        raise TypeError(f"a loss is a name or a striate.losses object, got {type(identifier).__name__}")
+    names = {**_BY_NAME, **{cls.__name__: cls for cls in _BY_NAME.values()}}
+    cls = names.get(identifier) or names.get(identifier.lower())
+    if cls is None:
+        raise ValueError(f"there is no loss {identifier!r}; {suggestion(identifier, _BY_NAME)}")
+    return cls()  # type: ignore[call-arg]

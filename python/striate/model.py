@@ -1,0 +1,552 @@
+"""Networks with their weights."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from striate import _core
+from striate._arrays import AnyArray, FloatArray, as_float32, inputs_for, numbers
+from striate._building import join, layers_of, symbols_of
+from striate._checks import next_seed, positive
+from striate._names import suggestion
+from striate.layers._base import Layer, Symbol, _of_core, assign
+
+if TYPE_CHECKING:
+    from striate.callbacks import Callback, History
+    from striate.losses import Loss
+    from striate.optimizers import Optimizer
+    from striate.summary import ReceptiveField
+    from striate.trainer import Trainer
+
+Shape = tuple[int | None, ...]
+# Batches that one call of predict computes between two looks at Ctrl-C.
+_BATCHES_A_CALL = 64
+
+
+class Model:
+    """A network: any directed acyclic graph of layers, from its inputs to its outputs.
+
+    Layers that two models have in common: see `Layer`.
+
+    Args:
+        inputs: what `Input` returned, or a list of several.
+        outputs: what the last layer returned, or a list of several.
+        name: for the summary.
+        seed: of the weights and, unless the trainer is given one, of the training: 0 … 2**64 - 1. None takes the next
+            one of the sequence that `striate.set_seed` starts.
+
+    Attributes:
+        stop_training: set to True by a callback to end `fit`.
+
+    Raises:
+        ValueError: an output depends on an input that is not given, or two layers have the same name.
+        TypeError: inputs or outputs are no symbols.
+    """
+
+    def __init__(
+        self,
+        inputs: Symbol | Sequence[Symbol],
+        outputs: Symbol | Sequence[Symbol],
+        *,
+        name: str | None = None,
+        seed: int | None = None,
+    ) -> None:
+        self._begin(name or "model", seed, symbols_of(inputs, "inputs"), symbols_of(outputs, "outputs"))
+        self._build()
+
+    def _begin(
+        self, name: str, seed: int | None, inputs: Sequence[Symbol] = (), outputs: Sequence[Symbol] = ()
+    ) -> None:
+        self.name = name
+        self.stop_training = False
+        self._seed = next_seed(seed, "Model")
+        self._inputs, self._outputs = inputs, outputs
+        self._built: _core.Model | None = None
+        self._layers: list[Layer] = []
+        self._trainer: Trainer | None = None
+
+    def _build(self) -> None:
+        """Make the network of the symbols, in place of the one there was."""
+        before = self._built
+        core = _core.Model([s._core for s in self._inputs], [s._core for s in self._outputs], self._seed)
+        self._layers = join(layers_of(self._outputs), core, before)
+        self._built = core
+
+    @classmethod
+    def _of_core(cls, core: _core.Model, name: str) -> Model:
+        """The model for one of the core's, such as a file holds."""
+        model = cls.__new__(cls)
+        model._begin(name, core.seed)
+        layers = [_of_core(layer) for layer, _, _ in core.layers]
+        for place, layer in enumerate(layers):
+            layer._trainable = core.trainable(core.layers[place][1])
+            layer._belong(core, place)
+        symbols: list[Symbol] = []
+        for place, inputs, _ in core.nodes:
+            symbols.append(layers[place]([symbols[index] for index in inputs]))
+        model._inputs = [symbols[node] for node in core.input_nodes]
+        model._outputs = [symbols[node] for node in core.output_nodes]
+        model._layers, model._built = layers, core
+        return model
+
+    @property
+    def _network(self) -> _core.Model:
+        assert self._built is not None
+        return self._built
+
+    def _is_built(self) -> bool:
+        """Whether the shapes are known."""
+        return True
+
+    def _ensure_built(self, x: Any) -> None:
+        """Build from the shape of the data what has no input shape yet."""
+
+    def __call__(self, inputs: Any, training: bool = False) -> Any:
+        """Use the whole network as a layer, on symbols, or compute its outputs, on arrays.
+
+        On symbols, a model that is built with the result has layers of its own, which start with copies of the weights.
+        """
+        given = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+        if not any(isinstance(item, Symbol) for item in given):
+            return self.forward(inputs, training) if training else self.predict_on_batch(inputs)
+        if len(given) != len(self.inputs):
+            raise ValueError(f"[{self.name}] takes {len(self.inputs)} inputs, got {len(given)}")
+        core = self._network
+        symbols: dict[int, Symbol] = dict(zip(core.input_nodes, given, strict=True))
+        for node, (place, sources, _) in enumerate(core.nodes):
+            if node not in symbols:
+                symbols[node] = self._layers[place]([symbols[source] for source in sources])
+        outputs = [symbols[node] for node in core.output_nodes]
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    # What it is made of
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers in order, inputs included."""
+        _ = self._network
+        return list(self._layers)
+
+    @property
+    def inputs(self) -> list[Symbol]:
+        """The symbols of the inputs."""
+        _ = self._network
+        return list(self._inputs)
+
+    @property
+    def outputs(self) -> list[Symbol]:
+        """The symbols of the outputs."""
+        _ = self._network
+        return list(self._outputs)
+
+    @property
+    def input(self) -> Symbol | list[Symbol]:
+        """The symbol of the input, or a list of several."""
+        return self.inputs[0] if len(self._inputs) == 1 else self.inputs
+
+    @property
+    def output(self) -> Symbol | list[Symbol]:
+        """The symbol of the output, or a list of several."""
+        return self.outputs[0] if len(self._outputs) == 1 else self.outputs
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the input layers."""
+        return [self._node_name(node) for node in self._network.input_nodes]
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the layers that make the outputs."""
+        return [self._node_name(node) for node in self._network.output_nodes]
+
+    @property
+    def input_shape(self) -> Any:
+        """The shape of the input, batch first: `(None, 28, 28, 1)`; a list of several."""
+        return one_or_all([(None, *shape) for shape in self._network.input_shapes])
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of the output, batch first: `(None, 10)`; a list of several."""
+        return one_or_all([(None, *shape) for shape in self._network.output_shapes])
+
+    @property
+    def seed(self) -> int:
+        """The seed that the weights were drawn from."""
+        return self._seed
+
+    def _node_name(self, node: int) -> str:
+        return self._network.layers[self._network.nodes[node][0]][1]
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """A layer by its name, or by its place among `layers`.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if (name is None) == (index is None):
+            raise ValueError("get_layer takes either a name or an index")
+        if name is not None:
+            if not isinstance(name, str):
+                raise TypeError(f"get_layer: name must be a string, got {type(name).__name__}")
+            return self._layers[self._network.find_layer(name)]
+        layers = self.layers
+        assert index is not None
+        if not -len(layers) <= index < len(layers):
+            raise ValueError(f"get_layer: there are {len(layers)} layers, got index {index}")
+        return layers[index]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes any layer. Setting it sets every layer's."""
+        return any(layer.trainable for layer in self.layers)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self.layers:
+            layer.trainable = value
+
+    def count_params(self) -> int:
+        """The number of weights, trainable or not."""
+        return sum(int(np.prod(info.shape, dtype=np.int64)) for info in self._network.parameters)
+
+    def summary(self, line_length: int | None = None, print_fn: Callable[[str], object] | None = None) -> None:
+        """Print for each layer the output shape, parameters, multiply-adds of one sample, and the receptive field: the
+        side in pixels of what one unit sees of the input, and the distance (jump) between neighbouring units.
+
+        Args:
+            line_length: characters in a line; None for as many as it takes.
+            print_fn: takes each line; None prints.
+        """
+        from striate.summary import summary_lines
+
+        for line in summary_lines(self, line_length):
+            (print_fn or print)(line)
+
+    def receptive_field(self, layer: str | Layer) -> ReceptiveField | None:
+        """What one unit of a layer sees of the input: size and jump in pixels, each (height, width).
+
+        Args:
+            layer: a layer of this model, or its name.
+
+        Returns:
+            A named tuple (size, jump), with Araujo, Norris and Sim's rule ("Computing Receptive Fields of Convolutional
+            Neural Networks", Distill 2019); None where the input is no map.
+
+        Raises:
+            ValueError: there is no such layer.
+        """
+        from striate.summary import receptive_field
+
+        return receptive_field(self, layer)
+
+    # Weights
+
+    def get_weights(self) -> list[FloatArray]:
+        """Copies of all weights, layer by layer, each in the order of `Layer.get_weights`."""
+        core = self._network
+        return [core.value(index) for index in range(len(core.parameters))]
+
+    def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
+        """Set all weights from arrays in the order of `get_weights`.
+
+        Raises:
+            ValueError: their number or a shape does not fit; no weight is changed then.
+        """
+        assign(self._network, range(len(self._network.parameters)), list(weights), "set_weights")
+
+    def state_dict(self) -> dict[str, FloatArray]:
+        """Copies of all weights by name, such as "conv2d/kernel"."""
+        core = self._network
+        return {info.name: core.value(index) for index, info in enumerate(core.parameters)}
+
+    def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
+        """Set all weights by name.
+
+        Raises:
+            ValueError: a name is missing or unknown, or a shape does not fit; no weight is changed then.
+        """
+        names = [info.name for info in self._network.parameters]
+        for name in state:
+            if name not in names:
+                raise ValueError(f"load_state_dict: the model has no weight {name!r}; {suggestion(str(name), names)}")
+        missing = [name for name in names if name not in state]
+        if missing:
+            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+            raise ValueError(f"load_state_dict: there is no value for {', '.join(map(repr, missing[:3]))}{more}")
+        assign(self._network, range(len(names)), [np.asarray(state[name]) for name in names], "load_state_dict")
+
+    def save(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Write the model as one safetensors file: the weights as any reader opens them, the architecture as JSON in
+        the metadata. What it was compiled with is kept too, but for the optimizer's state and metrics given as objects.
+
+        The file is whole or not there: it is written beside `path` and renamed.
+
+        Args:
+            path: the file.
+            overwrite: whether a file of that name is replaced.
+
+        Raises:
+            OSError: the file cannot be written.
+            FileExistsError: it is there, and `overwrite` is False.
+        """
+        from striate.io import save_model
+
+        save_model(self, path, overwrite)
+
+    def save_weights(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Write the weights alone as a safetensors file."""
+        from striate.io import save_weights
+
+        save_weights(self, path, overwrite)
+
+    def load_weights(self, path: str | os.PathLike[str]) -> None:
+        """Read the weights from a file that `save` or `save_weights` wrote; the layers' names must be the same.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: the file is damaged, or does not fit; no weight is changed then.
+        """
+        _core.load_weights(self._network, os.fsencode(path))
+
+    # Computing
+
+    def predict(
+        self, x: Any, batch_size: int = 32, verbose: str | int = 0, callbacks: Sequence[Callback] | None = None
+    ) -> Any:
+        """The outputs for an array of inputs. Several threads may call it at once.
+
+        Args:
+            x: (N, ...), float32 or uint8 (other numbers are converted); a list, or a dict by name, for several inputs.
+            batch_size: samples that are computed together.
+            verbose: 1 for a progress bar.
+            callbacks: objects of `striate.callbacks`.
+
+        Returns:
+            (N, ...), float32; a list for several outputs.
+
+        Raises:
+            ValueError: the shape does not fit, or there are no samples.
+            TypeError: the array holds no numbers.
+        """
+        inputs = self._arrays(x, "predict")
+        batch_size = positive(batch_size, "predict: batch_size")
+        core, rows = self._network, len(inputs[0])
+        outputs = [np.empty((rows, *shape), np.float32) for shape in core.output_shapes]
+        watched = None
+        if callbacks or verbose not in (0, "auto"):
+            from striate.callbacks import CallbackList
+
+            steps = -(-rows // batch_size)
+            watched = CallbackList(callbacks, add_progbar=True, model=self, verbose=verbose, steps=steps, epochs=1)
+            watched.on_predict_begin()
+        piece = batch_size * (_BATCHES_A_CALL if watched is None else 1)
+        for first in range(0, max(rows, 1), piece):
+            part = slice(first, first + piece)
+            if watched is not None:
+                watched.on_predict_batch_begin(first // piece)
+            core.predict_into([array[part] for array in inputs], batch_size, [array[part] for array in outputs])
+            if watched is not None:
+                watched.on_predict_batch_end(first // piece)
+        if watched is not None:
+            watched.on_predict_end()
+        return one_or_all(outputs)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """The outputs for one batch, computed together."""
+        inputs = self._arrays(x, "predict_on_batch")
+        rows = len(inputs[0])
+        outputs = [np.empty((rows, *shape), np.float32) for shape in self._network.output_shapes]
+        self._network.predict_into(inputs, max(rows, 1), outputs)
+        return one_or_all(outputs)
+
+    def forward(self, x: Any, training: bool = False) -> Any:
+        """One raw pass over an array, all samples together, without loss or optimizer. `backward` may follow.
+
+        Args:
+            x: as for `predict`.
+            training: whether layers behave as in training: batch statistics, dropout.
+        """
+        return one_or_all(self._network.forward(self._arrays(x, "forward"), bool(training)))
+
+    def backward(self, grad_output: Any) -> Any:
+        """The gradient with respect to the input, for a gradient with respect to the output of the last `forward`.
+
+        The weights' are then in `gradients()`. It may be called once for a `forward`.
+
+        Args:
+            grad_output: of the output's shape; a list for several outputs.
+
+        Returns:
+            Of the input's shape; a list for several inputs.
+        """
+        several = len(self._network.output_nodes) > 1
+        given = list(grad_output) if several and isinstance(grad_output, (list, tuple)) else [grad_output]
+        arrays = [as_float32(numbers(item, "backward: grad_output")) for item in given]
+        return one_or_all(self._network.backward(arrays))
+
+    def gradients(self) -> dict[str, FloatArray]:
+        """Copies of the weights' gradients of the last pass, of `backward` or of a training step, by name."""
+        core = self._network
+        found = {info.name: core.gradient(i) for i, info in enumerate(core.parameters) if info.trainable}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def feature_maps(self, x: Any, layers: str | Sequence[str | Layer] | None = None) -> dict[str, FloatArray]:
+        """The outputs of layers for an array of inputs.
+
+        Args:
+            x: as for `predict`.
+            layers: names of layers (or layers); None for every layer whose output is a map.
+
+        Returns:
+            Layer name -> output (N, ...).
+        """
+        from striate.inspection import feature_maps
+
+        return feature_maps(self, x, layers)
+
+    def grad_cam(self, x: Any, class_index: Any = None, layer: str | Layer | None = None) -> FloatArray:
+        """The parts of each image that speak for a class (Selvaraju et al., "Grad-CAM", ICCV 2017).
+
+        A layer's maps are weighed by the mean gradient of the class's score to them; the positive part of their sum is
+        enlarged to the image. The score is that before a softmax or sigmoid at the end.
+
+        Args:
+            x: (N, H, W, C).
+            class_index: one for all images or one for each; None for the highest score.
+            layer: whose maps; None for the last one whose output is a map of more than one pixel.
+
+        Returns:
+            (N, H, W), from 0; each image's highest value is 1, unless nothing speaks for the class.
+        """
+        from striate.inspection import grad_cam
+
+        return grad_cam(self, x, class_index, layer)
+
+    def _arrays(self, x: Any, who: str) -> list[AnyArray]:
+        x = getattr(x, "images", x)  # an ImageDataset
+        self._ensure_built(x)
+        return inputs_for(x, self._network.input_shapes, self.input_names, f"{who}: x")
+
+    # Training
+
+    def compile(
+        self,
+        optimizer: str | Optimizer = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+    ) -> None:
+        """Say how the model is trained.
+
+        Args:
+            optimizer: an object of `striate.optimizers`, or a name.
+            loss: an object of `striate.losses`, or a name; for several outputs a list, or a dict by the names of the
+                output layers, or one for all.
+            loss_weights: of several outputs' losses in their sum: a list or a dict.
+            metrics: a list of objects of `striate.metrics` or names; for several outputs a list of lists, or a dict.
+            weighted_metrics: likewise, computed with the sample weights.
+
+        Raises:
+            ValueError: a name is unknown, or the loss does not fit the output.
+        """
+        from striate.trainer import Trainer
+
+        self._trainer = Trainer._of_model(self, optimizer, loss, metrics, loss_weights, weighted_metrics)
+
+    def _compiled(self, who: str) -> Trainer:
+        if self._trainer is None:
+            raise ValueError(f"{who}: the model is not compiled; call compile(optimizer, loss, metrics) first")
+        return self._trainer
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """What the model was compiled with."""
+        return self._compiled("optimizer").optimizer
+
+    @property
+    def loss(self) -> Loss | list[Loss]:
+        """What the model was compiled with; a list for several outputs."""
+        losses = self._compiled("loss").losses
+        return losses[0] if len(losses) == 1 else losses
+
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int = 32,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Callback | Sequence[Callback] | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Sequence[int] = 1,
+        augment: Callable[[AnyArray, NDArray[np.int64], int], AnyArray] | None = None,
+    ) -> History:
+        """Train; see `Trainer.fit`."""
+        return self._compiled("fit").fit(
+            x,
+            y,
+            batch_size,
+            epochs,
+            verbose,
+            callbacks,
+            validation_split,
+            validation_data,
+            shuffle,
+            class_weight,
+            sample_weight,
+            initial_epoch,
+            steps_per_epoch,
+            validation_steps,
+            validation_batch_size,
+            validation_freq,
+            augment,
+        )
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int = 32,
+        verbose: str | int = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Callback | Sequence[Callback] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Loss and metrics on an array; see `Trainer.evaluate`."""
+        trainer = self._compiled("evaluate")
+        return trainer.evaluate(x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict)
+
+    def train_on_batch(
+        self, x: Any, y: Any, sample_weight: Any = None, class_weight: Mapping[int, float] | None = None
+    ) -> float:
+        """One step on one batch; returns the loss before it."""
+        return self._compiled("train_on_batch").train_on_batch(x, y, sample_weight, class_weight)
+
+    def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None) -> float:
+        """The loss on one batch, as in inference."""
+        return self._compiled("test_on_batch").test_on_batch(x, y, sample_weight)
+
+    def __repr__(self) -> str:
+        if self._built is None:
+            return f"<{type(self).__name__} {self.name!r}, not built>"
+        return f"<{type(self).__name__} {self.name!r}: {self.input_shape} -> {self.output_shape}>"
+
+
+def one_or_all(values: list[Any]) -> Any:
+    """The only one, or the list of several."""
+    return values[0] if len(values) == 1 else values

@@ -1,0 +1,65 @@
+"""The process: version, instruction set, threads, seed."""
+
+from __future__ import annotations
+
+from striate import _core
+
+__all__ = ["available_isas", "get_num_threads", "isa", "set_num_threads", "set_seed", "show_config"]
+
+
+def show_config() -> None:
+    """Print version, instruction set, threads, compiler, OpenMP and CUDA."""
+    info = _core.runtime_info()
+    isas = ", ".join(info["available_isas"])
+    rows = {
+        "version": info["version"],
+        "instruction set": f"{info['isa']} (available: {isas})",
+        "threads": info["threads"],
+        "compiler": info["compiler"],
+        "OpenMP": info["openmp"],
+        "CUDA": info["cuda"],
+    }
+    print("striate")
+    for name, value in rows.items():
+        print(f"  {name:16s} {value}")
+
+
+def isa() -> str:
+    """The instruction set in use: "avx512", "avx2", "neon" or "scalar". STRIATE_ISA in the environment chooses it."""
+    return str(_core.runtime_info()["isa"])
+
+
+def available_isas() -> list[str]:
+    """The instruction sets that this processor has kernels for, best first."""
+    return list(_core.runtime_info()["available_isas"])
+
+
+def set_num_threads(count: int) -> None:
+    """Set the threads that each pass may use. Results do not depend on it.
+
+    By default STRIATE_NUM_THREADS, or else what the affinity mask and the container's quota allow.
+
+    Raises:
+        ValueError: not within 1 … 1024.
+    """
+    _core.set_num_threads(count)
+
+
+def get_num_threads() -> int:
+    """The threads that each pass may use."""
+    return _core.get_num_threads()
+
+
+def set_seed(seed: int) -> None:
+    """Set where the seeds of models and trainers that are given none come from.
+
+    A script that begins with it gives the same bits at every run, at any number of threads.
+
+    Args:
+        seed: 0 … 2**64 - 1.
+    """
+    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
+        raise TypeError(f"set_seed: seed must be an integer, got {type(seed).__name__}")
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"set_seed: seed must be within 0 … 2**64 - 1, got {seed}")
+    _core.set_seed(seed)

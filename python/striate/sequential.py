@@ -1,0 +1,150 @@
+"""Networks whose layers follow one another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from striate import _core
+from striate._arrays import numbers
+from striate.layers._base import Layer, Symbol
+from striate.layers.core import Input, InputLayer
+from striate.model import Model
+
+
+class Sequential(Model):
+    """A network whose layers follow one another.
+
+    Args:
+        layers: in order, beginning with `Input(shape)`. Without one, the input's shape is taken from the first data.
+        name: for the summary.
+        seed: as for `Model`.
+
+    Raises:
+        ValueError: a layer does not fit the output of the one before it.
+        TypeError: something else than a layer is given.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer | Symbol | Model] | None = None,
+        *,
+        name: str | None = None,
+        seed: int | None = None,
+    ) -> None:
+        self._begin(name or "sequential", seed)
+        self._items: list[Layer | Model] = []
+        self._tails: list[Symbol] = []  # the input's, then the output of each item; empty as long as there is no input
+        for layer in layers or ():
+            self.add(layer)
+        if self._items and self._tails:
+            self._build()
+
+    @classmethod
+    def _of_core(cls, core: _core.Model, name: str) -> Model:
+        model = super()._of_core(core, name)
+        assert isinstance(model, Sequential)
+        layers = [layer for layer in model._layers if not isinstance(layer, InputLayer)]
+        model._items = list(layers)
+        model._tails = [model._inputs[0], *(layer.output for layer in layers)]
+        return model
+
+    def add(self, layer: Layer | Symbol | Model) -> None:
+        """Put a layer at the end. What was trained stays; `compile` is not needed again.
+
+        Raises:
+            ValueError: it does not fit the output of the layer before it.
+            TypeError: it is no layer.
+        """
+        if isinstance(layer, InputLayer):
+            layer = layer._symbol()
+        if isinstance(layer, Symbol):
+            self._set_input(layer)
+            return
+        if isinstance(layer, type):
+            raise TypeError(f"Sequential takes layers, got the class {layer.__name__}; write {layer.__name__}(...)")
+        if not isinstance(layer, (Layer, Model)):
+            raise TypeError(f"Sequential takes layers, got {type(layer).__name__}")
+        if any(item is layer for item in self._items):
+            raise ValueError(
+                f"[{layer.name}] is in the Sequential already; make a new layer, or use Model to share one"
+            )
+        if isinstance(layer, Model) and not self._items and not self._tails:
+            self._set_input(Input(layer.input_shape[1:]))
+        if self._tails:
+            self._tails.append(self._after(self._tails[-1], layer))
+        self._items.append(layer)
+        self._built = None if self._built is None else self._rebuilt()
+
+    def pop(self) -> None:
+        """Take the last layer away.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if not self._items:
+            raise ValueError("pop: the Sequential has no layers")
+        self._items.pop()
+        if self._tails:
+            self._tails.pop()
+        self._built = None if self._built is None else self._rebuilt()
+
+    def _rebuilt(self) -> _core.Model | None:
+        if not self._items:
+            return None
+        self._build()
+        return self._built
+
+    def _set_input(self, symbol: Symbol) -> None:
+        if not isinstance(symbol.layer, InputLayer):
+            raise TypeError(
+                "Sequential takes layers that are not called yet; the functional form is Model(inputs, outputs)"
+            )
+        if self._items or self._tails:
+            raise ValueError(f"[{symbol.name}] an Input is the first item of a Sequential")
+        self._tails = [symbol]
+
+    def _after(self, tail: Symbol, item: Layer | Model) -> Symbol:
+        result = item(tail)
+        if not isinstance(result, Symbol):
+            raise ValueError(f"[{item.name}] has several outputs; the functional form is Model(inputs, outputs)")
+        return result
+
+    def _build(self) -> None:
+        self._inputs, self._outputs = [self._tails[0]], [self._tails[-1]]
+        super()._build()
+
+    @property
+    def _network(self) -> _core.Model:
+        if self._built is None:
+            if not self._items:
+                raise ValueError(f"[{self.name}] has no layers yet")
+            if not self._tails:
+                raise ValueError(
+                    f"[{self.name}] has no input shape yet: begin it with Input(shape), or call fit or predict, "
+                    "which take the shape from the data"
+                )
+            self._build()
+        assert self._built is not None
+        return self._built
+
+    def _is_built(self) -> bool:
+        return bool(self._tails and self._items)
+
+    def _ensure_built(self, x: Any) -> None:
+        if self._tails or not self._items:
+            return
+        symbol = Input(numbers(x, "x").shape[1:])
+        tails = [symbol]
+        for item in self._items:
+            tails.append(self._after(tails[-1], item))
+        self._tails = tails
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers in order, without the input."""
+        if not self._tails:
+            return [layer for item in self._items for layer in (item.layers if isinstance(item, Model) else [item])]
+        if not self._items:
+            return []
+        return [layer for layer in super().layers if not isinstance(layer, InputLayer)]

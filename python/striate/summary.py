@@ -1,0 +1,160 @@
+"""A model in a table: shapes, weights, work, and how far each layer sees."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from striate import _core
+
+if TYPE_CHECKING:
+    from striate.layers import Layer
+    from striate.model import Model
+
+
+class ReceptiveField(NamedTuple):
+    """What one unit sees of the input, in pixels.
+
+    Attributes:
+        size: (height, width) of the field; it may reach over the edge of the input.
+        jump: (height, width) between the fields of neighbouring units.
+    """
+
+    size: tuple[float, float]
+    jump: tuple[float, float]
+
+
+def receptive_field(model: Model, layer: str | Layer) -> ReceptiveField | None:
+    """See `Model.receptive_field`."""
+    name = layer if isinstance(layer, str) else layer.name
+    network = model._network
+    return _fields(network)[network.layers[network.find_layer(name)][2]]
+
+
+def summary_lines(model: Model, line_length: int | None = None) -> list[str]:
+    """See `Model.summary`."""
+    network = model._network
+    rows = _rows(network)
+    head = ["Layer (type)", "Output shape", "Parameters", "Multiply-adds", "Field (jump)"]
+    chained = all(inputs == ([] if node == 0 else [node - 1]) for node, (_, inputs, _) in enumerate(network.nodes))
+    if not chained:
+        head.append("Input")
+    rows = [row[: len(head)] for row in rows]
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    if line_length is not None:
+        spare = line_length - sum(widths[1:]) - 2 * (len(head) - 1)
+        widths[0] = max(min(widths[0], spare), len(head[0]))
+    rule = "─" * (sum(widths) + 2 * (len(head) - 1))
+    sizes = [(math.prod(info.shape), info.trainable and not info.frozen) for info in network.parameters]
+    total, learned = sum(size for size, _ in sizes), sum(size for size, trainable in sizes if trainable)
+    work = sum(_work(network, node) for node in range(len(network.nodes)))
+    return [
+        f"Model: {model.name}",
+        rule,
+        _line(head, widths),
+        rule,
+        *(_line(row, widths) for row in rows),
+        rule,
+        f"Parameters: {total:,} ({_bytes(4 * total)}), trainable {learned:,}, others {total - learned:,}",
+        f"Multiply-adds for one sample: {work:,}",
+    ]
+
+
+def _rows(network: _core.Model) -> list[list[str]]:
+    fields = _fields(network)
+    rows = []
+    for place, (layer, name, first) in enumerate(network.layers):
+        calls = [node for node, (used, _, _) in enumerate(network.nodes) if used == place]
+        _, inputs, shape = network.nodes[first]
+        parameters = sum(math.prod(info.shape) for info in network.parameters if info.layer == place)
+        work = sum(_work(network, node) for node in calls)
+        rows.append(
+            [
+                f"{name} ({layer.type})",
+                "(" + ", ".join(["N", *map(str, shape)]) + ")",
+                f"{parameters:,}" if parameters else "–",
+                f"{work:,}" if work else "–",
+                _field_text(fields[first]),
+                ", ".join(network.layers[network.nodes[source][0]][1] for source in inputs),
+            ]
+        )
+    return rows
+
+
+def _line(cells: list[str], widths: list[int]) -> str:
+    """Names to the left, numbers to the right."""
+    parts = []
+    for column, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+        if len(cell) > width:
+            cell = cell[: width - 1] + "…"
+        parts.append(cell.rjust(width) if column in (2, 3, 4) else cell.ljust(width))
+    return "  ".join(parts).rstrip()
+
+
+def _field_text(field: ReceptiveField | None) -> str:
+    if field is None:
+        return "–"
+    (height, width), (down, right) = field
+    size = f"{height:g}" if height == width else f"{height:g}×{width:g}"
+    jump = f"{down:g}" if down == right else f"{down:g}×{right:g}"
+    return f"{size} ({jump})"
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} KB"
+
+
+def _work(network: _core.Model, node: int) -> int:
+    place, inputs, _ = network.nodes[node]
+    return network.layers[place][0].multiply_adds([network.nodes[source][2] for source in inputs])
+
+
+def _fields(network: _core.Model) -> list[ReceptiveField | None]:
+    """Of each node, by the rule of Araujo, Norris and Sim (Distill 2019)."""
+    nodes, layers = network.nodes, network.layers
+    # With several inputs, the pixels are those of the first that is a map.
+    sides = next(
+        ((shape[0], shape[1]) for place, _, shape in nodes if _is_input(layers, place) and len(shape) == 3), None
+    )
+    fields: list[ReceptiveField | None] = []
+    for place, inputs, shape in nodes:
+        if _is_input(layers, place):
+            fields.append(ReceptiveField((1, 1), (1, 1)) if len(shape) == 3 else None)
+            continue
+        seen = [field for field in (fields[source] for source in inputs) if field is not None]
+        if not seen or sides is None:
+            fields.append(None)
+            continue
+        size = (max(f.size[0] for f in seen), max(f.size[1] for f in seen))
+        jump = (max(f.jump[0] for f in seen), max(f.jump[1] for f in seen))
+        layer = layers[place][0]
+        window, stride, whole = layer.window
+        if whole:
+            fields.append(ReceptiveField((max(size[0], sides[0]), max(size[1], sides[1])), sides))
+            continue
+        grown = tuple(_whole(size[axis] + (window[axis] - 1) * jump[axis]) for axis in (0, 1))
+        enlarged = _enlargement(layer)
+        stepped = tuple(_whole(jump[axis] * stride[axis] / enlarged[axis]) for axis in (0, 1))
+        fields.append(ReceptiveField((grown[0], grown[1]), (stepped[0], stepped[1])))
+    return fields
+
+
+def _is_input(layers: list[tuple[_core.Layer, str, int]], place: int) -> bool:
+    return layers[place][0].type == "InputLayer"
+
+
+def _enlargement(layer: _core.Layer) -> tuple[int, int]:
+    """By how much the layer's output is finer than its input."""
+    if layer.type == "UpSampling2D":
+        return _pair(layer.config()["size"])
+    if layer.type == "Conv2DTranspose":
+        return _pair(layer.config()["strides"])
+    return 1, 1
+
+
+def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
+
+
+def _whole(value: float) -> float:
+    return int(value) if value == int(value) else value

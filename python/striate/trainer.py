@@ -1,0 +1,524 @@
+"""Training: the loop over epochs and batches."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from striate import _core, losses, optimizers
+from striate._arrays import FloatArray, as_float32, numbers, several
+from striate._checks import next_seed, positive
+from striate._data import Data, make_data, unpack
+from striate._feeding import Augment, AugmentedFeed
+from striate._meters import Meters, by_name
+from striate.callbacks import Callback, CallbackList, History
+from striate.losses import Loss
+from striate.optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from striate.metrics import Metric
+    from striate.model import Model
+
+Callbacks = Callback | Sequence[Callback] | None
+
+
+class _Steps(Protocol):
+    """What a walk over the rows calls: the core's trainer, or a feed of augmented batches."""
+
+    def set_predictions(self, buffers: Sequence[FloatArray], base: int) -> None: ...
+
+
+class Trainer:
+    """Trains a model: owns the loop, the optimizer, the losses and the metrics.
+
+    `Model.compile`, `fit` and `evaluate` are a thin face on it.
+
+    Args:
+        model: the model.
+        optimizer: an object of `striate.optimizers`, or a name.
+        loss: an object of `striate.losses`, or a name; for several outputs a list, or a dict by the names of the output
+            layers, or one for all.
+        metrics: a list of objects of `striate.metrics` or names; for several outputs a list of lists, or a dict.
+        callbacks: objects of `striate.callbacks`, for every `fit`.
+        seed: of the order of the rows and of dropout; None takes the model's.
+        loss_weights: of several outputs' losses in their sum: a list or a dict.
+        weighted_metrics: like `metrics`, computed with the sample weights.
+
+    Raises:
+        ValueError: a name is unknown, or a loss does not fit its output.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        optimizer: str | Optimizer = "rmsprop",
+        loss: Any = None,
+        metrics: Any = None,
+        callbacks: Callbacks = None,
+        seed: int | None = None,
+        loss_weights: Any = None,
+        weighted_metrics: Any = None,
+    ) -> None:
+        self._begin(lambda: model, optimizer, loss, metrics, loss_weights, weighted_metrics, callbacks, seed)
+
+    @classmethod
+    def _of_model(
+        cls, model: Model, optimizer: Any, loss: Any, metrics: Any, loss_weights: Any, weighted_metrics: Any
+    ) -> Trainer:
+        """The trainer that a model keeps; it does not keep the model in turn."""
+        trainer = cls.__new__(cls)
+        trainer._begin(weakref.ref(model), optimizer, loss, metrics, loss_weights, weighted_metrics, None, None)
+        return trainer
+
+    def _begin(
+        self,
+        model: Callable[[], Model | None],
+        optimizer: Any,
+        loss: Any,
+        metrics: Any,
+        loss_weights: Any,
+        weighted_metrics: Any,
+        callbacks: Callbacks,
+        seed: int | None,
+    ) -> None:
+        self._model = model
+        self.optimizer = optimizers.get(optimizer)
+        self.callbacks = (
+            [] if callbacks is None else [callbacks] if isinstance(callbacks, Callback) else list(callbacks)
+        )
+        self.seed = self.model.seed if seed is None else next_seed(seed, "Trainer")
+        if loss is None:
+            raise ValueError("a model is trained with a loss; pass loss=, such as 'sparse_categorical_crossentropy'")
+        self._given = (loss, metrics, loss_weights, weighted_metrics)
+        self._core: _core.Trainer | None = None
+        self._network: _core.Model | None = None
+        self._bound: Data | None = None
+        self._losses: list[Loss] = []
+        self._meters = Meters(None, None, [], [], [])
+        self._epochs = 0  # done, over all calls of fit
+        if self.model._is_built():
+            self._settle()
+        else:  # what can be known without the network
+            for item in loss if isinstance(loss, (list, tuple)) else [] if isinstance(loss, Mapping) else [loss]:
+                losses.get(item)
+
+    @property
+    def model(self) -> Model:
+        """The model that is trained."""
+        model = self._model()
+        if model is None:
+            raise ReferenceError("the model of this trainer is gone; keep the model as long as you train it")
+        return model
+
+    @property
+    def losses(self) -> list[Loss]:
+        """One for each output."""
+        self._settle()
+        return list(self._losses)
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The metrics, weighted ones last."""
+        self._settle()
+        return self._meters.metrics
+
+    def _settle(self) -> _core.Trainer:
+        """The core's trainer for the model as it is now."""
+        network = self.model._network
+        if self._core is not None and self._network is network:
+            return self._core
+        loss, metrics, loss_weights, weighted_metrics = self._given
+        names, shapes = self.model.output_names, network.output_shapes
+        self._losses = [losses.get(item) for item in _for_each(loss, names, "loss")]
+        scales = [] if loss_weights is None else [float(w) for w in several(loss_weights, names, "loss_weights")]
+        core = _core.Trainer(network, self.optimizer._core, [one._core for one in self._losses], scales, self.seed)
+        self._meters = Meters(metrics, weighted_metrics, self._losses, names, shapes)
+        self.optimizer._work_for(core)
+        self._core, self._network, self._bound = core, network, None
+        return core
+
+    def get_config(self) -> dict[str, Any]:
+        """What a model file keeps of the training: optimizer, losses, and the metrics that were given by name."""
+        self._settle()
+        _, metrics, loss_weights, weighted = self._given
+        return {
+            "optimizer": {"class": type(self.optimizer).__name__, "config": self.optimizer.get_config()},
+            "losses": [{"class": type(one).__name__, "config": one.get_config()} for one in self._losses],
+            "loss_weights": loss_weights,
+            "metrics": by_name(metrics),
+            "weighted_metrics": by_name(weighted),
+        }
+
+    # Data
+
+    def _data(self, x: Any, y: Any, sample_weight: Any, who: str) -> Data:
+        x, y = unpack(x, y, who)
+        self.model._ensure_built(x)
+        self._settle()
+        return make_data(x, y, sample_weight, self.model._network, self._losses, who)
+
+    def _bind(self, data: Data) -> _core.Trainer:
+        core = self._settle()
+        if self._bound is not data:
+            self._bound = None
+            core.bind(data.inputs, data.targets, data.weights)
+            self._bound = data
+        return core
+
+    def _release(self) -> None:
+        """Let go of the user's arrays, which the core holds on to until it is bound to others."""
+        self._bound = None
+        if self._core is not None:
+            self._core.release()
+
+    # The loop
+
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int = 32,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Callbacks = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Sequence[int] = 1,
+        augment: Augment | None = None,
+    ) -> History:
+        """Train for a number of epochs.
+
+        Ctrl-C stops at the end of a step; the model keeps what it has learned.
+
+        Args:
+            x: inputs (N, ...), float32 or uint8 (other numbers are converted once); a list, or a dict by name, for
+                several inputs; or an ImageDataset, without `y`.
+            y: targets (N, ...), as the loss wants them; never broadcast.
+            batch_size: samples a step. N is gradient descent, 1 stochastic gradient descent.
+            epochs: passes over the data; the number of the last one, where `initial_epoch` is not 0.
+            verbose: "auto", 0 nothing, 1 a progress bar, 2 a line an epoch.
+            callbacks: objects of `striate.callbacks`.
+            validation_split: share of the rows, the last ones, that is kept for validation.
+            validation_data: (x, y), (x, y, sample_weight) or an ImageDataset to evaluate after each epoch.
+            shuffle: whether each epoch takes the rows in a new random order.
+            class_weight: class -> weight, multiplied to the sample weights.
+            sample_weight: (N,), or with further axes of the targets.
+            initial_epoch: number of the first epoch, from 0.
+            steps_per_epoch: steps of an epoch, if fewer than the data have.
+            validation_steps: steps of a validation, if fewer than its data have.
+            validation_batch_size: samples a step of a validation; None for `batch_size`.
+            validation_freq: validate every so many epochs, or after the epochs of a list (counted from 1).
+            augment: called with (images, indices, epoch) for each batch, indices being the rows' numbers; returns
+                images of the same shape and type. `striate.data.Augment` is one.
+
+        Returns:
+            A `History`: its `history` maps a name ("loss", the metrics, "val_loss", ..., "learning_rate" with a
+            schedule) to a list with a value for each epoch. The loss is the mean over the epoch's samples, as they were
+            trained on; the metrics are exact over all of them.
+
+        Raises:
+            ValueError: shapes, lengths or arguments do not fit.
+            TypeError: an array holds no numbers.
+        """
+        batch_size = positive(batch_size, "fit: batch_size")
+        epochs = positive(epochs, "fit: epochs")
+        data = self._data(x, y, sample_weight, "fit")
+        data, validation = self._validation(data, validation_split, validation_data)
+        if class_weight is not None:
+            data = data.weighted(class_weight, self.model._network)
+        due = _validation_epochs(validation_freq)
+        steps = _steps(steps_per_epoch, data.rows, batch_size, "fit: steps_per_epoch")
+        test_batch = positive(validation_batch_size or batch_size, "fit: validation_batch_size")
+        test_steps = 0
+        if validation is not None:
+            test_steps = _steps(validation_steps, validation.rows, test_batch, "fit: validation_steps")
+        self._bind(data)  # everything is checked before the first callback runs
+        feed = None if augment is None else AugmentedFeed(self._settle(), data, batch_size, augment)
+        model = self.model
+        model.stop_training = False
+        watched = CallbackList(
+            [*self.callbacks, *_callback_list(callbacks)],
+            add_history=True,
+            add_progbar=True,
+            model=model,
+            verbose=verbose,
+            epochs=epochs,
+            steps=steps,
+        )
+        logs: dict[str, Any] = {}
+        self._epochs = max(self._epochs, initial_epoch)
+        try:
+            watched.on_train_begin()
+            for epoch in range(initial_epoch, epochs):
+                watched.on_epoch_begin(epoch)
+                logs = self._train_epoch(data, feed, batch_size, steps, shuffle, watched)
+                if validation is not None and due(epoch + 1):
+                    values = self._test(validation, test_batch, test_steps, watched)
+                    logs.update({f"val_{name}": value for name, value in values.items()})
+                if self.optimizer.follows_schedule:
+                    logs["learning_rate"] = self.optimizer.learning_rate
+                watched.on_epoch_end(epoch, logs)
+                if model.stop_training:
+                    break
+        finally:
+            if feed is not None:
+                feed.close()
+            self._release()
+            watched.on_train_end(logs)
+        assert watched.history is not None
+        return watched.history
+
+    def _train_epoch(
+        self,
+        data: Data,
+        feed: AugmentedFeed | None,
+        batch_size: int,
+        steps: int,
+        shuffle: bool,
+        watched: CallbackList,
+    ) -> dict[str, Any]:
+        order = _core.permutation(self.seed, self._epochs, data.rows) if shuffle else None
+        epoch = self._epochs
+        self._epochs += 1
+        rows = min(steps * batch_size, data.rows)
+        if feed is not None:
+            order = np.arange(data.rows) if order is None else order
+            self._bind(feed.buffers)
+            feed.begin(order[:rows], epoch)
+            walk = _Walk(self, feed, feed.step, watched, "train")
+        else:
+            core = self._bind(data)
+            core.set_rows(order)
+            walk = _Walk(self, core, core.train_step, watched, "train")
+        return walk.run(data, order, rows, batch_size)
+
+    def _test(self, data: Data, batch_size: int, steps: int, watched: CallbackList) -> dict[str, Any]:
+        core = self._bind(data)
+        watched.on_test_begin()
+        walk = _Walk(self, core, core.test_step, watched, "test")
+        logs = walk.run(data, None, min(steps * batch_size, data.rows), batch_size)
+        watched.on_test_end(logs)
+        return logs
+
+    def _validation(self, data: Data, split: float, given: Any) -> tuple[Data, Data | None]:
+        """What to train on, and what to validate on."""
+        if given is not None:
+            if hasattr(given, "images"):
+                given = (given,)
+            if not isinstance(given, (tuple, list)) or not 1 <= len(given) <= 3:
+                raise TypeError(
+                    "fit: validation_data must be (x, y), (x, y, sample_weight) or an ImageDataset, "
+                    f"got {type(given).__name__}"
+                )
+            x, y, weight = (*given, None, None)[:3]
+            return data, self._data(x, y, weight, "fit: validation_data")
+        if not isinstance(split, (int, float)) or isinstance(split, bool) or not 0.0 <= split < 1.0:
+            raise ValueError(f"fit: validation_split must be at least 0 and less than 1, got {split!r}")
+        if split == 0.0:
+            return data, None
+        cut = math.floor(data.rows * (1.0 - split))
+        if cut in (0, data.rows):
+            raise ValueError(f"fit: validation_split={split} leaves {cut} of {data.rows} rows to train on")
+        return data.part(0, cut), data.part(cut, data.rows)
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int = 32,
+        verbose: str | int = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Callbacks = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Loss and metrics on arrays, as in inference.
+
+        Args:
+            x: inputs, as for `fit`.
+            y: targets, as for `fit`.
+            batch_size: samples that are computed together.
+            verbose: "auto", 0 nothing, 1 a progress bar, 2 a line.
+            sample_weight: as for `fit`.
+            steps: batches, if fewer than the data have.
+            callbacks: objects of `striate.callbacks`.
+            return_dict: whether the values come with their names.
+
+        Returns:
+            The loss, or a list of the loss and the metrics, or a dict.
+
+        Raises:
+            ValueError: shapes or lengths do not fit.
+            TypeError: an array holds no numbers.
+        """
+        batch_size = positive(batch_size, "evaluate: batch_size")
+        data = self._data(x, y, sample_weight, "evaluate")
+        steps = _steps(steps, data.rows, batch_size, "evaluate: steps")
+        watched = CallbackList(
+            _callback_list(callbacks), add_progbar=True, model=self.model, verbose=verbose, epochs=1, steps=steps
+        )
+        try:
+            logs = self._test(data, batch_size, steps, watched)
+        finally:
+            self._release()
+        if return_dict:
+            return logs
+        values = list(logs.values())
+        return values[0] if len(values) == 1 else values
+
+    def predict(self, x: Any, batch_size: int = 32, verbose: str | int = 0, callbacks: Any = None) -> Any:
+        """The outputs for an array of inputs; see `Model.predict`."""
+        return self.model.predict(x, batch_size, verbose, callbacks)
+
+    def train_on_batch(
+        self, x: Any, y: Any, sample_weight: Any = None, class_weight: Mapping[int, float] | None = None
+    ) -> float:
+        """One step on one batch.
+
+        Returns:
+            The loss before the step.
+        """
+        data = self._data(x, y, sample_weight, "train_on_batch")
+        if class_weight is not None:
+            data = data.weighted(class_weight, self.model._network)
+        try:
+            return self._bind(data).train_step(0, data.rows)
+        finally:
+            self._release()
+
+    def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None) -> float:
+        """The loss on one batch, as in inference."""
+        data = self._data(x, y, sample_weight, "test_on_batch")
+        try:
+            return self._bind(data).test_step(0, data.rows)
+        finally:
+            self._release()
+
+
+class _Walk:
+    """One pass over rows of bound arrays: an epoch, or an evaluation."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        steps: _Steps,
+        step: Callable[[int, int], float],
+        watched: CallbackList,
+        what: str,
+    ) -> None:
+        self._trainer = trainer
+        self._core = trainer._settle()
+        self._steps = steps
+        self._step = step
+        self._begin = (
+            getattr(watched, f"on_{what}_batch_begin") if getattr(watched, f"has_{what}_batch_begin") else None
+        )
+        self._end = getattr(watched, f"on_{what}_batch_end") if getattr(watched, f"has_{what}_batch_end") else None
+        self._stops = what == "train"
+        self._names = trainer.model.output_names
+        self._sums = [0.0] * len(self._names)  # of each output's loss, over samples
+        self._total = 0.0
+        self._done = 0  # rows
+
+    def run(self, data: Data, order: NDArray[np.int64] | None, rows: int, batch_size: int) -> dict[str, Any]:
+        """Walk over the first `rows` rows of the order; returns the losses and the metrics."""
+        meters = self._trainer._meters
+        meters.reset()
+        buffers = meters.buffers(rows, batch_size)
+        piece = len(buffers[0]) if buffers else rows
+        plain = self._begin is None and self._end is None and len(self._names) == 1
+        for base in range(0, rows, piece):
+            stop = min(base + piece, rows)
+            self._steps.set_predictions(buffers, base)
+            self._quickly(base, stop, batch_size) if plain else self._watched(base, stop, batch_size)
+            if buffers:
+                done = slice(base, self._done) if order is None else order[base : self._done]
+                meters.update(data, done, [array[: self._done - base] for array in buffers])
+            if self._done < stop:
+                break
+        logs: dict[str, Any] = {"loss": self._total / self._done}
+        if len(self._names) > 1:
+            logs.update({f"{n}_loss": s / self._done for n, s in zip(self._names, self._sums, strict=True)})
+        return {**logs, **meters.results()}
+
+    def _quickly(self, base: int, stop: int, batch_size: int) -> None:
+        step, total = self._step, 0.0
+        whole = stop - (stop - base) % batch_size
+        for first in range(base, whole, batch_size):
+            total += step(first, batch_size)
+        self._total += total * batch_size
+        if whole < stop:
+            self._total += step(whole, stop - whole) * (stop - whole)
+        self._done = stop
+
+    def _watched(self, base: int, stop: int, batch_size: int) -> None:
+        model = self._trainer.model
+        for first in range(base, stop, batch_size):
+            count, batch = min(batch_size, stop - first), first // batch_size
+            if self._begin is not None:
+                self._begin(batch)
+            self._total += self._step(first, count) * count
+            self._done = first + count
+            if len(self._sums) > 1:
+                for index, loss in enumerate(self._core.losses):
+                    self._sums[index] += loss * count
+            if self._end is not None:
+                self._end(batch, {"loss": self._total / self._done})
+            if self._stops and model.stop_training:
+                break
+
+
+def loss_value(loss: Loss, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None) -> float:
+    """What a loss gives for targets and predictions: a network that passes its input on, evaluated."""
+    who = type(loss).__name__
+    predictions = as_float32(numbers(y_pred, f"{who}: y_pred"))
+    if predictions.ndim == 1:
+        predictions = predictions[:, np.newaxis]
+    symbol = _core.input(predictions.shape[1:], "y_pred")
+    linear = _core.make_layer("Activation", {"activation": "linear"}, "output")
+    network = _core.Model([symbol], [_core.apply(linear, [symbol])], 0)
+    core = _core.Trainer(network, _core.make_optimizer("SGD", {}), [loss._core], [], 0)
+    data = make_data(predictions, y_true, sample_weight, network, [loss], who)
+    core.bind(data.inputs, data.targets, data.weights)
+    return core.test_step(0, data.rows)
+
+
+def _for_each(value: Any, names: Sequence[str], what: str) -> list[Any]:
+    """One for each output: as given by list or dict, or the same for all."""
+    if isinstance(value, (list, tuple, Mapping)) and not (isinstance(value, (list, tuple)) and len(value) == 1):
+        return several(value, names, what)
+    return [value[0] if isinstance(value, (list, tuple)) else value] * len(names)
+
+
+def _callback_list(callbacks: Callbacks) -> list[Callback]:
+    return [] if callbacks is None else [callbacks] if isinstance(callbacks, Callback) else list(callbacks)
+
+
+def _steps(given: int | None, rows: int, batch_size: int, what: str) -> int:
+    most = -(-rows // batch_size)
+    if given is None:
+        return most
+    if positive(given, what) > most:
+        raise ValueError(f"{what}={given} needs {given * batch_size} rows in batches of {batch_size}, got {rows}")
+    return int(given)
+
+
+def _validation_epochs(freq: int | Sequence[int]) -> Callable[[int], bool]:
+    """Whether to validate after an epoch, counted from 1."""
+    if isinstance(freq, (list, tuple, set, frozenset, range)):
+        wanted = frozenset(int(epoch) for epoch in freq)
+        return lambda epoch: epoch in wanted
+    every = positive(freq, "fit: validation_freq")  # type: ignore[arg-type]
+    return lambda epoch: epoch % every == 0
