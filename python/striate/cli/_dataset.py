@@ -14,6 +14,7 @@ from striate.data import image_dataset_from_directory, load_digits, load_idx, re
 from striate.data.listing import EXTENSIONS, list_images
 
 DIGITS = "digits"
+ColorMode = Literal["grayscale", "rgb"]
 _PARTS = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test", "testing")}
 _FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 # Pictures of different sizes, or of a size beyond this, are read at _USUAL_SIDE unless the user says otherwise.
@@ -143,7 +144,8 @@ def _from_folders(
         seen_size, seen_mode = _look(folders[0])
         image_size = seen_size if image_size is None else image_size
         color_mode = seen_mode if color_mode == "auto" else color_mode
-    found = {part: None if path is None else _read(path, names, image_size, color_mode) for part, path in parts.items()}
+    mode: ColorMode = "grayscale" if color_mode == "grayscale" else "rgb"
+    found = {part: None if path is None else _read(path, names, image_size, mode) for part, path in parts.items()}
     return Dataset(str(folder.resolve()), names, found["train"], found["validation"], found["test"])
 
 
@@ -153,7 +155,7 @@ def _class_folders(folder: Path) -> list[str]:
     return [path.name for path in below if list_images(path, False)]
 
 
-def _look(folder: Path) -> tuple[tuple[int, int], Literal["grayscale", "rgb"]]:
+def _look(folder: Path) -> tuple[tuple[int, int], ColorMode]:
     """Size and colour mode that suit the pictures of a folder, judged by a sample spread over all of them."""
     files = list_images(folder, False)
     if not files:
@@ -171,7 +173,7 @@ def _look(folder: Path) -> tuple[tuple[int, int], Literal["grayscale", "rgb"]]:
     return (height, width), "grayscale" if grey else "rgb"
 
 
-def _read(folder: Path, names: list[str], image_size: tuple[int, int], color_mode: str) -> Part:
+def _read(folder: Path, names: list[str], image_size: tuple[int, int], color_mode: ColorMode) -> Part:
     """One part; classes that it has no pictures of are allowed, classes that are not the network's are not."""
     present = _class_folders(folder)
     strange = [name for name in present if name not in names]

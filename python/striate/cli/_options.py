@@ -26,19 +26,12 @@ _WHOLE = {"crop"}
 _CHANGES = ("flip_horizontal", "flip_vertical", "rotation", "shift", "zoom", "crop", "brightness", "contrast", "noise")
 
 
-class ImageSize(click.ParamType):
-    """`64` or `64x48`: height and width in pixels."""
-
-    name = "H[xW]"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        """The pair (height, width)."""
-        if isinstance(value, tuple):
-            return value
-        sides = str(value).lower().split("x")
-        if len(sides) not in (1, 2) or not all(side.isdecimal() and int(side) > 0 for side in sides):
-            self.fail(f"{value!r} is no image size: give pixels as 64, or height x width as 64x48", param, ctx)
-        return int(sides[0]), int(sides[-1])
+def image_size(text: str) -> tuple[int, int]:
+    """`64` or `64x48` as (height, width) in pixels: an option's type."""
+    sides = text.lower().split("x")
+    if len(sides) not in (1, 2) or not all(side.isdecimal() and int(side) > 0 for side in sides):
+        raise click.BadParameter(f"{text!r} is no image size: give pixels as 64, or height x width as 64x48")
+    return int(sides[0]), int(sides[-1])
 
 
 def parse_augment(text: str, seed: int) -> Augment | None:

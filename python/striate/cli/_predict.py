@@ -28,8 +28,7 @@ def predict(run: str, images: tuple[str, ...], top: int, as_json: bool, picture:
     from striate.data import read_image
 
     opened = Run(run)
-    mode = "grayscale" if opened.color_mode == "grayscale" else "rgb"
-    array = np.stack([read_image(path, color_mode=mode, size=opened.image_size) for path in images])
+    array = np.stack([read_image(path, color_mode=opened.color_mode, size=opened.image_size) for path in images])
     logits = np.asarray(opened.load_model().predict(array), dtype=np.float64)
     probabilities = softmax(logits)
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]

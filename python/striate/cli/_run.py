@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import striate as st
 
@@ -88,13 +88,14 @@ class Run:
             self.task = str(info["task"])
             self.class_names = [str(name) for name in info["class_names"]]
             self.image_size = (int(height), int(width))
-            self.color_mode = str(info["color_mode"])
+            color_mode = info["color_mode"]
             self.data = str(info["data"])
             self.settings = dict(info["settings"])
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{self.path / INFO} is damaged: {type(error).__name__}: {error}") from error
-        if self.color_mode not in ("grayscale", "rgb") or min(self.image_size) < 1 or not self.class_names:
+        if color_mode not in ("grayscale", "rgb") or min(self.image_size) < 1 or not self.class_names:
             raise ValueError(f"{self.path / INFO} is damaged: its class names, image size or colour mode make no sense")
+        self.color_mode: Literal["grayscale", "rgb"] = color_mode
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

@@ -9,18 +9,26 @@ import click
 
 import striate as st
 from striate import models
-from striate.cli._options import ImageSize
+from striate.cli._options import image_size
 from striate.cli._run import Run
 
 
 @click.command()
 @click.argument("model", metavar="RUN|MODEL")
-@click.option("--image-size", type=ImageSize(), default="32", show_default=True, help="Of a ready network: H or HxW.")
+@click.option(
+    "--image-size",
+    "size",
+    type=image_size,
+    metavar="H[xW]",
+    default="32",
+    show_default=True,
+    help="Of a ready network: H or HxW.",
+)
 @click.option(
     "--channels", type=click.IntRange(min=1), default=3, show_default=True, help="Of a ready network's input."
 )
 @click.option("--classes", type=click.IntRange(min=1), default=10, show_default=True, help="Of a ready network.")
-def summary(model: str, image_size: tuple[int, int], channels: int, classes: int) -> None:
+def summary(model: str, size: tuple[int, int], channels: int, classes: int) -> None:
     """Show the layers of a network: shapes, parameters, multiply-adds and receptive fields.
 
     RUN|MODEL is a run folder, a .safetensors file, or a ready network: cnn, lenet, vgg, resnet18.
@@ -32,7 +40,7 @@ def summary(model: str, image_size: tuple[int, int], channels: int, classes: int
     elif path.exists() or path.suffix == ".safetensors":
         found = st.load_model(path)
     elif model in models.__all__:
-        found = getattr(models, model)((*image_size, channels), classes)
+        found = getattr(models, model)((*size, channels), classes)
     else:
         known = ", ".join(models.__all__)
         raise FileNotFoundError(f"{model} is no run folder, no model file and no ready network ({known})")

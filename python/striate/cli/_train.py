@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from striate._extras import require
-from striate.cli._options import LEARNING_RATES, SCHEDULES, ImageSize
+from striate.cli._options import LEARNING_RATES, SCHEDULES, image_size
 
 _MODELS = ("cnn", "lenet", "vgg", "resnet18")
 _CHANGES = "flip,shift=0.1,rotation=10,zoom=0.1,crop=2,brightness=0.1,contrast=0.1,noise=0.02"
@@ -33,7 +33,10 @@ _CHANGES = "flip,shift=0.1,rotation=10,zoom=0.1,crop=2,brightness=0.1,contrast=0
     "--class-weight", type=click.Choice(["none", "balanced"]), default="none", help="Weigh rare classes more."
 )
 @click.option(
-    "--image-size", type=ImageSize(), help="Pixels.  [default: the pictures' own if all alike and at most 128, else 64]"
+    "--image-size",
+    type=image_size,
+    metavar="H[xW]",
+    help="Pixels.  [default: the pictures' own if all alike and at most 128, else 64]",
 )
 @click.option(
     "--color-mode", type=click.Choice(["auto", "grayscale", "rgb"]), default="auto", help="Of a folder's pictures."

@@ -6,10 +6,9 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-from striate.model import Model
-
 from striate import layers
 from striate.layers import Symbol
+from striate.model import Model
 
 # Keras's momentum of 0.99 needs thousands of steps before the averages are fit for inference; 0.9 needs dozens, and a
 # short training on a small set has no more.

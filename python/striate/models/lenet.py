@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from striate.model import Model
-
 from striate import layers
+from striate.model import Model
 from striate.models._blocks import begin, check_arguments, drop, finish
 
 

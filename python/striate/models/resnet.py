@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from striate.model import Model
-
 from striate import layers
 from striate.layers import Symbol
+from striate.model import Model
 from striate.models._blocks import begin, check_arguments, conv, drop, finish, is_count
 
 # From this side on, the four-fold reduction of the published stem leaves enough of the picture.
