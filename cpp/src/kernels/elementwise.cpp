@@ -86,7 +86,7 @@ void zero_halo(const ZeroHaloArgs& a, int64_t begin, int64_t end) {
             for (int64_t x = -a.left; x < v.w + a.right; ++x) {
                 if (!outside && x == 0) x = v.w;
                 if (x >= v.w + a.right) break;
-                const int64_t run = !packed(v) ? 1 : x < 0 && !outside ? -x : v.w + a.right - x;
+                const int64_t run = v.pixel != v.c ? 1 : x < 0 && !outside ? -x : v.w + a.right - x;
                 zero(y + row * v.row + x * v.pixel, run * v.c);
                 x += run - 1;
             }
