@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from reference.activations import sigmoid, softmax
@@ -29,12 +31,13 @@ def binary_focal_crossentropy(
 def categorical_focal_crossentropy(
     y: np.ndarray,
     p: np.ndarray,
-    alpha: float = 0.25,
+    alpha: float | Sequence[float] = 0.25,
     gamma: float = 2.0,
     from_logits: bool = False,
     label_smoothing: float = 0.0,
 ) -> np.ndarray:
+    """`alpha` is one weight for all classes, or one for each."""
     y = smooth(y, label_smoothing, p.shape[-1])
     p = softmax(p) if from_logits else p
     p = clip(p / p.sum(axis=-1, keepdims=True))
-    return (alpha * (1 - p) ** gamma * -y * np.log(p)).sum(axis=-1)
+    return (np.asarray(alpha) * (1 - p) ** gamma * -y * np.log(p)).sum(axis=-1)

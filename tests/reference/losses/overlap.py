@@ -22,8 +22,8 @@ def dice(y: np.ndarray, p: np.ndarray, axis: Axis = None) -> np.ndarray:
 
 
 def tversky(y: np.ndarray, p: np.ndarray, alpha: float = 0.5, beta: float = 0.5, axis: Axis = None) -> np.ndarray:
-    """`alpha` weighs what is in the mask and was missed, `beta` what was found beside it: Keras's order."""
+    """`alpha` weighs what was found beside the mask, `beta` what was missed of it (Salehi et al., 2017)."""
     over = _axes(axis)
     both = (y * p).sum(axis=over)
-    missed, extra = (y * (1 - p)).sum(axis=over), ((1 - y) * p).sum(axis=over)
-    return np.asarray(1 - both / (both + alpha * missed + beta * extra + EPSILON))
+    beside, missed = ((1 - y) * p).sum(axis=over), (y * (1 - p)).sum(axis=over)
+    return np.asarray(1 - both / (both + alpha * beside + beta * missed + EPSILON))

@@ -1,0 +1,164 @@
+"""One row for each loss: its targets and predictions, and what defines it. The losses' tests are driven by them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from reference.losses import crossentropy, focal, overlap, regression
+from reference.losses.reduction import total
+
+Args = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class LossSetup:
+    """A loss's arguments, and the shape of the predictions with the batch."""
+
+    args: dict[str, Any]
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LossCase:
+    """One loss.
+
+    Attributes:
+        loss: the class in striate.losses, and in Keras.
+        setups: what to draw.
+        reference: targets, predictions and arguments to values, one a sample or pixel.
+        targets: "numbers", "shares" (0 … 1), "one-hot" or "labels".
+        joint: the activation that it takes the input of, instead of the output.
+        corner: the distance of targets and predictions from where there is no derivative.
+    """
+
+    loss: str
+    setups: st.SearchStrategy[LossSetup]
+    reference: Callable[..., np.ndarray]
+    targets: str
+    joint: str | None = None
+    corner: Callable[[np.ndarray, np.ndarray, Args], float] = lambda y, p, args: np.inf
+
+    def value(self, y: np.ndarray, p: np.ndarray, args: Args, weight: np.ndarray | None = None) -> float:
+        """The whole loss, in float64."""
+        valid = None
+        if args.get("ignore_class") is not None:
+            valid = crossentropy.valid_labels(y, args["ignore_class"])
+        values = self.reference(y.astype(np.float64), p.astype(np.float64), **args)
+        return total(values, None if weight is None else weight.astype(np.float64), valid)
+
+    def draw_targets(self, setup: LossSetup, rng: np.random.Generator) -> np.ndarray:
+        shape, classes = setup.shape, setup.shape[-1]
+        if self.targets == "numbers":
+            return rng.standard_normal(shape).astype(np.float32)
+        if self.targets == "shares":
+            # Mostly yes or no; a few in between, as after mixing samples.
+            y = rng.integers(0, 2, shape).astype(np.float32)
+            return np.where(rng.random(shape) < 0.1, rng.random(shape), y).astype(np.float32)
+        labels = rng.integers(0, classes, shape[:-1])
+        if self.targets == "one-hot":
+            return np.eye(classes, dtype=np.float32)[labels]
+        ignored = setup.args.get("ignore_class")
+        if ignored is not None:
+            labels[rng.random(labels.shape) < 0.3] = ignored
+        return labels
+
+    def draw_predictions(self, setup: LossSetup, rng: np.random.Generator) -> np.ndarray:
+        """Any numbers where such are expected; else probabilities, away from 0 and 1, that need not add up to 1."""
+        if self.targets == "numbers" or setup.args.get("from_logits"):
+            return (2 * rng.standard_normal(setup.shape)).astype(np.float32)
+        return rng.uniform(0.02, 0.98, setup.shape).astype(np.float32)
+
+
+BATCHES = st.sampled_from((1, 2, 3, 5))
+CLASSES = st.sampled_from((2, 3, 5, 17, 33))
+SIDES = st.sampled_from((1, 2, 5))
+WIDTHS = st.sampled_from((1, 2, 3, 5, 17, 33))
+LOGITS = st.booleans()
+SMOOTHING = st.sampled_from((0.0, 0.0, 0.1, 0.5))
+GAMMA = st.sampled_from((2.0, 1.0, 0.0, 3.5))
+
+
+def setups(last: st.SearchStrategy[int], **args: st.SearchStrategy[Any]) -> st.SearchStrategy[LossSetup]:
+    """Rows (N, C) and maps (N, H, W, C)."""
+    shapes = st.one_of(st.tuples(BATCHES, last), st.tuples(BATCHES, SIDES, SIDES, last))
+    return st.builds(LossSetup, st.fixed_dictionaries(args), shapes)
+
+
+def overlaps(**args: st.SearchStrategy[Any]) -> st.SearchStrategy[LossSetup]:
+    """Masks; the sums run over everything, over each sample, or over each channel of each sample."""
+    shapes = st.tuples(BATCHES, SIDES, SIDES, st.sampled_from((1, 2, 3, 17)))
+    axes = st.sampled_from((None, (1, 2, 3), (1, 2)))
+    return st.builds(LossSetup, st.fixed_dictionaries({"axis": axes, **args}), shapes)
+
+
+def focal_alphas(setup: LossSetup) -> st.SearchStrategy[LossSetup]:
+    """One alpha, or one for each class."""
+    each = tuple(np.linspace(0.25, 1.5, setup.shape[-1]).tolist())
+    return st.sampled_from((0.25, 0.75, each)).map(lambda a: LossSetup({**setup.args, "alpha": a}, setup.shape))
+
+
+LOSS_CASES = (
+    LossCase("MeanSquaredError", setups(WIDTHS), regression.mean_squared_error, "numbers"),
+    LossCase(
+        "MeanAbsoluteError",
+        setups(WIDTHS),
+        regression.mean_absolute_error,
+        "numbers",
+        corner=lambda y, p, args: float(np.abs(p - y).min()),
+    ),
+    LossCase("Huber", setups(WIDTHS, delta=st.sampled_from((1.0, 0.5, 3.0))), regression.huber, "numbers"),
+    LossCase(
+        "BinaryCrossentropy",
+        setups(WIDTHS, from_logits=LOGITS, label_smoothing=SMOOTHING),
+        crossentropy.binary_crossentropy,
+        "shares",
+        "sigmoid",
+    ),
+    LossCase(
+        "CategoricalCrossentropy",
+        setups(CLASSES, from_logits=LOGITS, label_smoothing=SMOOTHING),
+        crossentropy.categorical_crossentropy,
+        "one-hot",
+        "softmax",
+    ),
+    LossCase(
+        "SparseCategoricalCrossentropy",
+        setups(CLASSES, from_logits=LOGITS, ignore_class=st.sampled_from((None, None, 0, 1, -1, 255))),
+        crossentropy.sparse_categorical_crossentropy,
+        "labels",
+        "softmax",
+    ),
+    LossCase(
+        "BinaryFocalCrossentropy",
+        setups(
+            WIDTHS,
+            from_logits=LOGITS,
+            label_smoothing=SMOOTHING,
+            gamma=GAMMA,
+            apply_class_balancing=st.booleans(),
+            alpha=st.sampled_from((0.25, 0.75)),
+        ),
+        focal.binary_focal_crossentropy,
+        "shares",
+        "sigmoid",
+    ),
+    LossCase(
+        "CategoricalFocalCrossentropy",
+        setups(CLASSES, from_logits=LOGITS, label_smoothing=SMOOTHING, gamma=GAMMA).flatmap(focal_alphas),
+        focal.categorical_focal_crossentropy,
+        "one-hot",
+        "softmax",
+    ),
+    LossCase("Dice", overlaps(), overlap.dice, "shares"),
+    LossCase(
+        "Tversky",
+        overlaps(alpha=st.sampled_from((0.5, 0.25)), beta=st.sampled_from((0.5, 0.75))),
+        overlap.tversky,
+        "shares",
+    ),
+)
