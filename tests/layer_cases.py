@@ -215,7 +215,8 @@ def before_activation(reference: Callable[..., np.ndarray]) -> Callable[[list[np
         if name not in CORNERS:
             return np.inf
         taken = {k: v for k, v in args.items() if k not in TOLD_BY_WEIGHTS and k != "activation"}
-        return to_corner(name, reference(*(x.astype(np.float64) for x in inputs), **taken, **weights))
+        z = reference(*(x.astype(np.float64) for x in inputs), **taken, **weights)
+        return to_corner(name, z[z != 0])  # where nothing is seen but padding, nothing moves it off 0 either
 
     return distance
 

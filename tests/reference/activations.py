@@ -106,4 +106,6 @@ def activate(name: str | None, x: np.ndarray) -> np.ndarray:
 
 def to_corner(name: str | None, x: np.ndarray) -> float:
     """How far the nearest element of `x` is from a corner of the activation."""
-    return min((float(np.abs(x - corner).min()) for corner in CORNERS.get(name or "linear", ())), default=np.inf)
+    return min(
+        (float(np.abs(x - corner).min(initial=np.inf)) for corner in CORNERS.get(name or "linear", ())), default=np.inf
+    )
