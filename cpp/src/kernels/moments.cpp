@@ -4,8 +4,10 @@
 namespace striate::kernels::STRIATE_ISA {
 namespace {
 
-// Mean and sum of squared deviations of a block, lane by lane.
-void block_moments(const float* x, const int64_t* offsets, int64_t count, int64_t width, float* mean, float* squares) {
+// Lane by lane: a centre of the block, which is its mean but for rounding, and the sums of the deviations from it and of
+// their squares.
+void block_moments(const float* x, const int64_t* offsets, int64_t count, int64_t width, float* centres, float* sums,
+                   float* squares) {
     const float share = 1.0f / static_cast<float>(count);
     each_vector(width, [&](int64_t i, auto lanes) {
         Vec even = {}, odd = {};
@@ -16,17 +18,21 @@ void block_moments(const float* x, const int64_t* offsets, int64_t count, int64_
         }
         if (p < count) even += lanes.load(x + offsets[p] + i);
         const Vec centre = (even + odd) * share;
+        Vec sum = {};
         even = Vec{}, odd = Vec{};
         for (p = 0; p + 2 <= count; p += 2) {
             const Vec a = lanes.load(x + offsets[p] + i) - centre, b = lanes.load(x + offsets[p + 1] + i) - centre;
+            sum += a + b;
             even += a * a;
             odd += b * b;
         }
         if (p < count) {
             const Vec a = lanes.load(x + offsets[p] + i) - centre;
+            sum += a;
             even += a * a;
         }
-        lanes.store(mean + i, centre);
+        lanes.store(centres + i, centre);
+        lanes.store(sums + i, sum);
         lanes.store(squares + i, even + odd);
     });
 }
@@ -62,17 +68,19 @@ void moments(const MomentsArgs& a, int64_t begin, int64_t end) {
         each_block(views, first + piece_begin(group_rows, a.pieces, piece),
                    first + piece_begin(group_rows, a.pieces, piece + 1),
                    [&](const int64_t (&offsets)[1][kBlock], int64_t count, int64_t channel, int64_t width) {
-                       float block_mean[kWidest], block_squares[kWidest];
-                       block_moments(a.x, offsets[0], count, width, block_mean, block_squares);
+                       float centre[kWidest], sum[kWidest], square[kWidest];
+                       block_moments(a.x, offsets[0], count, width, centre, sum, square);
+                       const double part = 1.0 / static_cast<double>(count);
                        if (channel != seen_from) seen = 0, seen_from = channel;
                        // Lanes of a wide pixel fold onto their channels one after the other.
                        for (int64_t lane = 0; lane < width; lane += c) {
                            const double share = count / (seen + count), weight = seen * share;
                            const int64_t channels = lesser(c, width - lane);
                            for (int64_t i = 0; i < channels; ++i) {
-                               const double delta = block_mean[lane + i] - mean[channel + i];
+                               const double drift = sum[lane + i] * part;
+                               const double delta = centre[lane + i] + drift - mean[channel + i];
                                mean[channel + i] += delta * share;
-                               squares[channel + i] += block_squares[lane + i] + delta * delta * weight;
+                               squares[channel + i] += square[lane + i] - drift * sum[lane + i] + delta * delta * weight;
                            }
                            seen += count;
                        }

@@ -1,0 +1,248 @@
+// Batch, group and layer normalisation against their definitions in double precision: forward, statistics, gradients.
+#include <cmath>
+
+#include "kernel_check.hpp"
+
+using namespace striate::kernels;
+using check::Map;
+using check::Random;
+using check::run_all;
+using check::Size;
+
+namespace {
+
+constexpr double kEpsilon = 1e-3;
+
+std::vector<float> parameters(int64_t count, double low, double high, Random& random) {
+    std::vector<float> values(count);
+    for (float& value : values) value = static_cast<float>(random.uniform(low, high));
+    return values;
+}
+
+// Sums for a set of elements that share a mean and variance.
+struct Statistics {
+    double sum = 0, squares = 0, count = 0, mean = 0, variance = 0, gradient = 0, product = 0;
+};
+
+// What normalisation does, by its definition: `set` gives the set that element i is in, `parameter` its gamma and beta.
+struct Definition {
+    std::vector<Statistics> sets;
+    std::vector<double> y, dx, d_gamma, d_beta;
+
+    template <class Set, class Parameter>
+    Definition(const Map& x, const Map& dy, int64_t set_count, Set set, const std::vector<float>& gamma,
+               const std::vector<float>& beta, Parameter parameter, bool relu)
+        : sets(set_count), y(x.size()), dx(x.size()), d_gamma(gamma.size()), d_beta(gamma.size()) {
+        for (int64_t i = 0; i < x.size(); ++i) sets[set(i)].sum += x.flat(i), sets[set(i)].count += 1;
+        for (Statistics& s : sets) s.mean = s.sum / s.count;
+        for (int64_t i = 0; i < x.size(); ++i) sets[set(i)].squares += std::pow(x.flat(i) - sets[set(i)].mean, 2);
+        for (Statistics& s : sets) s.variance = s.squares / s.count;
+        std::vector<double> g(x.size()), xhat(x.size());
+        for (int64_t i = 0; i < x.size(); ++i) {
+            Statistics& s = sets[set(i)];
+            const int64_t p = parameter(i);
+            xhat[i] = (x.flat(i) - s.mean) / std::sqrt(s.variance + kEpsilon);
+            y[i] = xhat[i] * gamma[p] + beta[p];
+            g[i] = relu && y[i] <= 0 ? 0 : dy.flat(i);
+            if (relu) y[i] = std::fmax(0, y[i]);
+            d_gamma[p] += g[i] * xhat[i];
+            d_beta[p] += g[i];
+            s.gradient += g[i] * gamma[p];
+            s.product += g[i] * gamma[p] * xhat[i];
+        }
+        for (int64_t i = 0; i < x.size(); ++i) {
+            const Statistics& s = sets[set(i)];
+            dx[i] = (g[i] * gamma[parameter(i)] - s.gradient / s.count - xhat[i] * s.product / s.count) /
+                    std::sqrt(s.variance + kEpsilon);
+        }
+    }
+};
+
+// Runs a kernel that writes plain arrays: whole, then in pieces over the garbage that was put there, to the same bits.
+template <class Args, class T>
+void run_arrays(void (*kernel)(const Args&, int64_t, int64_t), const Args& args, std::vector<T>& output, Random& random) {
+    run_all(kernel, args);
+    const std::vector<T> whole = output;
+    std::fill(output.begin(), output.end(), T(99));
+    run_in_pieces(kernel, args, units(args), random);
+    CHECK(output == whole);
+}
+
+void test_batch_norm(const Table& table, const Size& size, bool relu, double offset, Random& random) {
+    const std::string context = striate::concat(table.isa, " batch norm ", size.text(), relu ? " relu" : "", " offset ", offset);
+    Map x = map_of(size, random), y = map_of(size, random), dy = map_of(size, random), dx = map_of(size, random);
+    for (int64_t i = 0; i < x.size(); ++i) x.flat(i) = static_cast<float>(offset + random.normal() * (1 + i % size.c % 3));
+    dy.random(random);
+    const int64_t c = size.c;
+    const std::vector<float> gamma = parameters(c, 0.5, 1.5, random), beta = parameters(c, -0.5, 0.5, random);
+    std::vector<float> mean(c), inverse(c), scale(c), moving_mean(c, 0.25f), moving_variance(c, 0.75f), d_gamma(c), d_beta(c);
+    std::vector<float> slope(c), shift(c);
+    const int64_t pieces = std::min(size.n * size.h, random.integer(1, 5));
+    std::vector<double> partials(pieces * 2 * c);
+
+    const MomentsArgs moments = {x.view, x.data(), partials.data(), 1, pieces};
+    run_arrays(table.moments, moments, partials, random);
+    const BatchNormMergeArgs merge = {c, size.n * size.h, size.w, pieces, partials.data(), nullptr, float(kEpsilon), 0.9f,
+                                      gamma.data(), mean.data(), inverse.data(), scale.data(),
+                                      moving_mean.data(), moving_variance.data()};
+    run_in_pieces(table.batch_norm_merge, merge, units(merge), random);
+    const ChannelAffineArgs apply = {x.view, y.view, x.data(), y.data(), mean.data(), scale.data(), beta.data(), 0, relu};
+    run_twice(table.channel_affine, apply, {&y}, random, context);
+
+    const MomentsGradArgs sums = {x.view, y.view, dy.view, x.data(), relu ? y.data() : nullptr, dy.data(),
+                                  mean.data(), 0, partials.data(), 1, pieces, relu};
+    run_arrays(table.moments_backward, sums, partials, random);
+    const BatchNormGradMergeArgs back = {c, pieces, double(size.n * size.h * size.w), partials.data(), inverse.data(),
+                                         scale.data(), d_gamma.data(), d_beta.data(), slope.data(), shift.data()};
+    run_in_pieces(table.batch_norm_backward_merge, back, units(back), random);
+    const ChannelAffineGradArgs apply_back = {x.view, y.view, dy.view, dx.view, x.data(), relu ? y.data() : nullptr,
+                                              dy.data(), dx.data(), mean.data(), scale.data(), slope.data(), shift.data(),
+                                              0, relu};
+    run_twice(table.channel_affine_backward, apply_back, {&dx}, random, context + " backward");
+
+    const auto channel = [&](int64_t i) { return i % c; };
+    const Definition want(x, dy, c, channel, gamma, beta, channel, relu);
+    const double loose = 1 + std::fabs(offset) * 0.05;  // x itself is rounded to floats near `offset`
+    for (int64_t i = 0; i < c; ++i) {
+        CHECK_NEAR(mean[i], want.sets[i].mean, 3e-7, context + " mean");
+        CHECK_NEAR(1 / (double(inverse[i]) * inverse[i]) - kEpsilon, want.sets[i].variance, 1e-6, context + " variance");
+        CHECK_NEAR(moving_mean[i], 0.25 * 0.9 + 0.1 * want.sets[i].mean, 1e-6, context);
+        CHECK_NEAR(moving_variance[i], 0.75 * 0.9 + 0.1 * want.sets[i].variance, 1e-6, context);
+        CHECK_NEAR(d_gamma[i], want.d_gamma[i], 2e-5 * loose, context + " gamma");
+        CHECK_NEAR(d_beta[i], want.d_beta[i], 2e-6 * std::sqrt(want.sets[i].count), context + " beta");
+    }
+    // A batch of one value per channel has variance 0: the division by sqrt(epsilon) magnifies every rounding.
+    const double small = want.sets[0].count < 2 ? 1e-3 : 1e-5 * loose;
+    for (int64_t i = 0; i < x.size(); ++i) {
+        CHECK_NEAR(y.flat(i), want.y[i], small, context);
+        CHECK_NEAR(dx.flat(i), want.dx[i], small, context + " backward");
+    }
+
+    // A frozen layer, and inference: moving averages, constant statistics.
+    const BatchNormFixedArgs fixed = {c, float(kEpsilon), gamma.data(), moving_variance.data(), inverse.data(), scale.data()};
+    run_in_pieces(table.batch_norm_fixed, fixed, units(fixed), random);
+    for (int64_t i = 0; i < c; ++i) CHECK_NEAR(scale[i], gamma[i] / std::sqrt(moving_variance[i] + kEpsilon), 1e-6, context);
+}
+
+// Statistics that arrive in pieces of other sizes, as from a convolution.
+void test_counts(const Table& table, Random& random) {
+    const int64_t counts[] = {3, 0, 5, 1}, c = 21;
+    std::vector<double> partials(4 * 2 * c);
+    std::vector<double> total(c), squares(c);
+    std::vector<std::vector<double>> values(c);
+    for (int64_t piece = 0; piece < 4; ++piece)
+        for (int64_t i = 0; i < c; ++i) {
+            double sum = 0, deviation = 0;
+            std::vector<double> own(counts[piece]);
+            for (double& v : own) sum += v = random.normal() + 100;
+            for (const double v : own) deviation += std::pow(v - sum / counts[piece], 2);
+            values[i].insert(values[i].end(), own.begin(), own.end());
+            partials[piece * 2 * c + i] = counts[piece] ? sum / counts[piece] : 0;
+            partials[piece * 2 * c + c + i] = deviation;
+        }
+    std::vector<float> mean(c), inverse(c), scale(c);
+    const BatchNormMergeArgs merge = {c, 9, 1, 4, partials.data(), counts, float(kEpsilon), 0.9f, nullptr,
+                                      mean.data(), inverse.data(), scale.data(), nullptr, nullptr};
+    run_all(table.batch_norm_merge, merge);
+    for (int64_t i = 0; i < c; ++i) {
+        double sum = 0, deviation = 0;
+        for (const double v : values[i]) sum += v;
+        for (const double v : values[i]) deviation += std::pow(v - sum / 9, 2);
+        CHECK_NEAR(mean[i], sum / 9, 1e-7, "counts");
+        CHECK_NEAR(inverse[i], 1 / std::sqrt(deviation / 9 + kEpsilon), 1e-6, "counts");
+    }
+}
+
+void test_group_norm(const Table& table, const Size& size, int64_t groups, Random& random) {
+    const std::string context = striate::concat(table.isa, " group norm ", size.text(), " in ", groups);
+    Map x = map_of(size, random), y = map_of(size, random), dy = map_of(size, random), dx = map_of(size, random);
+    for (int64_t i = 0; i < x.size(); ++i) x.flat(i) = static_cast<float>(random.normal() * 2 + 1);
+    dy.random(random);
+    const int64_t c = size.c, pieces = std::min(size.h, random.integer(1, 3));
+    const std::vector<float> gamma = parameters(c, 0.5, 1.5, random), beta = parameters(c, -0.5, 0.5, random);
+    std::vector<float> mean(size.n * c), inverse(size.n * c), scale(size.n * c), slope(size.n * c), shift(size.n * c);
+    std::vector<float> d_gamma(c), d_beta(c);
+    std::vector<double> partials(size.n * pieces * 2 * c);
+
+    const MomentsArgs moments = {x.view, x.data(), partials.data(), size.n, pieces};
+    run_arrays(table.moments, moments, partials, random);
+    const GroupNormMergeArgs merge = {size.n, c, groups, size.h, size.w, pieces, partials.data(), float(kEpsilon),
+                                      gamma.data(), mean.data(), inverse.data(), scale.data()};
+    run_in_pieces(table.group_norm_merge, merge, units(merge), random);
+    const ChannelAffineArgs apply = {x.view, y.view, x.data(), y.data(), mean.data(), scale.data(), beta.data(), c, false};
+    run_twice(table.channel_affine, apply, {&y}, random, context);
+    const MomentsGradArgs sums = {x.view, y.view, dy.view, x.data(), nullptr, dy.data(),
+                                  mean.data(), c, partials.data(), size.n, pieces, false};
+    run_arrays(table.moments_backward, sums, partials, random);
+    const GroupNormGradMergeArgs back = {size.n, c, groups, pieces, double(size.h * size.w), partials.data(),
+                                         gamma.data(), inverse.data(), slope.data(), shift.data()};
+    run_in_pieces(table.group_norm_backward_merge, back, units(back), random);
+    const GroupNormParameterGradArgs parameter = {size.n, c, pieces, partials.data(), inverse.data(), d_gamma.data(),
+                                                  d_beta.data()};
+    run_in_pieces(table.group_norm_parameter_gradients, parameter, units(parameter), random);
+    const ChannelAffineGradArgs apply_back = {x.view, y.view, dy.view, dx.view, x.data(), nullptr, dy.data(), dx.data(),
+                                              mean.data(), scale.data(), slope.data(), shift.data(), c, false};
+    run_twice(table.channel_affine_backward, apply_back, {&dx}, random, context + " backward");
+
+    const auto set = [&](int64_t i) { return i / (size.h * size.w * c) * groups + i % c / (c / groups); };
+    const Definition want(x, dy, size.n * groups, set, gamma, beta, [&](int64_t i) { return i % c; }, false);
+    const double small = want.sets[0].count < 2 ? 1e-3 : 2e-5;
+    for (int64_t i = 0; i < c; ++i) {
+        CHECK_NEAR(d_gamma[i], want.d_gamma[i], 3e-5, context + " gamma");
+        CHECK_NEAR(d_beta[i], want.d_beta[i], 3e-5, context + " beta");
+    }
+    for (int64_t i = 0; i < x.size(); ++i) {
+        CHECK_NEAR(y.flat(i), want.y[i], small, context);
+        CHECK_NEAR(dx.flat(i), want.dx[i], small, context + " backward");
+    }
+}
+
+void test_layer_norm(const Table& table, const Size& size, int axes, Random& random) {
+    const std::string context = striate::concat(table.isa, " layer norm ", size.text(), " over ", axes);
+    Map x = map_of(size, random), y = map_of(size, random), dy = map_of(size, random), dx = map_of(size, random);
+    for (int64_t i = 0; i < x.size(); ++i) x.flat(i) = static_cast<float>(random.normal() * 2 + 1);
+    dy.random(random);
+    const int64_t length = normalised_size(x.view, axes), count = x.size() / length;
+    const std::vector<float> gamma = parameters(length, 0.5, 1.5, random), beta = parameters(length, -0.5, 0.5, random);
+    std::vector<float> mean(count), inverse(count), d_gamma(2 * length);
+    const LayerNormArgs forward = {axes, x.view, y.view, x.data(), gamma.data(), beta.data(), y.data(), mean.data(),
+                                   inverse.data(), float(kEpsilon)};
+    run_twice(table.layer_norm, forward, {&y}, random, context);
+    const int64_t pieces = std::min<int64_t>(count, random.integer(1, 4));
+    std::vector<double> partials(pieces * 2 * length);
+    const LayerNormGradArgs backward = {axes, x.view, dy.view, dx.view, x.data(), gamma.data(), dy.data(), mean.data(),
+                                        inverse.data(), dx.data(), partials.data(), pieces};
+    run_twice(table.layer_norm_backward, backward, {&dx}, random, context + " backward");
+    run_arrays(table.layer_norm_backward, backward, partials, random);
+    const MergeSumsArgs merge = {pieces, 2 * length, partials.data(), d_gamma.data(), 1.0};
+    run_all(table.merge_sums, merge);
+    const auto set = [&](int64_t i) { return i / length; };
+    const Definition want(x, dy, count, set, gamma, beta, [&](int64_t i) { return i % length; }, false);
+    for (int64_t i = 0; i < length; ++i) {
+        CHECK_NEAR(d_gamma[i], want.d_gamma[i], 3e-5, context + " gamma");
+        CHECK_NEAR(d_gamma[length + i], want.d_beta[i], 3e-5, context + " beta");
+    }
+    const double small = length < 2 ? 1e-3 : 3e-5;
+    for (int64_t i = 0; i < x.size(); ++i) {
+        CHECK_NEAR(y.flat(i), want.y[i], small, context);
+        CHECK_NEAR(dx.flat(i), want.dx[i], small, context + " backward");
+    }
+}
+
+}  // namespace
+
+int main() {
+    Random random(4);
+    for (const Table* table : check::tables()) {
+        for (const Size& size : check::sizes()) {
+            for (const bool relu : {false, true}) test_batch_norm(*table, size, relu, 0.5, random);
+            for (const int axes : {1, 2, 3}) test_layer_norm(*table, size, axes, random);
+            for (int64_t groups = 1; groups <= size.c; ++groups)
+                if (size.c % groups == 0 && (groups < 5 || groups == size.c)) test_group_norm(*table, size, groups, random);
+        }
+        // A mean far from zero beside a small deviation: where sums of squares would lose everything.
+        test_batch_norm(*table, {4, 16, 16, 20}, false, 1000, random);
+        test_counts(*table, random);
+    }
+    return check::finish();
+}
