@@ -254,6 +254,24 @@ def normalized(draw: st.DrawFn, momentum: bool = False) -> Setup:
 
 
 @st.composite
+def over_last_axes(draw: st.DrawFn) -> Setup:
+    setup = draw(normalized())
+    rank = len(setup.shapes[0])
+    count = draw(st.integers(0, rank))
+    if count == 0:
+        return setup
+    axes = [a if draw(st.booleans()) else a - rank - 1 for a in range(rank + 1 - count, rank + 1)]
+    return Setup({**setup.args, "axis": axes[0] if count == 1 else axes}, setup.shapes, setup.batch)
+
+
+def over_last_axes_weights(setup: Setup) -> dict[str, Shape]:
+    axis = setup.args.get("axis", -1)
+    shape = setup.shapes[0][-1 if isinstance(axis, int) else -len(axis) :]
+    has = {"gamma": setup.args.get("scale", True), "beta": setup.args.get("center", True)}
+    return {name: shape for name, there in has.items() if there}
+
+
+@st.composite
 def prelus(draw: st.DrawFn) -> Setup:
     shape = draw(anything)
     axes = draw(st.sets(st.integers(1, len(shape))))
@@ -405,10 +423,10 @@ CASES = (
     ),
     LayerCase(
         "LayerNormalization",
-        normalized(),
+        over_last_axes(),
         layer_normalization,
-        (large((27, 31, 35)), large((301,), batch=130)),
-        channel_weights("gamma", "beta"),
+        (large((27, 31, 35)), large((301,), batch=130), large((13, 11, 17), axis=[1, 2, 3])),
+        over_last_axes_weights,
         tolerance=5e-5,
         floor=0.1,
     ),
