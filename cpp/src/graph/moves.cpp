@@ -1,7 +1,9 @@
 // Steps that move data: from the caller's arrays into the plan, from the plan to the caller, and between tensors.
+#include <algorithm>
 #include <cstring>
 
 #include "graph/plan_builder.hpp"
+#include "layers/steps.hpp"
 #include "striate/error.hpp"
 
 namespace striate {
@@ -39,23 +41,30 @@ void PlanBuilder::emit_gather(const char* what, std::vector<PlanData::Source> Pl
     const DType type = tensors_[to.index].type;
     const int64_t row = v.w * v.c, sample = v.h * row;
     const PlanData* data = &plan_->data;
+    const auto gather_floats = dispatch::kernels().gather;
     Step gather;
     gather.what = what;
     gather.writes = {to};
-    gather.units = v.n;
+    gather.units = v.n * v.h;
     gather.bytes = 2.0 * static_cast<double>(v.n * sample) * sizeof(float);
     gather.run = [=](const Frame& f, int64_t begin, int64_t end, std::byte*) {
         const PlanData::Source& source = (data->*sources)[index];
-        for (int64_t n = begin; n < end; ++n) {
-            const int64_t from = data->row(n) * sample;
-            for (int64_t y = 0; y < v.h; ++y) {
-                if (type == DType::int64)
-                    convert_any(source.data, source.type, from + y * row, f.get<int64_t>(to) + n * v.image + y * v.row, row);
-                else if (!source.data)  // weights that nobody gave
-                    for (int64_t i = 0; i < row; ++i) f.get(to)[n * v.image + y * v.row + i] = 1.0f;
-                else
-                    convert_any(source.data, source.type, from + y * row, f.get(to) + n * v.image + y * v.row, row);
-            }
+        if (type == DType::float32 && source.data && (source.type == DType::float32 || source.type == DType::uint8)) {
+            const bool bytes = source.type == DType::uint8;
+            const size_t skipped = data->rows ? 0 : static_cast<size_t>(data->first * sample) * byte_size(source.type);
+            gather_floats({bytes ? kernels::SourceKind::uint8 : kernels::SourceKind::float32,
+                           static_cast<const std::byte*>(source.data) + skipped, data->rows, v, f.get(to), 1.0f, 0.0f},
+                          begin, end);
+            return;
+        }
+        for (int64_t r = begin; r < end; ++r) {
+            const int64_t from = data->row(r / v.h) * sample + r % v.h * row, at = r / v.h * v.image + r % v.h * v.row;
+            if (!source.data)  // weights that nobody gave
+                std::fill_n(f.get(to) + at, row, 1.0f);
+            else if (type == DType::int64)
+                convert_any(source.data, source.type, from, f.get<int64_t>(to) + at, row);
+            else
+                convert_any(source.data, source.type, from, f.get(to) + at, row);
         }
     };
     step(std::move(gather));
@@ -93,39 +102,16 @@ TensorId PlanBuilder::contiguous_copy(TensorId source) {
 }
 
 void PlanBuilder::emit_copy(const char* what, TensorId from, TensorId to) {
-    const View a = view(from), b = view(to);
-    Step copy;
-    copy.what = what;
-    copy.reads = {from};
-    copy.writes = {to};
-    copy.units = a.n * a.h;
-    copy.bytes = 2.0 * static_cast<double>(a.n * a.h * a.w * a.c) * sizeof(float);
-    copy.run = [=](const Frame& f, int64_t begin, int64_t end, std::byte*) {
-        for (int64_t r = begin; r < end; ++r) {
-            const int64_t n = r / a.h, y = r % a.h;
-            std::memcpy(f.get(to) + n * b.image + y * b.row, f.get(from) + n * a.image + y * a.row, a.w * a.c * sizeof(float));
-        }
-    };
-    step(std::move(copy));
+    step(copy_step(*this, what, from, view(from), 0, to, view(to), 0));
 }
 
 void PlanBuilder::emit_accumulate(const char* what, TensorId from, TensorId to) {
-    const View a = view(from), b = view(to);
-    Step add;
-    add.what = what;
-    add.reads = {from, to};
-    add.writes = {to};
-    add.units = a.n * a.h;
-    add.bytes = 3.0 * static_cast<double>(a.n * a.h * a.w * a.c) * sizeof(float);
-    add.run = [=](const Frame& f, int64_t begin, int64_t end, std::byte*) {
-        for (int64_t r = begin; r < end; ++r) {
-            const int64_t n = r / a.h, y = r % a.h;
-            const float* x = f.get(from) + n * a.image + y * a.row;
-            float* sum = f.get(to) + n * b.image + y * b.row;
-            for (int64_t i = 0; i < a.w * a.c; ++i) sum[i] += x[i];
-        }
-    };
-    step(std::move(add));
+    step(kernel_step(*this, what, dispatch::kernels().accumulate,
+                     kernels::AccumulateArgs{view(from), view(to), nullptr, nullptr, 1.0f}, {from, to}, {to},
+                     [=](kernels::AccumulateArgs& a, const Frame& f) {
+                         a.x = f.get(from);
+                         a.y = f.get(to);
+                     }));
 }
 
 }  // namespace striate
