@@ -1,8 +1,16 @@
 // The table of losses. A row is `row<Huber>()`: the name that Huber::kType gives, and how to make one from its
 // arguments. A new loss needs its include here and one row.
-#include <array>
-
 #include "striate/loss.hpp"
+#include "striate/losses/binary_crossentropy.hpp"
+#include "striate/losses/binary_focal_crossentropy.hpp"
+#include "striate/losses/categorical_crossentropy.hpp"
+#include "striate/losses/categorical_focal_crossentropy.hpp"
+#include "striate/losses/dice.hpp"
+#include "striate/losses/huber.hpp"
+#include "striate/losses/mean_absolute_error.hpp"
+#include "striate/losses/mean_squared_error.hpp"
+#include "striate/losses/sparse_categorical_crossentropy.hpp"
+#include "striate/losses/tversky.hpp"
 #include "suggest.hpp"
 
 namespace striate {
@@ -23,7 +31,18 @@ constexpr Row row() {
     return {L::kType, make<L>};
 }
 
-constexpr std::array<Row, 0> kRows = {};
+constexpr Row kRows[] = {
+    row<MeanSquaredError>(),
+    row<MeanAbsoluteError>(),
+    row<Huber>(),
+    row<BinaryCrossentropy>(),
+    row<BinaryFocalCrossentropy>(),
+    row<CategoricalCrossentropy>(),
+    row<CategoricalFocalCrossentropy>(),
+    row<SparseCategoricalCrossentropy>(),
+    row<Dice>(),
+    row<Tversky>(),
+};
 
 }  // namespace
 

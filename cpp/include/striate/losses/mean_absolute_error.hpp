@@ -1,0 +1,21 @@
+#pragma once
+
+#include "striate/loss.hpp"
+
+namespace striate {
+
+struct MeanAbsoluteErrorOptions {
+    template <class Self, class Visitor>
+    static void fields(Self&, Visitor&&) {}
+};
+
+// The mean over the last axis of |output - target|.
+class MeanAbsoluteError : public LossOf<MeanAbsoluteError, MeanAbsoluteErrorOptions> {
+  public:
+    static constexpr const char* kType = "MeanAbsoluteError";
+    using LossOf::LossOf;
+
+    void emit(const LossContext& context) const override;
+};
+
+}  // namespace striate

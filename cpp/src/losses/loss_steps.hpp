@@ -1,0 +1,36 @@
+// Steps and checks that losses share.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernels/args.hpp"
+#include "striate/loss.hpp"
+
+namespace striate::losses {
+
+// Throws ValueError, naming `owner`, when the number is out of range.
+void check_smoothing(double label_smoothing, const std::string& owner);
+void check_at_least_zero(double value, const char* argument, const std::string& owner);
+
+// Throws ValueError unless all (floating-point) targets are within 0 to 1; NaN passes.
+void check_probabilities(const Array& targets, const std::string& owner);
+
+// Throws ValueError, naming `owner` and the layer, unless the output has a class for each of at least two numbers in its last axis.
+void check_classes(const Shape& output, const std::string& owner, const std::string& layer);
+
+// A loss that is the mean over a row of a function of each prediction and its target.
+void emit_element_loss(const LossContext& context, const kernels::ElementLossArgs& kind);
+// Cross-entropy with targets for each class; `alphas` of the focal loss, one number or one for each class.
+void emit_categorical_loss(const LossContext& context, const kernels::CategoricalLossArgs& kind, const std::vector<double>& alphas);
+void emit_sparse_loss(const LossContext& context, std::optional<int64_t> ignored);
+
+// Which axes of overlap stay apart. Throws ValueError for axes that the output has not, or that leave out a middle one.
+struct Apart {
+    bool images = false, channels = false;
+};
+Apart overlap_axes(const std::optional<std::vector<int64_t>>& axis, const Shape& output, const std::string& owner);
+void emit_overlap_loss(const LossContext& context, const Apart& apart, bool tversky, double alpha, double beta, const std::string& owner);
+
+}  // namespace striate::losses
