@@ -14,6 +14,13 @@ elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")
 else()
   set(STRIATE_ISAS scalar)
 endif()
+if(STRIATE_SANITIZE)
+  # Sanitizers multiply the time that the widest unrolled tiles take to compile; the same source is checked without them.
+  list(REMOVE_ITEM STRIATE_ISAS avx512)
+  set(STRIATE_KERNEL_OPTIMIZATION -O1)
+else()
+  set(STRIATE_KERNEL_OPTIMIZATION -O3)
+endif()
 # The portable kernels: four-lane vectors that the compiler lowers to whatever the baseline has (SSE2 on x86-64).
 set(STRIATE_FLAGS_scalar "")
 
@@ -25,6 +32,14 @@ foreach(isa IN LISTS STRIATE_ISAS)
   target_include_directories(striate_kernels_${isa} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/cpp/src" "${CMAKE_CURRENT_SOURCE_DIR}/cpp/include")
   target_compile_definitions(striate_kernels_${isa} PRIVATE STRIATE_ISA=${isa})
   target_compile_options(striate_kernels_${isa} PRIVATE ${STRIATE_WARNINGS} ${STRIATE_SANITIZE_FLAGS} -Wno-psabi
-    -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fno-exceptions -fno-rtti ${STRIATE_FLAGS_${isa}})
+    ${STRIATE_KERNEL_OPTIMIZATION} -ffp-contract=fast -fno-math-errno -fno-trapping-math -fno-exceptions -fno-rtti ${STRIATE_FLAGS_${isa}})
   list(APPEND STRIATE_KERNEL_OBJECTS $<TARGET_OBJECTS:striate_kernels_${isa}>)
 endforeach()
+
+# The dispatcher's list follows from the ISAs that were built.
+set(STRIATE_ISA_DEFINITIONS)
+foreach(isa IN LISTS STRIATE_ISAS)
+  string(TOUPPER ${isa} upper)
+  list(APPEND STRIATE_ISA_DEFINITIONS STRIATE_WITH_${upper})
+endforeach()
+set_source_files_properties(cpp/src/dispatch/dispatch.cpp PROPERTIES COMPILE_DEFINITIONS "${STRIATE_ISA_DEFINITIONS}")

@@ -4,24 +4,23 @@
 #include <stdexcept>
 
 namespace striate::kernels {
-#if defined(__x86_64__)
 namespace avx512 { extern const Table table; }
 namespace avx2 { extern const Table table; }
-#elif defined(__aarch64__)
 namespace neon { extern const Table table; }
-#endif
 namespace scalar { extern const Table table; }
 }  // namespace striate::kernels
 
 namespace striate::dispatch {
 namespace {
 
-bool always() { return true; }
+[[maybe_unused]] bool always() { return true; }
 
-#if defined(__x86_64__)
+#ifdef STRIATE_WITH_AVX2
 bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+#endif
+#ifdef STRIATE_WITH_AVX512
 bool has_avx512() {
-    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+    return __builtin_cpu_supports("fma") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 #endif
@@ -42,10 +41,13 @@ const kernels::Table& choose() {
 
 const std::vector<Implementation>& implementations() {
     static const std::vector<Implementation> all = {
-#if defined(__x86_64__)
+#ifdef STRIATE_WITH_AVX512
         {&kernels::avx512::table, has_avx512},
+#endif
+#ifdef STRIATE_WITH_AVX2
         {&kernels::avx2::table, has_avx2},
-#elif defined(__aarch64__)
+#endif
+#ifdef STRIATE_WITH_NEON
         {&kernels::neon::table, always},
 #endif
         {&kernels::scalar::table, always},
