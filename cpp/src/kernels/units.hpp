@@ -74,6 +74,21 @@ inline int64_t units(const LossMergeArgs&) { return 1; }
 inline int64_t units(const OverlapArgs& a) { return a.n * a.pieces; }
 inline int64_t units(const OverlapMergeArgs&) { return 1; }
 
+inline int64_t units(const ConvArgs& a) {
+    const int64_t tiles = divide_up(a.images * a.rows, a.segments) * divide_up(a.cols, a.strip);
+    return a.groups * divide_up(tiles, a.unit_tiles) * divide_up(divide_up(a.channels, a.panel), a.unit_panels);
+}
+inline int64_t units(const PackArgs& a) { return a.groups * divide_up(a.channels, a.panel) * a.rows * a.cols; }
+inline int64_t units(const ConvWeightArgs& a) {
+    return a.pieces * a.groups * divide_up(divide_up(a.channels, a.panel), a.unit_panels) *
+           divide_up(a.tap_rows * a.tap_cols, a.unit_taps);
+}
+inline int64_t units(const SlotSumArgs& a) { return a.groups * divide_up(a.rows, kSlotRows); }
+inline int64_t units(const DepthwiseArgs& a) { return a.images * a.rows; }
+inline int64_t units(const DepthwiseWeightArgs& a) { return a.pieces; }
+inline int64_t units(const ChannelSumArgs& a) { return a.pieces; }
+inline int64_t units(const FmaPeakArgs& a) { return a.count; }
+
 // How many partial sums a reduction makes: enough for many threads, few enough to cost nothing to merge.
 inline int64_t sum_pieces(int64_t rows, int64_t elements) {
     const int64_t wanted = divide_up(elements, kChunk), most = wanted < 64 ? wanted : 64;

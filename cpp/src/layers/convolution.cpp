@@ -1,0 +1,248 @@
+#include "layers/convolution.hpp"
+
+#include "layers/convolution_axis.hpp"
+#include "layers/convolution_schedule.hpp"
+
+namespace striate::convolution {
+namespace {
+
+using kernels::divide_up;
+
+Axis vertical(const Problem& p) { return {p.in_h, p.out_h, p.kernel.h, p.stride.h, p.dilation.h, p.pad_top}; }
+Axis horizontal(const Problem& p) { return {p.in_w, p.out_w, p.kernel.w, p.stride.w, p.dilation.w, p.pad_left}; }
+
+// Strides of a kernel (height, width, in / groups, out).
+struct KernelStrides {
+    int64_t h, w, in, out, group;
+};
+KernelStrides kernel_strides(const Problem& p) {
+    const int64_t in = p.in_c / p.groups;
+    return {p.kernel.w * in * p.out_c, in * p.out_c, p.out_c, 1, p.out_c / p.groups};
+}
+
+// Whether the pixels of a kernel row are one run of floats.
+bool one_run(const Problem& p, int64_t taps, int64_t step, const View& map) {
+    return taps <= 1 || (p.groups == 1 && step == 1 && map.pixel == map.c);
+}
+
+// Everything that follows from the places of pixels and taps.
+void complete(Lowered& l, int64_t tap_channels, bool contiguous, const Machine& machine) {
+    kernels::ConvArgs& a = l.conv;
+    kernels::PackArgs& k = l.pack;
+    k.rows = a.tap_rows;
+    k.cols = a.tap_cols;
+    k.depth = tap_channels;
+    k.channels = a.channels;
+    k.groups = a.groups;
+    a.depth = tap_channels;
+    a.y_channel = 1;
+    if (contiguous && a.tap_cols > 1) {
+        a.depth *= a.tap_cols;
+        a.tap_cols = 1;
+    }
+    schedule(a, machine);
+    k.panel = a.panel;
+    l.packed_floats = a.w_group * a.groups;
+}
+
+}  // namespace
+
+Machine Machine::of(int lanes) {
+#if defined(__aarch64__)
+    return {lanes, true};
+#else
+    return {lanes, lanes == 16};
+#endif
+}
+
+int64_t output_size(int64_t in, int64_t kernel, int64_t stride, int64_t dilation, bool same) {
+    if (same) return divide_up(in, stride);
+    const int64_t extent = (kernel - 1) * dilation + 1;
+    return in < extent ? 0 : (in - extent) / stride + 1;
+}
+
+int64_t padding_before(int64_t in, int64_t kernel, int64_t stride, int64_t dilation, bool same) {
+    if (!same) return 0;
+    const int64_t extent = (kernel - 1) * dilation + 1;
+    return std::max<int64_t>(0, (divide_up(in, stride) - 1) * stride + extent - in) / 2;
+}
+
+Halo input_halo(const Problem& p) {
+    Halo halo;
+    const auto axis = [](const Axis& a, int64_t& before, int64_t& behind) {
+        reach(before, behind, -a.pad, (a.out - 1) * a.stride - a.pad + (a.kernel - 1) * a.dilation, a.in);
+    };
+    axis(vertical(p), halo.top, halo.bottom);
+    axis(horizontal(p), halo.left, halo.right);
+    return halo;
+}
+
+Halo output_halo(const Problem& p) {
+    Halo halo;
+    const auto axis = [](const Axis& a, int64_t& before, int64_t& behind) {
+        for (int64_t phase = 0; phase < a.stride; ++phase) {
+            const Phase f = phase_of(a, phase);
+            if (f.taps && f.count) reach(before, behind, f.start, f.count - 1 + f.start + (f.taps - 1) * f.step, a.out);
+        }
+    };
+    axis(vertical(p), halo.top, halo.bottom);
+    axis(horizontal(p), halo.left, halo.right);
+    return halo;
+}
+
+Lowered forward(const Problem& p, const View& x, const View& y, const Machine& machine) {
+    Lowered l{};
+    kernels::ConvArgs& a = l.conv;
+    a.x_offset = -p.pad_top * x.row - p.pad_left * x.pixel;
+    a.images = x.n, a.rows = p.out_h, a.cols = p.out_w;
+    a.x_image = x.image, a.x_row = p.stride.h * x.row, a.x_col = p.stride.w * x.pixel;
+    a.y_image = y.image, a.y_row = y.row, a.y_col = y.pixel;
+    a.tap_rows = p.kernel.h, a.tap_cols = p.kernel.w;
+    a.tap_row = p.dilation.h * x.row, a.tap_col = p.dilation.w * x.pixel;
+    a.channels = p.out_c / p.groups;
+    a.groups = p.groups, a.x_group = p.in_c / p.groups, a.y_group = a.channels;
+    const KernelStrides w = kernel_strides(p);
+    l.pack.s_group = w.group, l.pack.s_row = w.h, l.pack.s_col = w.w, l.pack.s_depth = w.in, l.pack.s_channel = w.out;
+    complete(l, p.in_c / p.groups, one_run(p, p.kernel.w, p.dilation.w, x), machine);
+
+    // Rows of the kernel that are whole vectors can be read where they are. Packing pays when they are read many times.
+    const int64_t pixels = a.images * a.rows * a.cols;
+    l.direct = p.groups == 1 && a.channels % machine.lanes == 0 && (a.channels == a.panel || pixels <= 256);
+    if (l.direct) {
+        a.w_step = a.channels;
+        a.w_panel = a.panel;
+    }
+    return l;
+}
+
+std::vector<Lowered> to_input(const Problem& p, const View& dy, const View& dx, const Machine& machine) {
+    std::vector<Lowered> calls;
+    const KernelStrides w = kernel_strides(p);
+    for (int64_t i = 0; i < p.stride.h; ++i) {
+        const Phase v = phase_of(vertical(p), i);
+        for (int64_t j = 0; j < p.stride.w; ++j) {
+            const Phase h = phase_of(horizontal(p), j);
+            if (v.count == 0 || h.count == 0) continue;
+            Lowered l{};
+            kernels::ConvArgs& a = l.conv;
+            a.x_offset = v.start * dy.row + h.start * dy.pixel;
+            a.y_offset = v.first * dx.row + h.first * dx.pixel;
+            a.images = dy.n, a.rows = v.count, a.cols = h.count;
+            a.x_image = dy.image, a.x_row = dy.row, a.x_col = dy.pixel;
+            a.y_image = dx.image, a.y_row = p.stride.h * dx.row, a.y_col = p.stride.w * dx.pixel;
+            a.tap_rows = h.taps ? v.taps : 0, a.tap_cols = h.taps;
+            a.tap_row = v.step * dy.row, a.tap_col = h.step * dy.pixel;
+            a.channels = p.in_c / p.groups;
+            a.groups = p.groups, a.x_group = p.out_c / p.groups, a.y_group = a.channels;
+            l.pack.src_offset = v.kernel_first * w.h + h.kernel_first * w.w;
+            l.pack.s_group = w.group, l.pack.s_row = -v.kernel_step * w.h, l.pack.s_col = -h.kernel_step * w.w;
+            l.pack.s_depth = w.out, l.pack.s_channel = w.in;
+            complete(l, p.out_c / p.groups, one_run(p, h.taps, h.step, dy), machine);
+            calls.push_back(l);
+        }
+    }
+    return calls;
+}
+
+bool prefers_turned(const Problem& p, const View& dy, const View& dx) {
+    const bool dense = p.kernel == Pair(1) && p.stride == Pair(1) && p.groups == 1;
+    const bool lines = dy.h == 1 && dx.h == 1 && (dy.w == 1 || (dy.image == dy.w * dy.pixel && dx.image == dx.w * dx.pixel));
+    return dense && lines && dy.n * dy.w <= 256 && p.in_c * p.out_c >= 64 * 1024;
+}
+
+Lowered to_input_turned(const Problem& p, const View& dy, const View& dx, const Machine& machine) {
+    Lowered l{};
+    kernels::ConvArgs& a = l.conv;
+    a.images = a.rows = 1, a.cols = p.in_c;
+    a.x_col = p.out_c, a.y_col = 1;
+    a.tap_rows = a.tap_cols = 1;
+    a.groups = 1;
+    a.channels = dy.n * dy.w;
+    l.pack.s_depth = 1, l.pack.s_channel = dy.w == 1 ? dy.image : dy.pixel;
+    complete(l, p.out_c, true, machine);
+    a.y_channel = dx.w == 1 ? dx.image : dx.pixel;
+    return l;
+}
+
+LoweredWeights to_weights(const Problem& p, const View& x, const View& dy, const Machine& machine) {
+    LoweredWeights l{};
+    kernels::ConvWeightArgs& a = l.weights;
+    a.x_offset = -p.pad_top * x.row - p.pad_left * x.pixel;
+    a.images = x.n, a.rows = p.out_h, a.cols = p.out_w;
+    a.x_image = x.image, a.x_row = p.stride.h * x.row, a.x_col = p.stride.w * x.pixel;
+    a.y_image = dy.image, a.y_row = dy.row, a.y_col = dy.pixel;
+    a.tap_rows = p.kernel.h, a.tap_cols = p.kernel.w, a.depth = p.in_c / p.groups;
+    a.tap_row = p.dilation.h * x.row, a.tap_col = p.dilation.w * x.pixel;
+    a.channels = p.out_c / p.groups;
+    a.groups = p.groups, a.x_group = a.depth, a.y_group = a.channels;
+    if (one_run(p, p.kernel.w, p.dilation.w, x)) {
+        a.depth *= a.tap_cols;
+        a.tap_cols = 1;
+    }
+    schedule(a, machine);
+    const int64_t rows = a.tap_rows * a.tap_cols * a.depth;
+    l.direct = a.pieces == 1 && a.groups == 1 && a.channels % machine.lanes == 0;
+    l.slot_floats = a.pieces * a.groups * rows * a.w_step;
+    l.scratch_floats = a.pack ? a.chunk_images * a.chunk_rows * a.chunk_cols * a.panel : 0;
+    l.sum.pieces = a.pieces, l.sum.groups = a.groups, l.sum.rows = rows, l.sum.channels = a.channels;
+    l.sum.step = a.w_step, l.sum.out_step = p.out_c;
+    return l;
+}
+
+kernels::DepthwiseArgs depthwise_forward(const Problem& p, const View& x, const View& y) {
+    kernels::DepthwiseArgs a{};
+    a.x_offset = -p.pad_top * x.row - p.pad_left * x.pixel;
+    a.images = x.n, a.rows = p.out_h, a.cols = p.out_w;
+    a.x_image = x.image, a.x_row = p.stride.h * x.row, a.x_col = p.stride.w * x.pixel;
+    a.y_image = y.image, a.y_row = y.row, a.y_col = y.pixel;
+    a.tap_rows = p.kernel.h, a.tap_cols = p.kernel.w;
+    a.tap_row = p.dilation.h * x.row, a.tap_col = p.dilation.w * x.pixel;
+    a.w_row = p.kernel.w * p.out_c, a.w_col = p.out_c;
+    a.channels = p.in_c, a.multiplier = p.out_c / p.in_c;
+    return a;
+}
+
+std::vector<kernels::DepthwiseArgs> depthwise_to_input(const Problem& p, const View& dy, const View& dx) {
+    std::vector<kernels::DepthwiseArgs> calls;
+    for (int64_t i = 0; i < p.stride.h; ++i) {
+        const Phase v = phase_of(vertical(p), i);
+        for (int64_t j = 0; j < p.stride.w; ++j) {
+            const Phase h = phase_of(horizontal(p), j);
+            if (v.count == 0 || h.count == 0) continue;
+            kernels::DepthwiseArgs a{};
+            a.x_offset = v.start * dy.row + h.start * dy.pixel;
+            a.y_offset = v.first * dx.row + h.first * dx.pixel;
+            a.w_offset = (v.kernel_first * p.kernel.w + h.kernel_first) * p.out_c;
+            a.images = dy.n, a.rows = v.count, a.cols = h.count;
+            a.x_image = dy.image, a.x_row = dy.row, a.x_col = dy.pixel;
+            a.y_image = dx.image, a.y_row = p.stride.h * dx.row, a.y_col = p.stride.w * dx.pixel;
+            a.tap_rows = h.taps ? v.taps : 0, a.tap_cols = h.taps;
+            a.tap_row = v.step * dy.row, a.tap_col = h.step * dy.pixel;
+            a.w_row = -v.kernel_step * p.kernel.w * p.out_c, a.w_col = -h.kernel_step * p.out_c;
+            a.channels = p.in_c, a.multiplier = p.out_c / p.in_c;
+            a.gather = true;
+            calls.push_back(a);
+        }
+    }
+    return calls;
+}
+
+LoweredDepthwiseWeights depthwise_to_weights(const Problem& p, const View& x, const View& dy) {
+    LoweredDepthwiseWeights l{};
+    kernels::DepthwiseWeightArgs& a = l.weights;
+    a.x_offset = -p.pad_top * x.row - p.pad_left * x.pixel;
+    a.images = x.n, a.rows = p.out_h, a.cols = p.out_w;
+    a.x_image = x.image, a.x_row = p.stride.h * x.row, a.x_col = p.stride.w * x.pixel;
+    a.y_image = dy.image, a.y_row = dy.row, a.y_col = dy.pixel;
+    a.tap_rows = p.kernel.h, a.tap_cols = p.kernel.w;
+    a.tap_row = p.dilation.h * x.row, a.tap_col = p.dilation.w * x.pixel;
+    a.channels = p.in_c, a.multiplier = p.out_c / p.in_c;
+    a.pieces = std::min<int64_t>(a.images * a.rows, 32);
+    const int64_t taps = a.tap_rows * a.tap_cols;
+    l.slot_floats = a.pieces * taps * p.out_c;
+    l.sum.pieces = a.pieces, l.sum.groups = 1, l.sum.rows = taps, l.sum.channels = p.out_c;
+    l.sum.step = l.sum.out_step = p.out_c;
+    return l;
+}
+
+}  // namespace striate::convolution

@@ -1,0 +1,84 @@
+// From a convolution's shapes to kernel arguments: what Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D and Dense
+// share.
+#pragma once
+
+#include <vector>
+
+#include "kernels/args_conv.hpp"
+#include "striate/config.hpp"
+#include "striate/plan.hpp"
+#include "striate/view.hpp"
+
+namespace striate::convolution {
+
+// A convolution from an input map to an output map with a kernel (height, width, in channels / groups, out channels). A
+// transposed convolution is the same thing walked backwards: its output is `in`.
+struct Problem {
+    int64_t in_h = 1, in_w = 1, in_c = 1;
+    int64_t out_h = 1, out_w = 1, out_c = 1;
+    Pair kernel, stride, dilation;
+    int64_t groups = 1;
+    int64_t pad_top = 0, pad_left = 0;
+};
+
+// Output size and padding in front, as Keras and TensorFlow define them: "same" gives ceil(in / stride) and puts the odd
+// row of padding behind. 0 when the kernel is larger than the image.
+int64_t output_size(int64_t in, int64_t kernel, int64_t stride, int64_t dilation, bool same);
+int64_t padding_before(int64_t in, int64_t kernel, int64_t stride, int64_t dilation, bool same);
+
+// The zeros that the kernels read around the input map (forward, to weights) and around the gradient of the output map (to
+// input).
+Halo input_halo(const Problem& p);
+Halo output_halo(const Problem& p);
+
+// The instruction set as far as the cut of the work depends on it.
+struct Machine {
+    int lanes;  // floats in a vector
+    bool many_registers;
+    // Of the instruction set with so many lanes on this platform.
+    static Machine of(int lanes);
+};
+
+// One call of the kernel `conv` and the packing of its weights. Pointers to be filled in: conv.x, conv.y, conv.bias, and
+// pack.src, pack.dst = conv.weights or, when `direct`, conv.weights alone, which is then the layer's own kernel.
+struct Lowered {
+    kernels::ConvArgs conv;
+    kernels::PackArgs pack;
+    bool direct;
+    int64_t packed_floats;
+};
+
+Lowered forward(const Problem& p, const View& x, const View& y, const Machine& machine);
+
+// The gradient with respect to the input, from that of the output: one call for each phase of the stride. Together they write
+// every element of dx.
+std::vector<Lowered> to_input(const Problem& p, const View& dy, const View& dx, const Machine& machine);
+
+// A dense layer's gradient to input for few rows and large weights: rows of weights take the place of pixels, and the
+// gradient of the output, which is small, is what is packed. conv.x is the layer's kernel, pack.src is dy, conv.y is dx.
+bool prefers_turned(const Problem& p, const View& dy, const View& dx);
+Lowered to_input_turned(const Problem& p, const View& dy, const View& dx, const Machine& machine);
+
+// The gradient with respect to the kernel. Pointers to be filled in: weights.x, weights.dy, weights.scratch, and
+// weights.slots = sum.slots, sum.out or, when `direct`, weights.slots alone, which is then the gradient itself.
+struct LoweredWeights {
+    kernels::ConvWeightArgs weights;
+    kernels::SlotSumArgs sum;
+    bool direct;
+    int64_t slot_floats;
+    int64_t scratch_floats;  // for each thread
+};
+LoweredWeights to_weights(const Problem& p, const View& x, const View& dy, const Machine& machine);
+
+// The same for depthwise convolutions, whose kernel is (height, width, in_c, out_c / in_c). No weights are packed.
+kernels::DepthwiseArgs depthwise_forward(const Problem& p, const View& x, const View& y);
+std::vector<kernels::DepthwiseArgs> depthwise_to_input(const Problem& p, const View& dy, const View& dx);
+// With pointers as in LoweredWeights, never direct.
+struct LoweredDepthwiseWeights {
+    kernels::DepthwiseWeightArgs weights;
+    kernels::SlotSumArgs sum;
+    int64_t slot_floats;
+};
+LoweredDepthwiseWeights depthwise_to_weights(const Problem& p, const View& x, const View& dy);
+
+}  // namespace striate::convolution

@@ -1,0 +1,364 @@
+// Convolution and dense kernels on every instruction set that runs here, against a definition in double precision. Inputs are
+// small integers, so that every sum is exact and must be met to the bit.
+#include <array>
+#include <functional>
+
+#include "kernel_check.hpp"
+#include "layers/convolution.hpp"
+
+using namespace striate;
+using namespace striate::convolution;
+using check::Map;
+using check::Random;
+using kernels::Table;
+
+namespace {
+
+std::vector<float> integers(int64_t count, Random& random) {
+    std::vector<float> values(count);
+    for (float& v : values) v = static_cast<float>(random.integer(-3, 3));
+    return values;
+}
+
+std::string text(const Problem& p, int64_t n, const char* isa) {
+    return concat(isa, " n ", n, " in ", p.in_h, "x", p.in_w, "x", p.in_c, " out ", p.out_h, "x", p.out_w, "x", p.out_c, " kernel ",
+                  p.kernel.h, "x", p.kernel.w, " stride ", p.stride.h, ",", p.stride.w, " dilation ", p.dilation.h, ",", p.dilation.w,
+                  " groups ", p.groups, " pad ", p.pad_top, ",", p.pad_left);
+}
+
+Problem problem(int64_t h, int64_t w, int64_t in_c, int64_t out_c, Pair kernel, Pair stride, Pair dilation, int64_t groups, bool same) {
+    Problem p;
+    p.in_h = h, p.in_w = w, p.in_c = in_c, p.out_c = out_c;
+    p.kernel = kernel, p.stride = stride, p.dilation = dilation, p.groups = groups;
+    p.out_h = output_size(h, kernel.h, stride.h, dilation.h, same), p.out_w = output_size(w, kernel.w, stride.w, dilation.w, same);
+    p.pad_top = padding_before(h, kernel.h, stride.h, dilation.h, same);
+    p.pad_left = padding_before(w, kernel.w, stride.w, dilation.w, same);
+    return p;
+}
+
+int64_t widest(const Halo& h) { return std::max({h.top, h.bottom, h.left, h.right}); }
+
+// A map of integers inside a halo of zeros; the channels beside it, if any, hold other numbers.
+Map map_of(int64_t n, int64_t h, int64_t w, int64_t c, const Halo& halo, int64_t extra, Random& random) {
+    Map map(n, h, w, c, widest(halo) + random.integer(0, 1), extra);
+    for (int64_t i = 0; i < n * h * w; ++i)
+        for (int64_t j = 0; j < c + extra; ++j)
+            map.at(i / w / h, i / w % h, i % w, j) = static_cast<float>(j < c ? random.integer(-3, 3) : 1000);
+    return map;
+}
+
+// Calls visit(image, in row, in column, out row, out column, kernel row, kernel column) for every tap inside the image.
+void each_tap(const Problem& p, int64_t n, const std::function<void(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)>& visit) {
+    for (int64_t i = 0; i < n; ++i)
+        for (int64_t oy = 0; oy < p.out_h; ++oy)
+            for (int64_t ox = 0; ox < p.out_w; ++ox)
+                for (int64_t ky = 0; ky < p.kernel.h; ++ky)
+                    for (int64_t kx = 0; kx < p.kernel.w; ++kx) {
+                        const int64_t y = oy * p.stride.h - p.pad_top + ky * p.dilation.h;
+                        const int64_t x = ox * p.stride.w - p.pad_left + kx * p.dilation.w;
+                        if (y >= 0 && y < p.in_h && x >= 0 && x < p.in_w) visit(i, y, x, oy, ox, ky, kx);
+                    }
+}
+
+// What the kernels should give, element for element.
+struct Definition {
+    std::vector<double> y, dx, dw;
+};
+Definition define(const Problem& p, int64_t n, const Map& x, const Map& dy, const std::vector<float>& w) {
+    Definition d;
+    const int64_t ic = p.in_c / p.groups, oc = p.out_c / p.groups;
+    d.y.assign(n * p.out_h * p.out_w * p.out_c, 0);
+    d.dx.assign(n * p.in_h * p.in_w * p.in_c, 0);
+    d.dw.assign(w.size(), 0);
+    each_tap(p, n, [&](int64_t i, int64_t iy, int64_t ix, int64_t oy, int64_t ox, int64_t ky, int64_t kx) {
+        const float* from = &const_cast<Map&>(x).at(i, iy, ix, 0);
+        const float* gradient = &const_cast<Map&>(dy).at(i, oy, ox, 0);
+        double* to = &d.y[((i * p.out_h + oy) * p.out_w + ox) * p.out_c];
+        double* to_x = &d.dx[((i * p.in_h + iy) * p.in_w + ix) * p.in_c];
+        const int64_t tap = (ky * p.kernel.w + kx) * ic * p.out_c;
+        for (int64_t g = 0; g < p.groups; ++g)
+            for (int64_t c = 0; c < ic; ++c)
+                for (int64_t o = 0; o < oc; ++o) {
+                    const int64_t at = tap + c * p.out_c + g * oc + o;
+                    to[g * oc + o] += double(from[g * ic + c]) * w[at];
+                    to_x[g * ic + c] += double(gradient[g * oc + o]) * w[at];
+                    d.dw[at] += double(from[g * ic + c]) * gradient[g * oc + o];
+                }
+    });
+    return d;
+}
+
+void compare(const Map& got, const std::vector<double>& want, const std::string& context) {
+    for (int64_t i = 0; i < got.size(); ++i)
+        if (got.flat(i) != want[i]) {
+            check::fail(__FILE__, __LINE__, concat("element ", i, " is ", got.flat(i), ", want ", want[i], ": ", context));
+            return;
+        }
+}
+void compare(const std::vector<float>& got, const std::vector<double>& want, const std::string& context) {
+    for (size_t i = 0; i < want.size(); ++i)
+        if (got[i] != want[i]) {
+            check::fail(__FILE__, __LINE__, concat("element ", i, " is ", got[i], ", want ", want[i], ": ", context));
+            return;
+        }
+}
+
+// A buffer with room for the vectors of the kernels to be aligned to nothing.
+struct Buffer {
+    explicit Buffer(int64_t floats) : memory(floats + 3, -55.0f) {}
+    float* data() { return memory.data() + 3; }
+    std::vector<float> memory;
+};
+
+// Packs the weights and points the call at them.
+void bind_weights(const Table& table, Lowered& l, const float* kernel, Buffer& packed) {
+    if (l.direct) {
+        l.conv.weights = kernel;
+        return;
+    }
+    l.pack.src = kernel;
+    l.pack.dst = packed.data();
+    l.conv.weights = packed.data();
+    check::run_all(table.pack_weights, l.pack);
+}
+
+void check_forward(const Table& table, const Problem& p, int64_t n, const Map& x, const std::vector<float>& w,
+                   std::vector<double> want, Random& random, const std::string& context) {
+    Map y(n, p.out_h, p.out_w, p.out_c, random.integer(0, 1), random.integer(0, 1) * 3, -77);
+    Lowered l = forward(p, x.view, y.view, Machine::of(table.vector_width));
+    Buffer packed(l.packed_floats);
+    bind_weights(table, l, w.data(), packed);
+    const std::vector<float> bias = integers(p.out_c, random);
+    l.conv.x = x.data();
+    l.conv.y = y.data();
+    l.conv.bias = random.integer(0, 1) ? bias.data() : nullptr;
+    l.conv.relu = random.integer(0, 1);
+    check::run_twice(table.conv, l.conv, {&y}, random, context);
+    for (size_t i = 0; i < want.size(); ++i) {
+        if (l.conv.bias) want[i] += bias[i % p.out_c];
+        if (l.conv.relu) want[i] = std::max(0.0, want[i]);
+    }
+    compare(y, want, "forward " + context);
+    if (l.conv.relu) return;
+    l.conv.accumulate = true;
+    check::run_all(table.conv, l.conv);
+    for (double& v : want) v *= 2;
+    compare(y, want, "accumulate " + context);
+}
+
+void check_to_input(const Table& table, const Problem& p, int64_t n, const Map& dy, const std::vector<float>& w,
+                    const std::vector<double>& want, Random& random, const std::string& context) {
+    Map dx(n, p.in_h, p.in_w, p.in_c, random.integer(0, 1), random.integer(0, 1) * 3, -77);
+    dx.fill(4321);
+    for (Lowered& l : to_input(p, dy.view, dx.view, Machine::of(table.vector_width))) {
+        Buffer packed(l.packed_floats);
+        bind_weights(table, l, w.data(), packed);
+        l.conv.x = dy.data();
+        l.conv.y = dx.data();
+        check::run_in_pieces(table.conv, l.conv, kernels::units(l.conv), random);
+    }
+    CHECK(dx.intact());
+    compare(dx, want, "to input " + context);
+}
+
+void check_to_weights(const Table& table, const Problem& p, const Map& x, const Map& dy, const std::vector<double>& want,
+                      Random& random, const std::string& context) {
+    LoweredWeights l = to_weights(p, x.view, dy.view, Machine::of(table.vector_width));
+    std::vector<float> first;
+    for (int round = 0; round < 2; ++round) {
+        Buffer slots(l.slot_floats), scratch(l.scratch_floats);
+        std::vector<float> dw(want.size(), -66);
+        l.weights.x = x.data();
+        l.weights.dy = dy.data();
+        l.weights.scratch = scratch.data();
+        l.weights.slots = l.direct ? dw.data() : slots.data();
+        if (round) {
+            check::run_in_pieces(table.conv_weights, l.weights, kernels::units(l.weights), random);
+        } else {
+            check::run_all(table.conv_weights, l.weights);
+        }
+        if (!l.direct) {
+            l.sum.slots = slots.data();
+            l.sum.out = dw.data();
+            check::run_in_pieces(table.sum_slots, l.sum, kernels::units(l.sum), random);
+        }
+        compare(dw, want, "to weights " + context);
+    }
+}
+
+void check_all(const Problem& p, int64_t n, Random& random) {
+    if (p.out_h < 1 || p.out_w < 1) return;
+    const Map x = map_of(n, p.in_h, p.in_w, p.in_c, input_halo(p), random.integer(0, 2) == 0 ? 2 : 0, random);
+    const Map dy = map_of(n, p.out_h, p.out_w, p.out_c, output_halo(p), random.integer(0, 2) == 0 ? 5 : 0, random);
+    const std::vector<float> w = integers(p.kernel.h * p.kernel.w * p.in_c / p.groups * p.out_c, random);
+    const Definition d = define(p, n, x, dy, w);
+    for (const Table* table : check::tables()) {
+        const std::string context = text(p, n, table->isa);
+        check_forward(*table, p, n, x, w, d.y, random, context);
+        check_to_input(*table, p, n, dy, w, d.dx, random, context);
+        check_to_weights(*table, p, x, dy, d.dw, random, context);
+        if (prefers_turned(p, dy.view, dy.view)) {
+            Map dx(n, p.in_h, p.in_w, p.in_c, 0, random.integer(0, 1), -77);
+            Lowered l = to_input_turned(p, dy.view, dx.view, Machine::of(table->vector_width));
+            Buffer packed(l.packed_floats);
+            bind_weights(*table, l, dy.data(), packed);
+            l.conv.x = w.data();
+            l.conv.y = dx.data();
+            check::run_twice(table->conv, l.conv, {&dx}, random, context);
+            compare(dx, d.dx, "to input turned " + context);
+        }
+    }
+}
+
+// The same for depthwise convolution, whose definition is a grouped one.
+void check_depthwise(Problem p, int64_t n, Random& random) {
+    if (p.out_h < 1 || p.out_w < 1) return;
+    const Map x = map_of(n, p.in_h, p.in_w, p.in_c, input_halo(p), random.integer(0, 1), random);
+    const Map dy = map_of(n, p.out_h, p.out_w, p.out_c, output_halo(p), random.integer(0, 1), random);
+    const std::vector<float> w = integers(p.kernel.h * p.kernel.w * p.out_c, random);
+    Problem grouped = p;
+    grouped.groups = p.in_c;
+    const Definition d = define(grouped, n, x, dy, w);
+    for (const Table* table : check::tables()) {
+        const std::string context = "depthwise " + text(p, n, table->isa);
+        Map y(n, p.out_h, p.out_w, p.out_c, random.integer(0, 1), random.integer(0, 1), -77);
+        kernels::DepthwiseArgs a = depthwise_forward(p, x.view, y.view);
+        const std::vector<float> bias = integers(p.out_c, random);
+        a.x = x.data(), a.y = y.data(), a.weights = w.data();
+        a.bias = random.integer(0, 1) ? bias.data() : nullptr;
+        a.relu = random.integer(0, 1);
+        check::run_twice(table->depthwise, a, {&y}, random, context);
+        std::vector<double> want = d.y;
+        for (size_t i = 0; i < want.size(); ++i) {
+            if (a.bias) want[i] += bias[i % p.out_c];
+            if (a.relu) want[i] = std::max(0.0, want[i]);
+        }
+        compare(y, want, context);
+
+        Map dx(n, p.in_h, p.in_w, p.in_c, random.integer(0, 1), random.integer(0, 1), -77);
+        dx.fill(4321);
+        for (kernels::DepthwiseArgs call : depthwise_to_input(p, dy.view, dx.view)) {
+            call.x = dy.data(), call.y = dx.data(), call.weights = w.data();
+            check::run_in_pieces(table->depthwise, call, kernels::units(call), random);
+        }
+        CHECK(dx.intact());
+        compare(dx, d.dx, "to input " + context);
+
+        LoweredDepthwiseWeights l = depthwise_to_weights(p, x.view, dy.view);
+        std::vector<float> slots(l.slot_floats, -55), dw(want.size() ? w.size() : 0, -66);
+        l.weights.x = x.data(), l.weights.dy = dy.data(), l.weights.slots = slots.data();
+        l.sum.slots = slots.data(), l.sum.out = dw.data();
+        check::run_in_pieces(table->depthwise_weights, l.weights, kernels::units(l.weights), random);
+        check::run_all(table->sum_slots, l.sum);
+        compare(dw, d.dw, "to weights " + context);
+    }
+}
+
+void test_chosen() {
+    Random random(1);
+    const auto both = [&](int64_t n, int64_t h, int64_t w, int64_t ic, int64_t oc, Pair k, Pair s = 1, Pair d = 1, int64_t g = 1) {
+        check_all(problem(h, w, ic, oc, k, s, d, g, true), n, random);
+        check_all(problem(h, w, ic, oc, k, s, d, g, false), n, random);
+    };
+    both(2, 1, 1, 1, 1, 1);              // one pixel
+    both(1, 1, 1, 3, 5, 3);              // the kernel is larger than the image
+    both(1, 5, 5, 1, 4, 5);              // one output pixel
+    both(2, 9, 33, 16, 16, 3);           // strips of one vector
+    both(2, 6, 29, 8, 32, 3);            // of two
+    both(2, 6, 17, 5, 48, 3);            // of three
+    both(1, 6, 20, 16, 64, 3);           // of four
+    both(3, 4, 4, 24, 80, 3);            // several lines a tile, a last panel of one vector
+    both(5, 2, 2, 32, 100, 3);           // along the images
+    both(20, 1, 1, 40, 130, 3);
+    both(2, 7, 7, 320, 70, 3);           // the reduction in blocks
+    both(1, 3, 3, 700, 40, 3);
+    both(2, 8, 8, 64, 256, 1);           // 1x1 on whole maps
+    both(2, 12, 12, 3, 20, 7, 2);        // a first layer
+    both(2, 11, 10, 6, 9, 2, 3);         // stride larger than the kernel: phases without taps
+    both(2, 9, 9, 4, 8, {3, 1}, {1, 2}, {2, 1});
+    both(1, 13, 12, 8, 8, 3, 2, 2);      // stride and dilation share a factor
+    both(2, 6, 6, 12, 18, 3, 1, 1, 3);   // groups
+    both(2, 6, 6, 8, 64, 3, 2, 1, 2);
+    both(1, 4, 6, 64, 64, 3, 1, 2, 64);
+    check_all(problem(40, 40, 8, 8, 3, 1, 1, 1, true), 3, random);      // several pieces of a weight gradient
+    check_all(problem(16, 16, 96, 128, 3, 1, 1, 1, true), 2, random);
+    check_all(problem(4, 4, 256, 272, 3, 1, 1, 1, true), 2, random);    // weights dealt out instead of pixels
+}
+
+void test_dense() {
+    Random random(2);
+    for (const auto& [n, in, out] : std::vector<std::array<int64_t, 3>>{
+             {1, 1, 1}, {1, 7, 10}, {64, 784, 10}, {3, 33, 64}, {1, 600, 600}, {32, 512, 256}, {50, 300, 700}, {7, 256, 4096}, {300, 64, 1}})
+        check_all(problem(1, 1, in, out, 1, 1, 1, 1, false), n, random);
+}
+
+void test_random() {
+    Random random(3);
+    for (int i = 0; i < 250; ++i) {
+        const int64_t groups = random.integer(0, 3) ? 1 : random.integer(2, 3);
+        const Pair kernel(random.integer(1, 5), random.integer(1, 5)), stride(random.integer(1, 3), random.integer(1, 3));
+        const Pair dilation(random.integer(1, 3), random.integer(1, 3));
+        const int64_t ic = groups * random.integer(1, 20), oc = groups * random.integer(1, random.integer(0, 3) ? 20 : 75);
+        check_all(problem(random.integer(1, 12), random.integer(1, 19), ic, oc, kernel, stride, dilation, groups, random.integer(0, 1)),
+                  random.integer(1, 4), random);
+    }
+}
+
+void test_depthwise() {
+    Random random(4);
+    check_depthwise(problem(9, 17, 64, 64, 3, 1, 1, 1, true), 2, random);
+    check_depthwise(problem(1, 1, 5, 5, 3, 1, 1, 1, true), 2, random);
+    for (int i = 0; i < 150; ++i) {
+        const int64_t channels = random.integer(1, 40), multiplier = random.integer(0, 1) ? 1 : random.integer(2, 4);
+        const Pair kernel(random.integer(1, 5), random.integer(1, 5)), stride(random.integer(1, 3), random.integer(1, 3));
+        check_depthwise(problem(random.integer(1, 12), random.integer(1, 19), channels, channels * multiplier, kernel, stride,
+                                {random.integer(1, 3), random.integer(1, 3)}, 1, random.integer(0, 1)),
+                        random.integer(1, 3), random);
+    }
+}
+
+void test_channel_sums() {
+    Random random(5);
+    for (const check::Size& size : check::sizes()) {
+        Map x = check::map_of(size, random);
+        x.integers(random, -9, 9);
+        for (const Table* table : check::tables()) {
+            kernels::ChannelSumArgs a{x.view, x.data(), nullptr, std::min<int64_t>(size.n * size.h, 5)};
+            std::vector<double> partials(a.pieces * size.c, 3.5), want(size.c, 0), got(size.c, 0);
+            a.partials = partials.data();
+            check::run_in_pieces(table->channel_sums, a, kernels::units(a), random);
+            for (int64_t i = 0; i < x.size(); ++i) want[i % size.c] += x.flat(i);
+            for (size_t i = 0; i < partials.size(); ++i) got[i % size.c] += partials[i];
+            for (int64_t i = 0; i < size.c; ++i) CHECK_CLOSE(got[i], want[i], 0, size.text() + table->isa);
+        }
+    }
+}
+
+void test_not_a_number() {
+    Random random(6);
+    const Problem p = problem(3, 40, 4, 37, 3, 1, 1, 1, true);
+    Map x = map_of(1, p.in_h, p.in_w, p.in_c, input_halo(p), 0, random);
+    x.at(0, 1, 1, 2) = std::numeric_limits<float>::quiet_NaN();
+    const std::vector<float> w(9 * 4 * 37, 1.0f);
+    for (const Table* table : check::tables()) {
+        Map y(1, 3, 40, 37);
+        Lowered l = forward(p, x.view, y.view, Machine::of(table->vector_width));
+        Buffer packed(l.packed_floats);
+        bind_weights(*table, l, w.data(), packed);
+        l.conv.x = x.data(), l.conv.y = y.data(), l.conv.relu = true;
+        check::run_all(table->conv, l.conv);
+        CHECK(std::isnan(y.at(0, 0, 0, 0)) && std::isnan(y.at(0, 2, 2, 36)) && !std::isnan(y.at(0, 0, 3, 0)));
+    }
+}
+
+}  // namespace
+
+int main() {
+    test_chosen();
+    test_dense();
+    test_random();
+    test_depthwise();
+    test_channel_sums();
+    test_not_a_number();
+    return check::finish();
+}
