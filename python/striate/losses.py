@@ -46,8 +46,8 @@ class Loss:
         self.name: str = given.pop("name")
         if given.pop("reduction") != "sum_over_batch_size":
             raise ValueError(f"{kind}: reduction must be 'sum_over_batch_size', the mean over the batch")
-        if given.get("axis", -1) == -1:  # the only one there is, for those losses that have the argument
-            given.pop("axis", None)
+        if kind.endswith("Crossentropy") and given.pop("axis") != -1:
+            raise ValueError(f"{kind}: axis must be -1: the classes are the last axis")
         self._core = _core.make_loss(kind, given)
 
     @property

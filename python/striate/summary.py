@@ -101,7 +101,7 @@ def _field_text(field: ReceptiveField | None) -> str:
 
 
 def _bytes(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} KB"
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
 
 
 def _work(network: _core.Model, node: int) -> int:

@@ -135,7 +135,7 @@ class Trainer:
         loss, metrics, loss_weights, weighted_metrics = self._given
         names, shapes = self.model.output_names, network.output_shapes
         self._losses = [losses.get(item) for item in _for_each(loss, names, "loss")]
-        scales = [] if loss_weights is None else [float(w) for w in several(loss_weights, names, "loss_weights")]
+        scales = [] if loss_weights is None else [_scale(w) for w in several(loss_weights, names, "loss_weights")]
         core = _core.Trainer(network, self.optimizer._core, [one._core for one in self._losses], scales, self.seed)
         self._meters = Meters(metrics, weighted_metrics, self._losses, names, shapes)
         self.optimizer._work_for(core)
@@ -500,6 +500,12 @@ def _for_each(value: Any, names: Sequence[str], what: str) -> list[Any]:
     if isinstance(value, (list, tuple, Mapping)) and not (isinstance(value, (list, tuple)) and len(value) == 1):
         return several(value, names, what)
     return [value[0] if isinstance(value, (list, tuple)) else value] * len(names)
+
+
+def _scale(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"loss_weights must be numbers, got {value!r}; metrics come after them: metrics=[...]")
+    return float(value)
 
 
 def _callback_list(callbacks: Callbacks) -> list[Callback]:

@@ -59,12 +59,12 @@ class BatchNormalization(Layer):
 
 
 class LayerNormalization(Layer):
-    """Each sample's last axis brought to mean 0 and variance 1, then scaled and shifted (Ba et al., 2016).
+    """Each sample's last axis (or axes) brought to mean 0 and variance 1, then scaled and shifted (Ba et al., 2016).
 
-    Input and output (N, ..., C). Weights: gamma and beta, each (C,).
+    Input and output (N, ..., C). Weights: gamma and beta, of the shape of the normalised axes: (C,).
 
     Args:
-        axis: the axis that is normalised: -1.
+        axis: the axes that are normalised: -1, or the last several.
         epsilon: added to the variance.
         center: whether there is a beta.
         scale: whether there is a gamma.
@@ -79,7 +79,7 @@ class LayerNormalization(Layer):
 
     def __init__(
         self,
-        axis: int = -1,
+        axis: int | Sequence[int] = -1,
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
