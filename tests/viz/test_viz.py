@@ -61,6 +61,12 @@ def test_history_without_validation_and_with_a_learning_rate() -> None:
     assert figure.axes[0].get_legend() is None
 
 
+def test_history_of_a_metric_with_a_value_a_class() -> None:
+    figure = viz.plot_history({"f1": [np.array([0.1, 0.2, 0.3]), np.array([0.4, 0.5, 0.6])]})
+    (axes,) = figure.axes
+    assert [list(line.get_ydata()) for line in axes.lines] == [[0.1, 0.4], [0.2, 0.5], [0.3, 0.6]]
+
+
 def test_history_with_nan_still_draws() -> None:
     figure = viz.plot_history({"loss": [1.0, float("nan")], "val_loss": [float("nan"), float("nan")]})
     figure.canvas.draw()

@@ -69,9 +69,13 @@ def _draw(axes: Axes, name: str, logs: Mapping[str, Sequence[float]]) -> None:
         values = np.asarray(logs.get(key, ()), dtype=np.float64)
         if values.size == 0:
             continue
-        drawn, longest = drawn + 1, max(longest, values.size)
-        epochs = np.arange(1, values.size + 1)
-        marker = "o" if values.size <= 30 else ""
+        drawn, longest = drawn + 1, max(longest, len(values))
+        epochs = np.arange(1, len(values) + 1)
+        if values.ndim > 1:  # a value a class
+            lines = axes.plot(epochs, values.reshape(len(values), -1), style, color=color, linewidth=0.9, alpha=0.7)
+            lines[0].set_label(f"{label}, a line a class")
+            continue
+        marker = "o" if len(values) <= 30 else ""
         axes.plot(epochs, values, style, color=color, marker=marker, markersize=3.5, linewidth=1.8, label=label)
         if key.startswith("val_"):
             _ring_best(axes, name, values, color)
