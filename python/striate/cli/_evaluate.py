@@ -11,7 +11,7 @@ from striate._extras import require
 from striate.cli._run import METRICS, Run, write_json
 
 
-@click.command()
+@click.command(short_help="Judge a run by other data.")
 @click.argument("run", type=click.Path())
 @click.argument("data", required=False, type=click.Path())
 @click.option("--batch-size", type=click.IntRange(min=1), default=256, show_default=True, help="Pictures at a time.")

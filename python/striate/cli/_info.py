@@ -22,7 +22,7 @@ def version() -> str:
     return str(st.__version__)
 
 
-@click.command()
+@click.command(short_help="Show version, instruction set, threads, extras.")
 def info() -> None:
     """Show version, instruction set, threads, and which extras are installed."""
     st.show_config()

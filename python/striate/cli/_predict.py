@@ -13,7 +13,7 @@ from striate.cli._run import Run
 from striate.cli._table import table
 
 
-@click.command()
+@click.command(short_help="Say what a run's network sees in pictures.")
 @click.argument("run", type=click.Path())
 @click.argument("images", nargs=-1, required=True, type=click.Path(), metavar="IMAGE...")
 @click.option(

@@ -13,7 +13,7 @@ from striate.cli._options import image_size
 from striate.cli._run import Run
 
 
-@click.command()
+@click.command(short_help="Show the layers of a network.")
 @click.argument("model", metavar="RUN|MODEL")
 @click.option(
     "--image-size",

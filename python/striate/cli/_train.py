@@ -10,10 +10,13 @@ from striate._extras import require
 from striate.cli._options import LEARNING_RATES, SCHEDULES, image_size
 
 _MODELS = ("cnn", "lenet", "vgg", "resnet18")
-_CHANGES = "flip,shift=0.1,rotation=10,zoom=0.1,crop=2,brightness=0.1,contrast=0.1,noise=0.02"
+_CHANGES = (
+    "flip, flip_vertical, rotation=10 (degrees), shift=0.1 and zoom=0.1 (shares), crop=2 (pixels), brightness=0.1, "
+    "contrast=0.1, noise=0.02"
+)
 
 
-@click.command(context_settings={"show_default": True})
+@click.command(short_help="Train a network and leave a run folder.", context_settings={"show_default": True})
 @click.argument("data", required=False, type=click.Path())
 @click.option("--task", type=click.Choice(["classify"]), default="classify", help="What to learn.")
 @click.option("--model", type=click.Choice(_MODELS), default="cnn", help="Which network.")
@@ -28,7 +31,12 @@ _CHANGES = "flip,shift=0.1,rotation=10,zoom=0.1,crop=2,brightness=0.1,contrast=0
 @click.option(
     "--dropout", type=click.FloatRange(0, 1, max_open=True), help="Share dropped.  [default: the network's own]"
 )
-@click.option("--augment", default="none", metavar="CHANGES", help=f"Random changes, such as {_CHANGES}.")
+@click.option(
+    "--augment",
+    default="none",
+    metavar="CHANGES",
+    help=f"Random changes of each picture, joined by commas: {_CHANGES}.",
+)
 @click.option(
     "--class-weight", type=click.Choice(["none", "balanced"]), default="none", help="Weigh rare classes more."
 )

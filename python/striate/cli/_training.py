@@ -70,8 +70,8 @@ def run_training(settings: Settings) -> int:
     training = dataset.train
     if training is None:
         raise ValueError(f"{dataset.source} holds no pictures to train on")
-    model = build_model(settings, training, len(dataset.class_names))
     optimizer = plan_optimizer(settings, len(training))
+    model = build_model(settings, training, len(dataset.class_names))
     folder = prepare_folder(settings.out, f"{_short_name(dataset.source)}-{settings.model}", settings.overwrite)
     _announce(dataset, training, settings, model)
 
