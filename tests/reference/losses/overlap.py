@@ -22,8 +22,11 @@ def dice(y: np.ndarray, p: np.ndarray, axis: Axis = None) -> np.ndarray:
 
 
 def tversky(y: np.ndarray, p: np.ndarray, alpha: float = 0.5, beta: float = 0.5, axis: Axis = None) -> np.ndarray:
-    """`alpha` weighs what was found beside the mask, `beta` what was missed of it (Salehi et al., 2017)."""
+    """`alpha` weighs what was missed of the mask, `beta` what was found beside it.
+
+    This is how Keras computes it; its documentation, and Salehi et al. (2017), name them the other way round.
+    """
     over = _axes(axis)
     both = (y * p).sum(axis=over)
-    beside, missed = ((1 - y) * p).sum(axis=over), (y * (1 - p)).sum(axis=over)
-    return np.asarray(1 - both / (both + alpha * beside + beta * missed + EPSILON))
+    missed, beside = (y * (1 - p)).sum(axis=over), ((1 - y) * p).sum(axis=over)
+    return np.asarray(1 - both / (both + alpha * missed + beta * beside + EPSILON))

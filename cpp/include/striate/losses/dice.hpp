@@ -15,7 +15,7 @@ struct DiceOptions {
     }
 };
 
-// 1 - (2 sum(t p) + e) / (sum(t) + sum(p) + e) (Milletari et al. 2016), as Keras 3 defines it.
+// 1 - 2 sum(t p) / (sum(t) + sum(p) + e) (Milletari et al. 2016), as Keras 3 defines it.
 class Dice : public LossOf<Dice, DiceOptions> {
   public:
     static constexpr const char* kType = "Dice";
