@@ -74,9 +74,6 @@ def test_losses(keras: ModuleType, case: LossCase, data: st.DataObject) -> None:
     rank = len(setup.shape) - (1 if "axis" not in args else len(args["axis"] or setup.shape))
     # Keras aligns weights with the last axis, striate with the first: of equal rank they mean the same.
     weight = None if weight is None or rank == 0 else weight.reshape(-1, *(1,) * (rank - 1))
-    if case.loss == "Tversky":
-        # Keras documents alpha as the weight of false positives, as the paper has it, and computes the opposite.
-        args.update(alpha=args["beta"], beta=args["alpha"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         want = float(np.mean(getattr(keras.losses, case.loss)(**args, dtype="float64")(y, p, sample_weight=weight)))
