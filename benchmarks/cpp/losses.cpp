@@ -1,0 +1,181 @@
+#include "bench.hpp"
+
+namespace bench {
+
+using namespace striate::kernels;
+
+namespace {
+
+// Ten classes, a thousand, and a few for every pixel of a segmentation.
+struct Rows {
+    int64_t count, c;
+    int64_t elements() const { return count * c; }
+    std::string text() const { return std::to_string(count) + " rows of " + std::to_string(c); }
+};
+constexpr int64_t kPixels = 8 * 128 * 128;
+constexpr Rows kClasses[] = {{64, 10}, {64, 1000}, {kPixels, 21}};
+constexpr Rows kNumbers[] = {{64, 10}, {kPixels, 1}};
+
+LossRows batch(Memory& memory, const Rows& rows, bool gradient, float low, float high) {
+    LossRows b{};
+    b.rows = rows.count, b.c = rows.c;
+    b.prediction = memory.floats(rows.elements(), low, high);
+    b.gradient = gradient ? memory.array<float>(rows.elements()) : nullptr;
+    b.rows_per_weight = 1;
+    b.scale = 1.0 / static_cast<double>(rows.count);
+    b.sums = memory.array<double>(units(b));
+    return b;
+}
+
+// Predictions and gradients, and what else is read for each row.
+double bytes(const Rows& rows, bool gradient, double targets) {
+    return kFloat * static_cast<double>(rows.elements()) * (1 + gradient) + targets;
+}
+
+struct Element {
+    ElementLoss kind;
+    const char* name;
+    bool logits = false;
+};
+constexpr Element kElements[] = {
+    {ElementLoss::squared_error, "squared error"},
+    {ElementLoss::absolute_error, "absolute error"},
+    {ElementLoss::huber, "huber"},
+    {ElementLoss::binary_crossentropy, "binary crossentropy"},
+    {ElementLoss::binary_crossentropy_logits, "binary crossentropy of logits", true},
+    {ElementLoss::binary_focal, "binary focal"},
+    {ElementLoss::binary_focal_logits, "binary focal of logits", true},
+};
+
+}  // namespace
+
+Cases cases_element_loss(Kernel<ElementLossArgs> kernel) {
+    Cases cases;
+    for (const Element& loss : kElements)
+        for (const Rows& rows : kNumbers)
+            cases.push_back(
+                {std::string(loss.name) + " " + rows.text(), 0,
+                 bytes(rows, true, kFloat * static_cast<double>(rows.elements())), [=](Memory& memory) -> Work {
+                     ElementLossArgs a{};
+                     a.batch = batch(memory, rows, true, loss.logits ? -5.0f : 0.01f, loss.logits ? 5.0f : 0.99f);
+                     a.kind = loss.kind;
+                     a.target = memory.floats(rows.elements(), 0, 1);
+                     a.delta = 0.5f, a.gamma = 2, a.alpha = 0.25f, a.balanced = true;
+                     return {call(kernel, a)};
+                 }});
+    return cases;
+}
+
+Cases cases_categorical_loss(Kernel<CategoricalLossArgs> kernel) {
+    struct Variant {
+        const char* name;
+        bool logits, focal;
+    };
+    Cases cases;
+    for (const Variant& v : {Variant{"logits", true, false}, Variant{"probabilities", false, false},
+                             Variant{"focal of logits", true, true}, Variant{"focal of probabilities", false, true}})
+        for (const Rows& rows : kClasses)
+            cases.push_back({std::string(v.name) + " " + rows.text(), 0,
+                             bytes(rows, true, kFloat * static_cast<double>(rows.elements())),
+                             [=](Memory& memory) -> Work {
+                                 CategoricalLossArgs a{};
+                                 a.batch = batch(memory, rows, true, v.logits ? -5.0f : 0.01f, v.logits ? 5.0f : 0.99f);
+                                 a.from_logits = v.logits, a.focal = v.focal;
+                                 a.target = memory.floats(rows.elements(), 0, 1);
+                                 a.gamma = 2;
+                                 a.alphas = memory.floats(rows.c, 0.25f, 0.25f);
+                                 return {call(kernel, a)};
+                             }});
+    return cases;
+}
+
+Cases cases_sparse_loss(Kernel<SparseLossArgs> kernel) {
+    struct Variant {
+        const char* name;
+        bool logits, gradient;
+    };
+    Cases cases;
+    for (const Variant& v : {Variant{"logits", true, true}, Variant{"probabilities", false, true},
+                             Variant{"value alone, logits", true, false}})
+        for (const Rows& rows : kClasses)
+            cases.push_back(
+                {std::string(v.name) + " " + rows.text(), 0,
+                 bytes(rows, v.gradient, 8.0 * static_cast<double>(rows.count)), [=](Memory& memory) -> Work {
+                     SparseLossArgs a{};
+                     a.batch = batch(memory, rows, v.gradient, v.logits ? -5.0f : 0.01f, v.logits ? 5.0f : 0.99f);
+                     a.from_logits = v.logits;
+                     a.labels = {memory.indices(rows.count, rows.c), LabelType::int64, false, 0};
+                     a.bad = memory.array<int64_t>(units(a.batch));
+                     return {call(kernel, a)};
+                 }});
+    return cases;
+}
+
+Cases cases_count_labels(Kernel<CountLabelsArgs> kernel) {
+    Cases cases;
+    for (const int64_t rows : {int64_t{64}, kPixels})
+        cases.push_back(
+            {std::to_string(rows) + " labels", 0, 8.0 * static_cast<double>(rows), [=](Memory& memory) -> Work {
+                 CountLabelsArgs a{rows, {memory.indices(rows, 21), LabelType::int64, true, 20}, nullptr};
+                 a.counts = memory.array<double>(units(a));
+                 return {call(kernel, a)};
+             }});
+    return cases;
+}
+
+Cases cases_loss_normaliser(Kernel<LossNormaliserArgs> kernel) {
+    constexpr int64_t kCounts = kPixels / kMergeChunk;
+    return {{std::to_string(kCounts) + " counts", 0, kDouble * kCounts, [=](Memory& memory) -> Work {
+                 return {call(kernel, {kPixels, kCounts, memory.doubles(kCounts, 1, 256), memory.array<double>(1)})};
+             }}};
+}
+
+Cases cases_loss_merge(Kernel<LossMergeArgs> kernel) {
+    constexpr int64_t kSums = 256;
+    return {{std::to_string(kSums) + " sums", 0, 2 * kDouble * kSums, [=](Memory& memory) -> Work {
+                 int64_t* bad = memory.array<int64_t>(kSums);
+                 for (int64_t i = 0; i < kSums; ++i) bad[i] = -1;
+                 return {call(kernel, {kSums, memory.doubles(kSums), 1.0, nullptr, memory.array<double>(1), bad,
+                                       memory.array<int64_t>(1)})};
+             }}};
+}
+
+// Masks of an image segmentation: images, pixels of each, classes.
+static constexpr struct {
+    int64_t n, pixels, c;
+} kMasks[] = {{8, 128 * 128, 1}, {8, 128 * 128, 21}};
+static constexpr int64_t kMaskPieces = 16;
+
+Cases cases_overlap(Kernel<OverlapArgs> kernel) {
+    Cases cases;
+    for (const auto& m : kMasks) {
+        const int64_t count = m.n * m.pixels * m.c;
+        cases.push_back(
+            {Size{m.n, 128, 128, m.c}.text(), 0, 2 * kFloat * static_cast<double>(count), [=](Memory& memory) -> Work {
+                 return {call(kernel, {m.n, m.pixels, m.c, kMaskPieces, memory.floats(count, 0, 1),
+                                       memory.floats(count, 0, 1), memory.array<double>(m.n * kMaskPieces * 3 * m.c)})};
+             }});
+    }
+    return cases;
+}
+
+Cases cases_overlap_merge(Kernel<OverlapMergeArgs> kernel) {
+    Cases cases;
+    for (const auto& m : kMasks) {
+        const int64_t partials = m.n * kMaskPieces * 3 * m.c;
+        cases.push_back(
+            {Size{m.n, 128, 128, m.c}.text(), 0, kDouble * static_cast<double>(partials), [=](Memory& memory) -> Work {
+                 OverlapMergeArgs a{};
+                 a.n = m.n, a.c = m.c, a.pieces = kMaskPieces;
+                 a.partials = memory.doubles(partials, 0, 1);
+                 a.loss_scale = 1;
+                 a.value = memory.array<double>(1);
+                 a.mean = memory.array<float>(m.n * m.c);
+                 a.scale = memory.array<float>(m.n * m.c);
+                 return {call(kernel, a)};
+             }});
+    }
+    return cases;
+}
+
+}  // namespace bench
