@@ -7,7 +7,11 @@
 #include "striate/layers/average_pooling2d.hpp"
 #include "striate/layers/batch_normalization.hpp"
 #include "striate/layers/concatenate.hpp"
+#include "striate/layers/conv2d.hpp"
+#include "striate/layers/conv2d_transpose.hpp"
 #include "striate/layers/cropping2d.hpp"
+#include "striate/layers/dense.hpp"
+#include "striate/layers/depthwise_conv2d.hpp"
 #include "striate/layers/dropout.hpp"
 #include "striate/layers/elu.hpp"
 #include "striate/layers/flatten.hpp"
@@ -24,6 +28,7 @@
 #include "striate/layers/relu.hpp"
 #include "striate/layers/rescaling.hpp"
 #include "striate/layers/reshape.hpp"
+#include "striate/layers/separable_conv2d.hpp"
 #include "striate/layers/softmax.hpp"
 #include "striate/layers/spatial_dropout2d.hpp"
 #include "striate/layers/subtract.hpp"
@@ -52,6 +57,11 @@ constexpr Row row() {
 
 constexpr Row kRows[] = {
     row<InputLayer>(),
+    row<Conv2D>(),
+    row<DepthwiseConv2D>(),
+    row<SeparableConv2D>(),
+    row<Conv2DTranspose>(),
+    row<Dense>(),
     row<Activation>(),
     row<ReLU>(),
     row<LeakyReLU>(),

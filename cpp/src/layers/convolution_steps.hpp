@@ -1,0 +1,49 @@
+// The steps and checks that the convolution layers and Dense share.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "layers/convolution.hpp"
+#include "striate/layer.hpp"
+
+namespace striate::convolution {
+
+// The arguments that the convolution layers have in common.
+struct Arguments {
+    Pair kernel_size, strides, dilation_rate;
+    std::string padding;
+    bool same() const { return padding == "same"; }
+};
+
+// Throws ValueError, naming `owner`, for sizes that are not positive (or absurd) and for an unknown padding.
+void check(const Arguments& a, const std::string& owner);
+void check_positive(int64_t value, const char* what, const std::string& owner);
+
+// The convolution of a map (h, w, c). Throws ValueError when the window is larger than the map.
+Problem problem_of(const Arguments& a, const Shape& input, int64_t out_c, int64_t groups, const std::string& owner);
+
+Window window_of(const Arguments& a);
+
+// The activation that is left for the plan: relu is done where the output is written.
+LayerPtr remaining_activation(const std::optional<std::string>& activation, const std::string& owner);
+bool fuses_relu(const std::optional<std::string>& activation);
+
+// y = convolution of x, plus a bias unless that is not valid, rectified if `relu`.
+void emit_forward(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y, bool relu);
+void emit_depthwise(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y, bool relu);
+
+// dx from dy; for a transposed convolution this is the way forward, with its bias and activation.
+void emit_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId kernel, TensorId bias, TensorId dx, bool relu);
+void emit_depthwise_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId kernel, TensorId dx);
+
+void emit_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId dy, TensorId d_kernel);
+void emit_depthwise_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId dy, TensorId d_kernel);
+
+// The sum over pixels of every channel of dy.
+void emit_to_bias(PlanContext& plan, TensorId dy, TensorId d_bias);
+
+// Within a backward function: the gradient of the output, where it is not rectified if `relu`.
+TensorId gradient_before_relu(PlanContext& plan, TensorId y, bool relu);
+
+}  // namespace striate::convolution
