@@ -104,9 +104,9 @@ def heading(machine: Record) -> str:
     def pair(values: list[float]) -> str:
         return " / ".join(f"{value / 1e9:.0f}" for value in values)
 
-    counts = " / ".join(str(n) for n in thread_counts(machine))
+    counts = " and ".join(f"{n} thread{'s' * (n > 1)}" for n in thread_counts(machine))
     copies = ", ".join(f"{pair(c['bytes_per_second'])} GB/s at {c['bytes'] >> 20} MB" for c in machine["copy"])
-    return (f"striate's kernels: {machine['isa']}, {machine['compiler']}, {counts} threads. "
+    return (f"striate's kernels: {machine['isa']}, {machine['compiler']}, {counts}. "
             f"FMA peak {pair(machine['flops_per_second'])} GFLOP/s; copy {copies}.\n")  # fmt: skip
 
 

@@ -131,13 +131,14 @@ Cases cases_conv_weights(Kernel<ConvWeightArgs> kernel) {
 Cases cases_sum_slots(Kernel<SlotSumArgs> kernel) {
     Cases cases;
     const auto add = [&](const SlotSumArgs& sum, int64_t slot_floats, const Layer& layer) {
-        cases.push_back({std::to_string(sum.pieces) + " pieces of " + layer.text(), 0,
-                         kFloat * static_cast<double>(slot_floats + layer.weights()), [=](Memory& memory) -> Work {
-                             SlotSumArgs a = sum;
-                             a.slots = memory.floats(slot_floats);
-                             a.out = memory.array<float>(layer.weights());
-                             return {call(kernel, a)};
-                         }});
+        cases.push_back(
+            {std::to_string(sum.pieces) + (layer.depthwise() ? " pieces of depthwise " : " pieces of ") + layer.text(),
+             0, kFloat * static_cast<double>(slot_floats + layer.weights()), [=](Memory& memory) -> Work {
+                 SlotSumArgs a = sum;
+                 a.slots = memory.floats(slot_floats);
+                 a.out = memory.array<float>(layer.weights());
+                 return {call(kernel, a)};
+             }});
     };
     for (const Layer& layer : kLayers) {
         const auto l = convolution::to_weights(layer.problem(), layer.in_view(), layer.out_view(), machine());

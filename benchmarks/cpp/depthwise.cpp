@@ -1,3 +1,4 @@
+// Nine multiply-adds or so for each float that is read and written: memory is the limit.
 #include "layer.hpp"
 
 namespace bench {
@@ -7,7 +8,7 @@ using namespace striate::kernels;
 Cases cases_depthwise(Kernel<DepthwiseArgs> kernel) {
     Cases cases;
     for (const Layer& layer : kDepthwiseLayers)
-        cases.push_back({"forward " + layer.text(), layer.flops(), layer.bytes(), [=](Memory& memory) -> Work {
+        cases.push_back({"forward " + layer.text(), 0, layer.bytes(), [=](Memory& memory) -> Work {
                              const convolution::Problem p = layer.problem();
                              DepthwiseArgs a = convolution::depthwise_forward(p, layer.in_view(), layer.out_view());
                              a.x = memory.map(layer.in, convolution::input_halo(p)).data;
@@ -17,7 +18,7 @@ Cases cases_depthwise(Kernel<DepthwiseArgs> kernel) {
                              return {call(kernel, a)};
                          }});
     for (const Layer& layer : kDepthwiseLayers)
-        cases.push_back({"to input " + layer.text(), layer.flops(), layer.bytes(), [=](Memory& memory) -> Work {
+        cases.push_back({"to input " + layer.text(), 0, layer.bytes(), [=](Memory& memory) -> Work {
                              const convolution::Problem p = layer.problem();
                              const Map dy = memory.map(layer.out(), convolution::output_halo(p)),
                                        dx = memory.map(layer.in);
@@ -37,7 +38,7 @@ Cases cases_depthwise(Kernel<DepthwiseArgs> kernel) {
 Cases cases_depthwise_weights(Kernel<DepthwiseWeightArgs> kernel) {
     Cases cases;
     for (const Layer& layer : kDepthwiseLayers)
-        cases.push_back({layer.text(), layer.flops(), layer.bytes(), [=](Memory& memory) -> Work {
+        cases.push_back({layer.text(), 0, layer.bytes(), [=](Memory& memory) -> Work {
                              const convolution::Problem p = layer.problem();
                              const auto l = convolution::depthwise_to_weights(p, layer.in_view(), layer.out_view());
                              DepthwiseWeightArgs a = l.weights;
