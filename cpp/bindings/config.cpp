@@ -64,7 +64,7 @@ ConfigValue to_value(py::handle value, const std::string& owner, const std::stri
     if (is_number(value)) return to_double(value);
     if (PyDict_Check(value.ptr())) return std::make_shared<const Config>(to_config(value.cast<py::dict>(), owner));
     if (py::hasattr(value, "__iter__")) return to_list(value, where);
-    throw TypeError(concat(where, " is of a kind that it cannot be: ", type_name(value)));
+    throw TypeError(concat(where, " must be a number, a string or a list of numbers, got ", type_name(value)));
 }
 
 struct ToPython {

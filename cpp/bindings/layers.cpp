@@ -48,6 +48,7 @@ void register_layers(py::module_& m) {
         });
 
     m.def("layer_types", &layer_types);
+    m.def("snake_case", &snake_case, py::arg("type"));
     m.def(
         "make_layer",
         [](const std::string& type, const py::dict& config, const std::string& name) {

@@ -90,6 +90,11 @@ def several(value: Any, names: Sequence[str], what: str) -> list[Any]:
 
 def _input(value: Any, shape: tuple[int, ...], name: str, what: str) -> AnyArray:
     array = for_core(with_last_axis(numbers(value, what), shape))
+    if array.ndim == 4 and array.shape[1:] != shape and (*array.shape[2:], array.shape[1]) == shape:
+        raise ValueError(
+            f"{what}: [{name}] expects (N, {', '.join(map(str, shape))}), got {array.shape}: the channels come last; "
+            "move them there: np.moveaxis(x, 1, -1)"
+        )
     # What else there may be wrong with the shape, the core says.
     return array if array.dtype in (np.float32, np.uint8) else as_float32(array)
 

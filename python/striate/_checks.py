@@ -7,8 +7,11 @@ from striate import _core
 
 def next_seed(seed: int | None, who: str) -> int:
     """The seed that was given, or the next one of the process's sequence."""
-    if seed is None:
-        return _core.next_seed()
+    return _core.next_seed() if seed is None else checked_seed(seed, who)
+
+
+def checked_seed(seed: int, who: str) -> int:
+    """A whole number of 64 bits."""
     if isinstance(seed, bool) or not hasattr(seed, "__index__"):
         raise TypeError(f"{who}: seed must be an integer, got {type(seed).__name__}")
     if not 0 <= seed < 2**64:

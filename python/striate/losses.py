@@ -258,11 +258,11 @@ class Dice(Loss):
 
 class Tversky(Loss):
     """1 minus the Tversky index `sum(y p) / (sum(y p) + alpha sum(y (1 - p)) + beta sum((1 - y) p))` (Salehi et al.,
-    2017), as Keras 3 computes it: its documentation, like the paper, names alpha and beta the other way round.
+    2017), with alpha and beta in the places where Keras computes them.
 
     Args:
-        alpha: the weight of what is missed (false negatives).
-        beta: the weight of what is found in excess (false positives).
+        alpha: the weight of false negatives.
+        beta: the weight of false positives.
         reduction: "sum_over_batch_size", the mean.
         name: for messages and `History`.
         axis: axes over which the sums run; None for all, the batch included, as in Keras.

@@ -64,7 +64,7 @@ class Model:
     ) -> None:
         self.name = name
         self.stop_training = False
-        self._seed = next_seed(seed, "Model")
+        self._seed = next_seed(seed, type(self).__name__)
         self._inputs, self._outputs = inputs, outputs
         self._built: _core.Model | None = None
         self._layers: list[Layer] = []

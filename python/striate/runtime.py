@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from striate import _core
+from striate._checks import checked_seed, positive
 
 __all__ = ["available_isas", "get_num_threads", "isa", "set_num_threads", "set_seed", "show_config"]
 
@@ -42,7 +43,7 @@ def set_num_threads(count: int) -> None:
     Raises:
         ValueError: not within 1 … 1024.
     """
-    _core.set_num_threads(count)
+    _core.set_num_threads(positive(count, "set_num_threads: count"))
 
 
 def get_num_threads() -> int:
@@ -58,8 +59,4 @@ def set_seed(seed: int) -> None:
     Args:
         seed: 0 … 2**64 - 1.
     """
-    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
-        raise TypeError(f"set_seed: seed must be an integer, got {type(seed).__name__}")
-    if not 0 <= seed < 2**64:
-        raise ValueError(f"set_seed: seed must be within 0 … 2**64 - 1, got {seed}")
-    _core.set_seed(seed)
+    _core.set_seed(checked_seed(seed, "set_seed"))

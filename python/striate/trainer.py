@@ -99,6 +99,7 @@ class Trainer:
         self._network: _core.Model | None = None
         self._bound: Data | None = None
         self._losses: list[Loss] = []
+        self._scales: list[float] = []
         self._meters = Meters(None, None, [], [], [])
         self._epochs = 0  # done, over all calls of fit
         if self.model._is_built():
@@ -135,8 +136,10 @@ class Trainer:
         loss, metrics, loss_weights, weighted_metrics = self._given
         names, shapes = self.model.output_names, network.output_shapes
         self._losses = [losses.get(item) for item in _for_each(loss, names, "loss")]
-        scales = [] if loss_weights is None else [_scale(w) for w in several(loss_weights, names, "loss_weights")]
-        core = _core.Trainer(network, self.optimizer._core, [one._core for one in self._losses], scales, self.seed)
+        scales = [1.0] * len(names) if loss_weights is None else several(loss_weights, names, "loss_weights")
+        self._scales = [_scale(value) for value in scales]
+        cores = [one._core for one in self._losses]
+        core = _core.Trainer(network, self.optimizer._core, cores, self._scales, self.seed)
         self._meters = Meters(metrics, weighted_metrics, self._losses, names, shapes)
         self.optimizer._work_for(core)
         self._core, self._network, self._bound = core, network, None
@@ -450,7 +453,10 @@ class _Walk:
                 break
         logs: dict[str, Any] = {"loss": self._total / self._done}
         if len(self._names) > 1:
-            logs.update({f"{n}_loss": s / self._done for n, s in zip(self._names, self._sums, strict=True)})
+            # The core's include the loss weights.
+            scales = [scale or 1.0 for scale in self._trainer._scales]
+            values = [total / scale / self._done for total, scale in zip(self._sums, scales, strict=True)]
+            logs.update({f"{name}_loss": value for name, value in zip(self._names, values, strict=True)})
         return {**logs, **meters.results()}
 
     def _quickly(self, base: int, stop: int, batch_size: int) -> None:
@@ -497,9 +503,14 @@ def loss_value(loss: Loss, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: 
 
 def _for_each(value: Any, names: Sequence[str], what: str) -> list[Any]:
     """One for each output: as given by list or dict, or the same for all."""
-    if isinstance(value, (list, tuple, Mapping)) and not (isinstance(value, (list, tuple)) and len(value) == 1):
+    if isinstance(value, Mapping):
         return several(value, names, what)
-    return [value[0] if isinstance(value, (list, tuple)) else value] * len(names)
+    if not isinstance(value, (list, tuple)):
+        return [value] * len(names)
+    if len(value) != len(names):
+        outputs = f"{len(names)} outputs ({', '.join(names)})"
+        raise ValueError(f"{what} must have one for each of the {outputs}, got {len(value)}")
+    return list(value)
 
 
 def _scale(value: Any) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from striate import _core
 from striate.initializers import Initializer, initializer_name
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def checked_name(kind: str, name: object) -> str:
 
 def to_config(kind: str, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The core's arguments of a layer, from those of its Python class."""
-    owner = name or kind
+    owner = name or _core.snake_case(kind)
     config: dict[str, Any] = {}
     for key, value in arguments.items():
         if key == "data_format":

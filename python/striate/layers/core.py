@@ -45,7 +45,7 @@ def Input(
         ValueError: the shape has no or too many sizes, or one that is not positive.
         TypeError: the shape is no sequence of integers.
     """
-    label = checked_name("Input", name) or "input"
+    label = checked_name("Input", name) or "input_layer"
     if isinstance(shape, (str, int)) or not hasattr(shape, "__iter__"):
         raise TypeError(f"[{label}] shape must be a tuple such as (28, 28, 1), got {shape!r}")
     if any(size is None for size in shape):

@@ -109,7 +109,7 @@ class CosineDecayRestarts(LearningRateSchedule):
         t_mul: float = 2.0,
         m_mul: float = 1.0,
         alpha: float = 0.0,
-        name: str = "CosineDecayRestarts",
+        name: str = "SGDRDecay",
     ) -> None:
         super().__init__(locals())
 

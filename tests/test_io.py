@@ -1,0 +1,259 @@
+"""Model files from Python: everything comes back, other readers open them, damaged ones are errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import striate as st
+from striate import layers
+from striate.layers import Add, BatchNormalization, Conv2D, Dense, Flatten, Input, MaxPooling2D, ReLU
+
+rng = np.random.default_rng(2)
+X = rng.normal(size=(12, 8, 8, 1)).astype(np.float32)
+LABELS = rng.integers(0, 3, 12)
+
+
+def trained(**more: Any) -> st.Sequential:
+    model = st.Sequential(
+        [Input((8, 8, 1)), Conv2D(4, 3), BatchNormalization(), ReLU(), MaxPooling2D(2), Flatten(), Dense(3)],
+        seed=3,
+        **more,
+    )
+    model.compile(
+        st.optimizers.AdamW(st.optimizers.schedules.CosineDecay(1e-3, 100), clipnorm=1.0),
+        st.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=7),
+        metrics=["accuracy", st.metrics.F1Score()],
+    )
+    model.fit(X, LABELS, epochs=2, verbose=0)
+    return model
+
+
+def branched() -> st.Model:
+    inputs = Input((8, 8, 1), name="image")
+    x = Conv2D(4, 3, padding="same", name="first")(inputs)
+    y = Conv2D(4, 3, padding="same")(x)
+    y = Add()([x, y])
+    shared = Dense(2, name="head")
+    return st.Model(inputs, [shared(Flatten()(y)), Flatten()(MaxPooling2D(4)(y))], seed=1, name="two heads")
+
+
+def header(path: Path) -> dict[str, Any]:
+    data = path.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    result: dict[str, Any] = json.loads(data[8 : 8 + length])
+    return result
+
+
+def rewrite(path: Path, change: Any) -> None:
+    """The same file with another header."""
+    data = path.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    head = json.loads(data[8 : 8 + length])
+    change(head)
+    text = json.dumps(head).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + length :])
+
+
+def test_everything_comes_back(tmp_path: Path) -> None:
+    model = trained(name="digits")
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    again = st.load_model(path)
+    assert type(again) is st.Sequential
+    assert again.name == "digits"
+    assert list(again.state_dict()) == list(model.state_dict())
+    for name, value in model.state_dict().items():
+        assert value.tobytes() == again.state_dict()[name].tobytes()
+    assert again.predict(X).tobytes() == model.predict(X).tobytes()
+    assert [layer.get_config() for layer in again.layers] == [layer.get_config() for layer in model.layers]
+    assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
+    assert again.optimizer.get_config() == model.optimizer.get_config()
+    assert again.loss.get_config() == model.loss.get_config()  # type: ignore[union-attr]
+    report = again.evaluate(X, LABELS, verbose=0, return_dict=True)
+    assert list(report) == ["loss", "accuracy"]  # F1Score was given as an object
+    assert report["loss"] == model.evaluate(X, LABELS, verbose=0)[0]
+    again.fit(X, LABELS, verbose=0)
+
+
+def test_graphs_come_back(tmp_path: Path) -> None:
+    model = branched()
+    model.get_layer("first").trainable = False
+    model.save(tmp_path / "m")
+    again = st.load_model(tmp_path / "m")
+    assert type(again) is st.Model
+    assert again.name == "two heads"
+    for one, other in zip(model.predict(X), again.predict(X), strict=True):
+        assert one.tobytes() == other.tobytes()
+    assert not again.get_layer("first").trainable
+    assert again.get_layer("head").trainable
+    assert again.input_names == ["image"] and again.output_names == model.output_names
+    part = st.Model(again.input, again.get_layer("first").output)
+    assert np.array_equal(part.get_weights()[0], model.get_weights()[0])
+    assert isinstance(again.get_layer("first"), Conv2D)
+
+
+def test_uncompiled_and_compiled(tmp_path: Path) -> None:
+    model = branched()
+    model.save(tmp_path / "m")
+    with pytest.raises(ValueError, match="not compiled"):
+        st.load_model(tmp_path / "m").evaluate(X, [X, X])
+    compiled = trained()
+    compiled.save(tmp_path / "m")
+    with pytest.raises(ValueError, match="not compiled"):
+        st.load_model(tmp_path / "m", compile=False).evaluate(X, LABELS)
+
+
+def test_a_loaded_sequential_grows(tmp_path: Path) -> None:
+    model = trained()
+    model.save(tmp_path / "m")
+    again = st.load_model(tmp_path / "m")
+    assert isinstance(again, st.Sequential)
+    again.add(layers.Softmax())
+    assert np.allclose(again.predict(X).sum(1), 1, atol=1e-5)
+    again.pop()
+    assert again.predict(X).tobytes() == model.predict(X).tobytes()
+
+
+def test_safetensors_opens_it(tmp_path: Path) -> None:
+    safetensors = pytest.importorskip("safetensors.numpy")
+    model = trained()
+    model.save(tmp_path / "model.safetensors")
+    found = safetensors.load_file(tmp_path / "model.safetensors")
+    state = model.state_dict()
+    assert set(found) == set(state)
+    for name, value in state.items():
+        assert found[name].dtype == np.float32 and found[name].tobytes() == value.tobytes()
+        assert found[name].shape == value.shape
+
+
+def test_weights_of_safetensors_are_read(tmp_path: Path) -> None:
+    safetensors = pytest.importorskip("safetensors.numpy")
+    model, other = trained(), trained()
+    state = {name: np.ascontiguousarray(value + 1) for name, value in model.state_dict().items()}
+    safetensors.save_file(state, tmp_path / "w.safetensors")
+    other.load_weights(tmp_path / "w.safetensors")
+    assert all(np.array_equal(value, state[name]) for name, value in other.state_dict().items())
+
+
+def test_weights_alone(tmp_path: Path) -> None:
+    model = trained()
+    model.save_weights(tmp_path / "w")
+    fresh = st.Sequential([Input((8, 8, 1)), *[type(e).from_config(e.get_config()) for e in model.layers]], seed=9)
+    assert not np.array_equal(fresh.predict(X), model.predict(X))
+    fresh.load_weights(tmp_path / "w")
+    assert np.array_equal(fresh.predict(X), model.predict(X))
+    with pytest.raises(ValueError, match="weights without an architecture"):
+        st.load_model(tmp_path / "w")
+    model.save(tmp_path / "m")
+    fresh.load_weights(tmp_path / "m")
+
+
+def test_weights_that_do_not_fit_change_nothing(tmp_path: Path) -> None:
+    trained().save_weights(tmp_path / "w")
+    other = st.Sequential([Input((8, 8, 1)), Conv2D(5, 3), Flatten(), Dense(3)], seed=0)
+    before = other.get_weights()
+    with pytest.raises(ValueError, match=r"conv2d/kernel.*\(3, 3, 1, 4\).*\(3, 3, 1, 5\)"):
+        other.load_weights(tmp_path / "w")
+    assert all(np.array_equal(a, b) for a, b in zip(before, other.get_weights(), strict=True))
+
+
+def test_files_are_whole_or_not_there(tmp_path: Path) -> None:
+    model = trained()
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"before")
+    with pytest.raises(FileExistsError, match="is there already"):
+        model.save(path, overwrite=False)
+    assert path.read_bytes() == b"before"
+    model.save(path)
+    assert os.listdir(tmp_path) == ["model.safetensors"]
+    st.load_model(path)
+    with pytest.raises(FileNotFoundError) as caught:
+        model.save(tmp_path / "no" / "folder")
+    assert caught.value.errno == 2
+    with pytest.raises(OSError):
+        model.save(tmp_path)
+    assert os.listdir(tmp_path) == ["model.safetensors"]
+
+
+def test_paths_of_all_kinds(tmp_path: Path) -> None:
+    model = trained()
+    odd = tmp_path / "modèle 数字.safetensors"
+    model.save(str(odd))
+    assert np.array_equal(st.load_model(odd).predict(X), model.predict(X))
+    raw = os.fsencode(tmp_path) + b"/\xff\xfe"
+    model.save(os.fsdecode(raw))
+    st.load_model(os.fsdecode(raw))
+    with pytest.raises(FileNotFoundError):
+        st.load_model(os.fsdecode(raw + b"\xff"))
+    with pytest.raises(TypeError):
+        st.load_model(3)  # type: ignore[arg-type]
+
+
+def test_every_truncation_is_an_error(tmp_path: Path) -> None:
+    trained().save(tmp_path / "m")
+    whole = (tmp_path / "m").read_bytes()
+    part = tmp_path / "part"
+    for size in [*range(0, 64), *range(64, len(whole), 97), len(whole) - 1]:
+        part.write_bytes(whole[:size])
+        with pytest.raises(ValueError, match="part"):
+            st.load_model(part)
+    part.write_bytes(whole + b"\0")
+    with pytest.raises(ValueError, match="part"):
+        st.load_model(part)
+
+
+def test_lies_are_errors(tmp_path: Path) -> None:
+    path = tmp_path / "m"
+
+    def lie(change: Any) -> None:
+        trained().save(path)
+        rewrite(path, change)
+        with pytest.raises(ValueError, match=str(path)):
+            st.load_model(path)
+
+    def tensor(**values: Any) -> Any:
+        return lambda head: head["dense/kernel"].update(values)
+
+    def architecture(change: Any) -> Any:
+        def apply(head: dict[str, Any]) -> None:
+            text = json.loads(head["__metadata__"]["striate"])
+            change(text)
+            head["__metadata__"]["striate"] = json.dumps(text)
+
+        return apply
+
+    lie(tensor(shape=[2**40, 2**40]))
+    lie(tensor(data_offsets=[0, 2**60]))
+    lie(tensor(dtype="F64"))
+    lie(lambda head: head.pop("dense/kernel"))
+    lie(lambda head: head["__metadata__"].pop("striate"))
+    lie(architecture(lambda a: a["layers"][1].update(type="os.system")))
+    lie(architecture(lambda a: a["layers"][1]["config"].update(filters=2**50)))
+    lie(architecture(lambda a: a["layers"][1]["config"].update(filters=-1)))
+    lie(architecture(lambda a: a["layers"][1]["config"].update(surprise=1)))
+    lie(architecture(lambda a: a["nodes"][1].update(inputs=[5])))
+    lie(architecture(lambda a: a.update(outputs=[99])))
+    lie(architecture(lambda a: a.update(version=99)))
+    lie(lambda head: head["__metadata__"].update({"striate.training": "{"}))
+    lie(lambda head: head["__metadata__"].update({"striate.training": json.dumps({"optimizer": 3})}))
+    lie(
+        lambda head: head["__metadata__"].update(
+            {"striate.training": json.dumps({"optimizer": {"class": "get", "config": {"identifier": "adam"}}})}
+        )
+    )
+    st.load_model(path, compile=False)
+
+
+def test_metadata_is_plain(tmp_path: Path) -> None:
+    trained(name="n").save(tmp_path / "m")
+    metadata = header(tmp_path / "m")["__metadata__"]
+    assert set(metadata) == {"striate", "striate.class", "striate.name", "striate.training"}
+    assert all(isinstance(value, str) for value in metadata.values())
+    assert json.loads(metadata["striate.training"])["optimizer"]["class"] == "AdamW"
