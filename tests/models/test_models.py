@@ -13,7 +13,7 @@ import striate as st
 from striate import models
 
 SMALL: dict[str, Callable[..., Any]] = {
-    "cnn": lambda **more: models.cnn((8, 8, 1), 10, filters=(8, 16), units=32, **more),
+    "cnn": lambda **more: models.cnn((8, 8, 1), 10, filters=(8, 16), units=32, **{"dropout": 0.0, **more}),
     "lenet": lambda **more: models.lenet((8, 8, 1), 10, **more),
     "vgg": lambda **more: models.vgg((8, 8, 1), 10, filters=((8, 8), (16,)), units=(32,), **more),
     "resnet18": lambda **more: models.resnet18((8, 8, 1), 10, width=8, **more),
