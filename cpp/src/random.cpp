@@ -11,15 +11,20 @@
 namespace striate {
 namespace {
 
-constexpr uint64_t kShuffleStream = uint64_t{0x53485546} << 32;  // apart from the streams of layers, which are small numbers
+constexpr uint64_t kShuffleStream = uint64_t{0x53485546}
+                                    << 32;  // apart from the streams of layers, which are small numbers
 
 uint64_t pair(const std::array<uint32_t, 4>& words, int which) {
     return words[2 * which] | uint64_t{words[2 * which + 1]} << 32;
 }
 
 // On [0, 1) and on (0, 1], in steps of 2^-53.
-double from_zero(uint64_t bits) { return static_cast<double>(bits >> 11) * 0x1p-53; }
-double above_zero(uint64_t bits) { return static_cast<double>((bits >> 11) + 1) * 0x1p-53; }
+double from_zero(uint64_t bits) {
+    return static_cast<double>(bits >> 11) * 0x1p-53;
+}
+double above_zero(uint64_t bits) {
+    return static_cast<double>((bits >> 11) + 1) * 0x1p-53;
+}
 
 std::pair<double, double> two_normals(uint64_t seed, uint64_t stream, uint64_t counter) {
     const std::array<uint32_t, 4> words = philox(seed, stream, counter);
@@ -80,11 +85,13 @@ std::array<uint32_t, 4> philox(uint64_t seed, uint64_t stream, uint64_t counter)
 
 void fill_uniform(float* out, int64_t size, double low, double high, uint64_t seed, uint64_t stream) {
     // Rounding to float may reach `high`, which is not in the interval.
-    const float last = low < high ? std::nextafter(static_cast<float>(high), static_cast<float>(low)) : static_cast<float>(low);
+    const float last =
+        low < high ? std::nextafter(static_cast<float>(high), static_cast<float>(low)) : static_cast<float>(low);
     std::array<uint32_t, 4> words{};
     for (int64_t i = 0; i < size; ++i) {
         if (i % 2 == 0) words = philox(seed, stream, static_cast<uint64_t>(i / 2));
-        out[i] = std::min(static_cast<float>(low + (high - low) * from_zero(pair(words, static_cast<int>(i % 2)))), last);
+        out[i] =
+            std::min(static_cast<float>(low + (high - low) * from_zero(pair(words, static_cast<int>(i % 2)))), last);
     }
 }
 
@@ -96,9 +103,11 @@ void fill_normal(float* out, int64_t size, double mean, double standard_deviatio
     }
 }
 
-void fill_truncated_normal(float* out, int64_t size, double mean, double standard_deviation, uint64_t seed, uint64_t stream) {
+void fill_truncated_normal(float* out, int64_t size, double mean, double standard_deviation, uint64_t seed,
+                           uint64_t stream) {
     for (int64_t i = 0; i < size; ++i)
-        out[i] = static_cast<float>(mean + standard_deviation * truncated_normal(seed, stream, static_cast<uint64_t>(i)));
+        out[i] =
+            static_cast<float>(mean + standard_deviation * truncated_normal(seed, stream, static_cast<uint64_t>(i)));
 }
 
 std::vector<int64_t> permutation(uint64_t seed, uint64_t epoch, int64_t size) {

@@ -16,14 +16,16 @@ struct Size {
 
 // Sizes that meet whole vectors, tails, several narrow pixels a vector, single pixels, and many chunks.
 inline std::vector<Size> sizes() {
-    return {{1, 1, 1, 1},  {2, 3, 5, 1},   {3, 4, 7, 3},    {2, 5, 3, 6},   {1, 9, 8, 16}, {2, 3, 4, 17}, {2, 2, 3, 33},
-            {1, 3, 2, 70}, {64, 1, 1, 10}, {5, 1, 1, 1000}, {1, 1, 33, 48}, {2, 1, 3, 600}, {3, 40, 41, 5}};
+    return {{1, 1, 1, 1},   {2, 3, 5, 1},   {3, 4, 7, 3},  {2, 5, 3, 6},   {1, 9, 8, 16},
+            {2, 3, 4, 17},  {2, 2, 3, 33},  {1, 3, 2, 70}, {64, 1, 1, 10}, {5, 1, 1, 1000},
+            {1, 1, 33, 48}, {2, 1, 3, 600}, {3, 40, 41, 5}};
 }
 
 // A map in one of the layouts that the planner makes: in one run, with a halo, beside other channels, or both.
 inline Map map_of(const Size& s, Random& random) {
     const int64_t choice = random.integer(0, 3);
-    return Map(s.n, s.h, s.w, s.c, choice & 1 ? random.integer(1, 2) : 0, choice & 2 ? random.integer(1, 5) : 0, -77.0f);
+    return Map(s.n, s.h, s.w, s.c, choice & 1 ? random.integer(1, 2) : 0, choice & 2 ? random.integer(1, 5) : 0,
+               -77.0f);
 }
 
 template <class Args>
@@ -31,11 +33,11 @@ void run_all(void (*kernel)(const Args&, int64_t, int64_t), const Args& args) {
     kernel(args, 0, units(args));
 }
 
-// Runs a kernel over all its units at once, then cut up and out of order; both must give the same bits and stay within the
-// views. Outputs must not be inputs.
+// Runs a kernel over all its units at once, then cut up and out of order; both must give the same bits and stay within
+// the views. Outputs must not be inputs.
 template <class Args>
-void run_twice(void (*kernel)(const Args&, int64_t, int64_t), const Args& args, std::vector<Map*> outputs, Random& random,
-               const std::string& context) {
+void run_twice(void (*kernel)(const Args&, int64_t, int64_t), const Args& args, std::vector<Map*> outputs,
+               Random& random, const std::string& context) {
     run_all(kernel, args);
     std::vector<Map> whole;
     for (Map* output : outputs) {
@@ -53,7 +55,8 @@ inline void near(double got, double want, double tolerance, const std::string& c
     const double allowed = tolerance * (1 + std::fabs(want));
     if (close(got, want, std::isfinite(allowed) ? allowed : 0)) return;
     char text[160];
-    std::snprintf(text, sizeof text, "got %.9g, want %.9g, off by %.3g > %.3g ", got, want, std::fabs(got - want), allowed);
+    std::snprintf(text, sizeof text, "got %.9g, want %.9g, off by %.3g > %.3g ", got, want, std::fabs(got - want),
+                  allowed);
     fail(file, line, text + ("(" + context + ")"));
 }
 #define CHECK_NEAR(got, want, tolerance, context) check::near(got, want, tolerance, context, __FILE__, __LINE__)

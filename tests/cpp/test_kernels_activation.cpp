@@ -34,32 +34,49 @@ const Case kCases[] = {
 };
 const double kPi = 3.14159265358979324;
 
-double sigmoid(double x) { return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x)); }
+double sigmoid(double x) {
+    return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x));
+}
 
 double value(const Case& a, double x) {
     const double alpha = a.alpha, threshold = a.threshold, ceiling = a.ceiling;
     switch (a.kind) {
-        case ActivationKind::linear: return x;
-        case ActivationKind::relu: return x < 0 ? 0 : x;
-        case ActivationKind::relu6: return x < 0 ? 0 : x > 6 ? 6 : x;
-        case ActivationKind::leaky_relu: return x < 0 ? alpha * x : x;
-        case ActivationKind::elu: return x > 0 ? x : alpha * std::expm1(x);
-        case ActivationKind::sigmoid: return sigmoid(x);
-        case ActivationKind::tanh: return std::tanh(x);
-        case ActivationKind::softplus: return x > 30 ? x : std::log1p(std::exp(x));
-        case ActivationKind::silu: return x * sigmoid(x);
-        case ActivationKind::gelu: return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)));
+        case ActivationKind::linear:
+            return x;
+        case ActivationKind::relu:
+            return x < 0 ? 0 : x;
+        case ActivationKind::relu6:
+            return x < 0 ? 0 : x > 6 ? 6 : x;
+        case ActivationKind::leaky_relu:
+            return x < 0 ? alpha * x : x;
+        case ActivationKind::elu:
+            return x > 0 ? x : alpha * std::expm1(x);
+        case ActivationKind::sigmoid:
+            return sigmoid(x);
+        case ActivationKind::tanh:
+            return std::tanh(x);
+        case ActivationKind::softplus:
+            return x > 30 ? x : std::log1p(std::exp(x));
+        case ActivationKind::silu:
+            return x * sigmoid(x);
+        case ActivationKind::gelu:
+            return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)));
         case ActivationKind::gelu_tanh:
             return 0.5 * x * (1 + std::tanh(std::sqrt(2 / kPi) * (x + 0.044715 * x * x * x)));
-        case ActivationKind::hard_sigmoid: return std::isnan(x) ? x : std::fmin(std::fmax(x + 3, 0), 6) / 6;
-        case ActivationKind::hard_swish: return x * (std::isnan(x) ? x : std::fmin(std::fmax(x + 3, 0), 6) / 6);
-        case ActivationKind::rectifier: return x >= ceiling ? ceiling : x < threshold ? alpha * (x - threshold) : x;
+        case ActivationKind::hard_sigmoid:
+            return std::isnan(x) ? x : std::fmin(std::fmax(x + 3, 0), 6) / 6;
+        case ActivationKind::hard_swish:
+            return x * (std::isnan(x) ? x : std::fmin(std::fmax(x + 3, 0), 6) / 6);
+        case ActivationKind::rectifier:
+            return x >= ceiling ? ceiling : x < threshold ? alpha * (x - threshold) : x;
     }
     return 0;
 }
 
 // By central differences in double precision: good to about 1e-9 away from kinks.
-double slope(const Case& a, double x) { return (value(a, x + 1e-5) - value(a, x - 1e-5)) / 2e-5; }
+double slope(const Case& a, double x) {
+    return (value(a, x + 1e-5) - value(a, x - 1e-5)) / 2e-5;
+}
 bool near_kink(const Case& a, double x) {
     for (const double kink : {0.0, 6.0, 3.0, -3.0, double(a.threshold), double(a.ceiling)})
         if (std::fabs(x - kink) < 1e-4) return true;
@@ -78,7 +95,8 @@ void test_activation(const Table& table, const Case& a, const Size& size, Random
     run_twice(table.activation_backward, backward, {&dx}, random, context + " backward");
     for (int64_t i = 0; i < x.size(); ++i) {
         CHECK_NEAR(y.flat(i), value(a, x.flat(i)), 3e-7, context);
-        if (!near_kink(a, x.flat(i))) CHECK_NEAR(dx.flat(i), dy.flat(i) * slope(a, x.flat(i)), 2e-6, context + " backward");
+        if (!near_kink(a, x.flat(i)))
+            CHECK_NEAR(dx.flat(i), dy.flat(i) * slope(a, x.flat(i)), 2e-6, context + " backward");
     }
     Map inplace = x;
     ActivationArgs over = forward;
@@ -90,9 +108,9 @@ void test_activation(const Table& table, const Case& a, const Size& size, Random
 // NaN, infinities, denormals and the far ends of the range.
 void test_borders(const Table& table, const Case& a) {
     const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
-    const std::vector<float> inputs = {nan,    inf,   -inf,  0.0f,   -0.0f, 1e-42f, -1e-42f, 1e-30f, 3e38f,  -3e38f,
-                                       88.8f,  -88.8f, -104, -87.4f, 17.0f, -17.0f, 1e-5f,   -1e-5f, 0.99f,  1.01f,
-                                       -0.99f, 4.1f,  -4.1f, 20.0f,  50.0f, -50.0f, 100.0f,  6.0f,   -3.0f,  3.0f};
+    const std::vector<float> inputs = {nan,    inf,    -inf,  0.0f,   -0.0f, 1e-42f, -1e-42f, 1e-30f, 3e38f, -3e38f,
+                                       88.8f,  -88.8f, -104,  -87.4f, 17.0f, -17.0f, 1e-5f,   -1e-5f, 0.99f, 1.01f,
+                                       -0.99f, 4.1f,   -4.1f, 20.0f,  50.0f, -50.0f, 100.0f,  6.0f,   -3.0f, 3.0f};
     const int64_t count = static_cast<int64_t>(inputs.size());
     Map x(1, 1, 1, count), y(1, 1, 1, count), dy(1, 1, 1, count), dx(1, 1, 1, count);
     for (int64_t i = 0; i < count; ++i) x.flat(i) = inputs[i];
@@ -116,7 +134,8 @@ void test_borders(const Table& table, const Case& a) {
         else
             CHECK_NEAR(y.flat(i), want, 3e-7, context);
         if (!std::isnan(in)) CHECK(!std::isnan(dx.flat(i)));
-        if (std::isfinite(in) && std::fabs(in) < 1e6 && !near_kink(a, in)) CHECK_NEAR(dx.flat(i), slope(a, in), 1e-5, context);
+        if (std::isfinite(in) && std::fabs(in) < 1e6 && !near_kink(a, in))
+            CHECK_NEAR(dx.flat(i), slope(a, in), 1e-5, context);
     }
 }
 
@@ -124,7 +143,8 @@ void test_borders(const Table& table, const Case& a) {
 void test_relative_precision(const Table& table) {
     for (const Case& a : {kCases[4], kCases[5], kCases[6], kCases[7]}) {
         Map x(1, 1, 1, 4000), y(1, 1, 1, 4000);
-        for (int64_t i = 0; i < 4000; ++i) x.flat(i) = (i % 2 ? -1.0f : 1.0f) * static_cast<float>(std::exp(-20 + i * 0.006));
+        for (int64_t i = 0; i < 4000; ++i)
+            x.flat(i) = (i % 2 ? -1.0f : 1.0f) * static_cast<float>(std::exp(-20 + i * 0.006));
         const ActivationArgs args = {a.kind, 1.0f, x.view, y.view, x.data(), y.data()};
         run_all(table.activation_forward, args);
         Case unit = a;
@@ -141,7 +161,8 @@ void test_prelu(const Table& table, const Size& size, Random& random) {
     struct Shared {
         int64_t rows, columns, channels;
     };
-    for (const Shared shared : {Shared{1, 1, size.c}, Shared{size.h, size.w, size.c}, Shared{1, 1, 1}, Shared{1, size.w, 1}}) {
+    for (const Shared shared :
+         {Shared{1, 1, size.c}, Shared{size.h, size.w, size.c}, Shared{1, 1, 1}, Shared{1, size.w, 1}}) {
         const std::string context = std::string(table.isa) + " prelu " + size.text();
         Map x = map_of(size, random), y = map_of(size, random), dy = map_of(size, random), dx = map_of(size, random);
         x.random(random), dy.random(random);
@@ -154,7 +175,7 @@ void test_prelu(const Table& table, const Size& size, Random& random) {
         run_twice(table.prelu_forward, forward, {&y}, random, context);
         const int64_t pieces = std::min<int64_t>(size.n, 2);
         std::vector<double> partials(pieces * count);
-        const PReluGradArgs backward = {x.view, dy.view, dx.view, x.data(), alpha.data(),  dy.data(), row,
+        const PReluGradArgs backward = {x.view, dy.view, dx.view, x.data(),  alpha.data(),    dy.data(), row,
                                         column, channel, count,   dx.data(), partials.data(), pieces};
         run_twice(table.prelu_backward, backward, {&dx}, random, context);
         const MergeSumsArgs merge = {pieces, count, partials.data(), d_alpha.data(), 1.0};
@@ -190,7 +211,8 @@ void test_softmax(const Table& table, const Size& size, Random& random) {
         for (int64_t c = 0; c < size.c; ++c) {
             const double share = std::exp(x.flat(p * size.c + c) - top) / total;
             CHECK_CLOSE(y.flat(p * size.c + c), share, 1e-6 * share + 1e-12, context);
-            CHECK_CLOSE(dx.flat(p * size.c + c), share * (dy.flat(p * size.c + c) - common), 1e-6, context + " backward");
+            CHECK_CLOSE(dx.flat(p * size.c + c), share * (dy.flat(p * size.c + c) - common), 1e-6,
+                        context + " backward");
         }
     }
     Map inplace = x;

@@ -39,14 +39,16 @@ void test_binary(const Table& table, const Size& size, Random& random) {
                 const int64_t c = i % size.c, px = i / size.c % size.w, py = i / size.c / size.w % size.h;
                 const int64_t n = i / size.c / size.w / size.h;
                 const double other_value = broadcast_at(b, n, py, px, c);
-                const double want = swapped ? combined(kind, other_value, a.flat(i)) : combined(kind, a.flat(i), other_value);
+                const double want =
+                    swapped ? combined(kind, other_value, a.flat(i)) : combined(kind, a.flat(i), other_value);
                 CHECK_NEAR(y.flat(i), want, 1e-7, context);
             }
             // The gradient of the broadcast operand.
             for (const bool multiplied : {false, true}) {
                 Map out = map_of(other, random);
-                const ReduceBroadcastArgs back = {a.view, multiplied ? y.view : striate::View{}, out.view,
-                                                  a.data(), multiplied ? y.data() : nullptr, -0.5f, out.data()};
+                const ReduceBroadcastArgs back = {a.view,    multiplied ? y.view : striate::View{}, out.view,
+                                                  a.data(),  multiplied ? y.data() : nullptr,       -0.5f,
+                                                  out.data()};
                 run_twice(table.reduce_broadcast, back, {&out}, random, context + " backward");
                 Map sums(other.n, other.h, other.w, other.c);
                 std::vector<double> want(out.size());
@@ -127,14 +129,31 @@ void test_channel_affine(const Table& table, const Size& size, Random& random) {
         const std::vector<float> mean = parameters(count, random), scale = parameters(count, random);
         const std::vector<float> slope = parameters(count, random), offset = parameters(count, random);
         const std::vector<float> shift = parameters(size.c, random);
-        const ChannelAffineArgs args = {x.view, y.view, x.data(), y.data(), with_mean ? mean.data() : nullptr,
-                                        scale.data(), with_shift ? shift.data() : nullptr, stride, relu};
+        const ChannelAffineArgs args = {x.view,
+                                        y.view,
+                                        x.data(),
+                                        y.data(),
+                                        with_mean ? mean.data() : nullptr,
+                                        scale.data(),
+                                        with_shift ? shift.data() : nullptr,
+                                        stride,
+                                        relu};
         run_twice(table.channel_affine, args, {&y}, random, context);
         const bool sloped = with_mean;
-        const ChannelAffineGradArgs back = {x.view, y.view, dy.view, dx.view,
-                                            sloped ? x.data() : nullptr, relu ? y.data() : nullptr, dy.data(), dx.data(),
-                                            sloped ? mean.data() : nullptr, scale.data(), sloped ? slope.data() : nullptr,
-                                            sloped ? offset.data() : nullptr, stride, relu};
+        const ChannelAffineGradArgs back = {x.view,
+                                            y.view,
+                                            dy.view,
+                                            dx.view,
+                                            sloped ? x.data() : nullptr,
+                                            relu ? y.data() : nullptr,
+                                            dy.data(),
+                                            dx.data(),
+                                            sloped ? mean.data() : nullptr,
+                                            scale.data(),
+                                            sloped ? slope.data() : nullptr,
+                                            sloped ? offset.data() : nullptr,
+                                            stride,
+                                            relu};
         run_twice(table.channel_affine_backward, back, {&dx}, random, context + " backward");
         for (int64_t i = 0; i < x.size(); ++i) {
             const int64_t c = i % size.c, p = i / size.c / size.w / size.h * stride + c;
@@ -156,10 +175,11 @@ void test_gather(const Table& table, const Size& size, Random& random) {
     for (uint8_t& value : bytes) value = static_cast<uint8_t>(random.integer(0, 255));
     std::vector<int64_t> indices(size.n);
     for (int64_t& index : indices) index = random.integer(0, total - 1);
-    for (const SourceKind kind : {SourceKind::float32, SourceKind::uint8, SourceKind::float32_channels_first,
-                                  SourceKind::uint8_channels_first})
+    for (const SourceKind kind :
+         {SourceKind::float32, SourceKind::uint8, SourceKind::float32_channels_first, SourceKind::uint8_channels_first})
         for (const bool chosen : {true, false}) {
-            const std::string context = striate::concat(table.isa, " gather ", size.text(), " kind ", static_cast<int>(kind));
+            const std::string context =
+                striate::concat(table.isa, " gather ", size.text(), " kind ", static_cast<int>(kind));
             const bool is_float = kind == SourceKind::float32 || kind == SourceKind::float32_channels_first;
             const bool last = kind == SourceKind::float32 || kind == SourceKind::uint8;
             Map y = map_of(size, random);
@@ -173,7 +193,8 @@ void test_gather(const Table& table, const Size& size, Random& random) {
                             const int64_t from = chosen ? indices[n] : n;
                             const int64_t at = last ? ((from * size.h + py) * size.w + px) * size.c + c
                                                     : ((from * size.c + c) * size.h + py) * size.w + px;
-                            CHECK_NEAR(y.at(n, py, px, c), (is_float ? floats[at] : bytes[at]) * 2.0 - 1, 1e-7, context);
+                            CHECK_NEAR(y.at(n, py, px, c), (is_float ? floats[at] : bytes[at]) * 2.0 - 1, 1e-7,
+                                       context);
                         }
         }
     std::vector<uint8_t> rows(size.n * image);

@@ -15,8 +15,12 @@ constexpr double kClip = 1e-7;
 using Row = std::vector<double>;
 using RowLoss = std::function<double(const Row& prediction, const Row& target)>;
 
-double clip(double p) { return std::fmin(std::fmax(p, kClip), 1 - kClip); }
-double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+double clip(double p) {
+    return std::fmin(std::fmax(p, kClip), 1 - kClip);
+}
+double sigmoid(double x) {
+    return 1 / (1 + std::exp(-x));
+}
 Row normalised(Row row) {
     double total = 0;
     for (const double v : row) total += v;
@@ -37,13 +41,26 @@ struct Batch {
     double scale;
 
     Batch(int64_t row_count, int64_t classes, int64_t per_weight, Random& random)
-        : rows(row_count), c(classes), rows_per_weight(per_weight), prediction(rows * c), target(rows * c),
-          gradient(rows * c), weights((rows + per_weight - 1) / per_weight), scale(0.75 / rows) {
+        : rows(row_count),
+          c(classes),
+          rows_per_weight(per_weight),
+          prediction(rows * c),
+          target(rows * c),
+          gradient(rows * c),
+          weights((rows + per_weight - 1) / per_weight),
+          scale(0.75 / rows) {
         for (float& w : weights) w = static_cast<float>(random.uniform(0.2, 2));
     }
     LossRows args(bool weighted, bool with_gradient = true) {
-        LossRows batch = {rows, c, prediction.data(), with_gradient ? gradient.data() : nullptr,
-                          weighted ? weights.data() : nullptr, rows_per_weight, scale, nullptr, nullptr};
+        LossRows batch = {rows,
+                          c,
+                          prediction.data(),
+                          with_gradient ? gradient.data() : nullptr,
+                          weighted ? weights.data() : nullptr,
+                          rows_per_weight,
+                          scale,
+                          nullptr,
+                          nullptr};
         sums.assign(units(batch), 0);
         batch.sums = sums.data();
         return batch;
@@ -65,15 +82,15 @@ double value_of(const Table& table, void (*kernel)(const Args&, int64_t, int64_t
     CHECK(gradient == batch.gradient || !args.batch.gradient);
     CHECK(sums == batch.sums);
     double value = -1;
-    const LossMergeArgs merge = {units(args.batch), batch.sums.data(), batch.scale, args.batch.normaliser, &value, nullptr,
-                                 nullptr};
+    const LossMergeArgs merge = {
+        units(args.batch), batch.sums.data(), batch.scale, args.batch.normaliser, &value, nullptr, nullptr};
     run_all(table.loss_merge, merge);
     return value;
 }
 
 // `counts` says whether a row has a loss at all; `factor` is what a normaliser adds.
-void compare(Batch& batch, bool weighted, const RowLoss& loss, const std::function<bool(int64_t)>& counts, double factor,
-             double value, double step, const std::string& context) {
+void compare(Batch& batch, bool weighted, const RowLoss& loss, const std::function<bool(int64_t)>& counts,
+             double factor, double value, double step, const std::string& context) {
     double want = 0;
     for (int64_t r = 0; r < batch.rows; ++r) {
         const double scale = batch.scale * factor * batch.weight(r, weighted);
@@ -97,7 +114,9 @@ void compare(Batch& batch, bool weighted, const RowLoss& loss, const std::functi
     CHECK_NEAR(value, want, 2e-6, context);
 }
 
-bool always(int64_t) { return true; }
+bool always(int64_t) {
+    return true;
+}
 
 struct Element {
     ElementLoss kind;
@@ -108,8 +127,12 @@ struct Element {
     bool balanced = false;
 };
 
-double binary_crossentropy(double p, double t) { return -(t * std::log(clip(p)) + (1 - t) * std::log(1 - clip(p))); }
-double stable_crossentropy(double x, double t) { return std::fmax(x, 0) - x * t + std::log1p(std::exp(-std::fabs(x))); }
+double binary_crossentropy(double p, double t) {
+    return -(t * std::log(clip(p)) + (1 - t) * std::log(1 - clip(p)));
+}
+double stable_crossentropy(double x, double t) {
+    return std::fmax(x, 0) - x * t + std::log1p(std::exp(-std::fabs(x)));
+}
 double focal(double p, double t, double crossentropy, double gamma, double alpha, bool balanced) {
     const double off = 1 - (t * p + (1 - t) * (1 - p));
     return (balanced ? t * alpha + (1 - t) * (1 - alpha) : 1) * std::pow(off, gamma) * crossentropy;
@@ -118,7 +141,8 @@ double focal(double p, double t, double crossentropy, double gamma, double alpha
 std::vector<Element> elements() {
     std::vector<Element> all;
     all.push_back({ElementLoss::squared_error, "squared", -2, 2, [](double p, double t) { return (p - t) * (p - t); }});
-    all.push_back({ElementLoss::absolute_error, "absolute", -2, 2, [](double p, double t) { return std::fabs(p - t); }});
+    all.push_back(
+        {ElementLoss::absolute_error, "absolute", -2, 2, [](double p, double t) { return std::fabs(p - t); }});
     all.push_back({ElementLoss::huber, "huber", -4, 4, [](double p, double t) {
                        const double e = std::fabs(p - t);
                        return e <= 1.5 ? 0.5 * e * e : 1.5 * e - 0.5 * 1.5 * 1.5;
@@ -138,7 +162,8 @@ std::vector<Element> elements() {
                 return focal(sigmoid(x), smooth(t), stable_crossentropy(x, smooth(t)), gamma, 0.25, balanced);
             };
             all.push_back({ElementLoss::binary_focal, "focal", 0.05, 0.95, from_p, 0, s, gamma, 0.25f, balanced});
-            all.push_back({ElementLoss::binary_focal_logits, "focal logits", -6, 6, from_x, 0, s, gamma, 0.25f, balanced});
+            all.push_back(
+                {ElementLoss::binary_focal_logits, "focal logits", -6, 6, from_x, 0, s, gamma, 0.25f, balanced});
         }
     }
     return all;
@@ -155,8 +180,8 @@ void test_element(const Table& table, const Element& e, int64_t rows, int64_t c,
         const double error = std::fabs(batch.prediction[i] - batch.target[i]);
         if (error < 1e-3 || std::fabs(error - 1.5) < 1e-3) batch.prediction[i] += 0.01f;
     }
-    const ElementLossArgs args = {batch.args(weighted), e.kind, batch.target.data(), e.delta, e.smoothing, e.gamma,
-                                  e.alpha, e.balanced};
+    const ElementLossArgs args = {
+        batch.args(weighted), e.kind, batch.target.data(), e.delta, e.smoothing, e.gamma, e.alpha, e.balanced};
     const double value = value_of(table, table.element_loss, args, batch, random);
     const RowLoss loss = [&](const Row& p, const Row& t) {
         double total = 0;
@@ -181,16 +206,17 @@ Row clipped(Row row) {
 
 void test_categorical(const Table& table, int64_t rows, int64_t c, bool from_logits, bool is_focal, float smoothing,
                       float gamma, bool weighted, Random& random) {
-    const std::string context = striate::concat(table.isa, is_focal ? " categorical focal " : " categorical ", rows, "x", c,
-                                                from_logits ? " logits" : "", " smoothing ", smoothing, " gamma ", gamma);
+    const std::string context =
+        striate::concat(table.isa, is_focal ? " categorical focal " : " categorical ", rows, "x", c,
+                        from_logits ? " logits" : "", " smoothing ", smoothing, " gamma ", gamma);
     Batch batch(rows, c, random.integer(1, 3), random);
     std::vector<float> alphas(c);
     for (float& a : alphas) a = static_cast<float>(random.uniform(0.1, 1));
     for (float& p : batch.prediction)
         p = static_cast<float>(from_logits ? random.uniform(-5, 5) : random.uniform(0.1, 1));
     for (int64_t r = 0; r < rows; ++r) batch.target[r * c + random.integer(0, c - 1)] = 1;
-    const CategoricalLossArgs args = {batch.args(weighted), from_logits, is_focal, batch.target.data(), smoothing, gamma,
-                                      alphas.data()};
+    const CategoricalLossArgs args = {
+        batch.args(weighted), from_logits, is_focal, batch.target.data(), smoothing, gamma, alphas.data()};
     const double value = value_of(table, table.categorical_loss, args, batch, random);
     const RowLoss loss = [&](const Row& p, Row t) {
         for (double& v : t) v = v * (1 - double(smoothing)) + double(smoothing) / double(c);
@@ -207,8 +233,8 @@ void test_categorical(const Table& table, int64_t rows, int64_t c, bool from_log
 }
 
 template <class Label>
-void test_sparse(const Table& table, LabelType type, int64_t rows, int64_t c, bool from_logits, bool ignoring, bool weighted,
-                 Random& random) {
+void test_sparse(const Table& table, LabelType type, int64_t rows, int64_t c, bool from_logits, bool ignoring,
+                 bool weighted, Random& random) {
     const std::string context = striate::concat(table.isa, " sparse ", rows, "x", c, from_logits ? " logits" : "",
                                                 ignoring ? " ignoring" : "", weighted ? " weighted" : "");
     Batch batch(rows, c, random.integer(1, 3), random);
@@ -281,8 +307,9 @@ void test_extremes(const Table& table) {
     for (const ElementLoss kind : {ElementLoss::binary_crossentropy_logits, ElementLoss::binary_focal_logits}) {
         const ElementLossArgs args = {batch, kind, target.data(), 1, 0, 2, 0.25f, false};
         run_all(table.element_loss, args);
-        CHECK_NEAR(sums[0], kind == ElementLoss::binary_crossentropy_logits ? 200 + std::log(2.0) : 200 + std::log(2.0) / 4, 1e-6,
-                   "extreme logits");
+        CHECK_NEAR(sums[0],
+                   kind == ElementLoss::binary_crossentropy_logits ? 200 + std::log(2.0) : 200 + std::log(2.0) / 4,
+                   1e-6, "extreme logits");
         for (const float g : gradient) CHECK(std::isfinite(g));
     }
     x = {0, 1, 0, 1, 0.5f, 0.5f}, target = {0, 1, 1, 0, 1, 0};
@@ -293,7 +320,8 @@ void test_extremes(const Table& table) {
         for (const float g : gradient) CHECK(std::isfinite(g));
         CHECK(kind == ElementLoss::binary_focal || gradient[2] == 0);  // clipped, as in Keras
     }
-    std::vector<float> logits = {1e4f, -1e4f, 0, -std::numeric_limits<float>::infinity(), 0, 1}, one = {1, 0, 0, 0, 0, 1};
+    std::vector<float> logits = {1e4f, -1e4f, 0, -std::numeric_limits<float>::infinity(), 0, 1},
+                       one = {1, 0, 0, 0, 0, 1};
     for (const bool focal_loss : {false, true}) {
         const float alphas[] = {1, 1, 1};
         const LossRows rows = {2, 3, logits.data(), gradient.data(), nullptr, 1, 1.0, nullptr, sums};
@@ -317,11 +345,17 @@ void test_overlap(const Table& table, int64_t n, int64_t pixels, int64_t c, Rand
         const bool each_image = mode & 1, each_channel = mode & 2, tversky = mode & 4, weighted = mode & 8;
         const std::string context = striate::concat(table.isa, " overlap ", n, "x", pixels, "x", c, " mode ", mode);
         double value = 0;
-        const OverlapMergeArgs merge = {n, c, pieces, partials.data(), each_image, each_channel, tversky, 0.3, 0.7,
-                                        weighted ? weights.data() : nullptr, 2.0, &value, mean.data(), scale.data()};
+        const OverlapMergeArgs merge = {n,           c,
+                                        pieces,      partials.data(),
+                                        each_image,  each_channel,
+                                        tversky,     0.3,
+                                        0.7,         weighted ? weights.data() : nullptr,
+                                        2.0,         &value,
+                                        mean.data(), scale.data()};
         run_all(table.overlap_merge, merge);
         const striate::View view = {n, 1, pixels, c, pixels * c, pixels * c, c};
-        const ChannelAffineArgs apply = {view, view, t.data(), gradient.data(), mean.data(), scale.data(), nullptr, c, false};
+        const ChannelAffineArgs apply = {view,    view, t.data(), gradient.data(), mean.data(), scale.data(),
+                                         nullptr, c,    false};
         run_all(table.channel_affine, apply);
         const auto loss = [&] {
             const int64_t images = each_image ? n : 1, channels = each_channel ? c : 1;
@@ -333,8 +367,9 @@ void test_overlap(const Table& table, int64_t n, int64_t pixels, int64_t c, Rand
             double total = 0, mean_weight = 0;
             for (const float w : weights) mean_weight += weighted ? w / double(n) : 1.0 / double(n);
             for (int64_t k = 0; k < images * channels; ++k) {
-                const double index = tversky ? both[k] / (both[k] + 0.3 * (sum_t[k] - both[k]) + 0.7 * (sum_p[k] - both[k]) + kClip)
-                                             : 2 * both[k] / (sum_t[k] + sum_p[k] + kClip);
+                const double index =
+                    tversky ? both[k] / (both[k] + 0.3 * (sum_t[k] - both[k]) + 0.7 * (sum_p[k] - both[k]) + kClip)
+                            : 2 * both[k] / (sum_t[k] + sum_p[k] + kClip);
                 const double weight = each_image && weighted ? weights[k / channels] : each_image ? 1 : mean_weight;
                 total += 2.0 * weight * (1 - index) / double(images * channels);
             }
@@ -372,9 +407,12 @@ int main() {
                             test_categorical(*table, rows, c, from_logits, true, smoothing, gamma, weighted, random);
                     }
                     for (const bool ignoring : {false, true}) {
-                        test_sparse<int64_t>(*table, LabelType::int64, rows, c, from_logits, ignoring, weighted, random);
-                        test_sparse<int32_t>(*table, LabelType::int32, rows, c, from_logits, ignoring, weighted, random);
-                        test_sparse<uint8_t>(*table, LabelType::uint8, rows, c, from_logits, ignoring, weighted, random);
+                        test_sparse<int64_t>(*table, LabelType::int64, rows, c, from_logits, ignoring, weighted,
+                                             random);
+                        test_sparse<int32_t>(*table, LabelType::int32, rows, c, from_logits, ignoring, weighted,
+                                             random);
+                        test_sparse<uint8_t>(*table, LabelType::uint8, rows, c, from_logits, ignoring, weighted,
+                                             random);
                     }
                 }
         test_bad_labels(*table);

@@ -60,7 +60,8 @@ struct Definition {
 
 // Runs a kernel that writes plain arrays: whole, then in pieces over the garbage that was put there, to the same bits.
 template <class Args, class T>
-void run_arrays(void (*kernel)(const Args&, int64_t, int64_t), const Args& args, std::vector<T>& output, Random& random) {
+void run_arrays(void (*kernel)(const Args&, int64_t, int64_t), const Args& args, std::vector<T>& output,
+                Random& random) {
     run_all(kernel, args);
     const std::vector<T> whole = output;
     std::fill(output.begin(), output.end(), T(99));
@@ -69,35 +70,60 @@ void run_arrays(void (*kernel)(const Args&, int64_t, int64_t), const Args& args,
 }
 
 void test_batch_norm(const Table& table, const Size& size, bool relu, double offset, Random& random) {
-    const std::string context = striate::concat(table.isa, " batch norm ", size.text(), relu ? " relu" : "", " offset ", offset);
+    const std::string context =
+        striate::concat(table.isa, " batch norm ", size.text(), relu ? " relu" : "", " offset ", offset);
     Map x = map_of(size, random), y = map_of(size, random), dy = map_of(size, random), dx = map_of(size, random);
-    for (int64_t i = 0; i < x.size(); ++i) x.flat(i) = static_cast<float>(offset + random.normal() * (1 + i % size.c % 3));
+    for (int64_t i = 0; i < x.size(); ++i)
+        x.flat(i) = static_cast<float>(offset + random.normal() * (1 + i % size.c % 3));
     dy.random(random);
     const int64_t c = size.c;
     const std::vector<float> gamma = parameters(c, 0.5, 1.5, random), beta = parameters(c, -0.5, 0.5, random);
-    std::vector<float> mean(c), inverse(c), scale(c), moving_mean(c, 0.25f), moving_variance(c, 0.75f), d_gamma(c), d_beta(c);
+    std::vector<float> mean(c), inverse(c), scale(c), moving_mean(c, 0.25f), moving_variance(c, 0.75f), d_gamma(c),
+        d_beta(c);
     std::vector<float> slope(c), shift(c);
     const int64_t pieces = std::min(size.n * size.h, random.integer(1, 5));
     std::vector<double> partials(pieces * 2 * c);
 
     const MomentsArgs moments = {x.view, x.data(), partials.data(), 1, pieces};
     run_arrays(table.moments, moments, partials, random);
-    const BatchNormMergeArgs merge = {c, size.n * size.h, size.w, pieces, partials.data(), nullptr, float(kEpsilon), 0.9f,
-                                      gamma.data(), mean.data(), inverse.data(), scale.data(),
-                                      moving_mean.data(), moving_variance.data()};
+    const BatchNormMergeArgs merge = {c,
+                                      size.n * size.h,
+                                      size.w,
+                                      pieces,
+                                      partials.data(),
+                                      nullptr,
+                                      float(kEpsilon),
+                                      0.9f,
+                                      gamma.data(),
+                                      mean.data(),
+                                      inverse.data(),
+                                      scale.data(),
+                                      moving_mean.data(),
+                                      moving_variance.data()};
     run_in_pieces(table.batch_norm_merge, merge, units(merge), random);
-    const ChannelAffineArgs apply = {x.view, y.view, x.data(), y.data(), mean.data(), scale.data(), beta.data(), 0, relu};
+    const ChannelAffineArgs apply = {x.view,       y.view,      x.data(), y.data(), mean.data(),
+                                     scale.data(), beta.data(), 0,        relu};
     run_twice(table.channel_affine, apply, {&y}, random, context);
 
-    const MomentsGradArgs sums = {x.view, y.view, dy.view, x.data(), relu ? y.data() : nullptr, dy.data(),
-                                  mean.data(), 0, partials.data(), 1, pieces, relu};
+    const MomentsGradArgs sums = {x.view,    y.view,      dy.view, x.data(),        relu ? y.data() : nullptr,
+                                  dy.data(), mean.data(), 0,       partials.data(), 1,
+                                  pieces,    relu};
     run_arrays(table.moments_backward, sums, partials, random);
-    const BatchNormGradMergeArgs back = {c, pieces, double(size.n * size.h * size.w), partials.data(), inverse.data(),
-                                         scale.data(), d_gamma.data(), d_beta.data(), slope.data(), shift.data()};
+    const BatchNormGradMergeArgs back = {c,
+                                         pieces,
+                                         double(size.n * size.h * size.w),
+                                         partials.data(),
+                                         inverse.data(),
+                                         scale.data(),
+                                         d_gamma.data(),
+                                         d_beta.data(),
+                                         slope.data(),
+                                         shift.data()};
     run_in_pieces(table.batch_norm_backward_merge, back, units(back), random);
-    const ChannelAffineGradArgs apply_back = {x.view, y.view, dy.view, dx.view, x.data(), relu ? y.data() : nullptr,
-                                              dy.data(), dx.data(), mean.data(), scale.data(), slope.data(), shift.data(),
-                                              0, relu};
+    const ChannelAffineGradArgs apply_back = {
+        x.view,    y.view,    dy.view,     dx.view,      x.data(),     relu ? y.data() : nullptr,
+        dy.data(), dx.data(), mean.data(), scale.data(), slope.data(), shift.data(),
+        0,         relu};
     run_twice(table.channel_affine_backward, apply_back, {&dx}, random, context + " backward");
 
     const auto channel = [&](int64_t i) { return i % c; };
@@ -105,7 +131,8 @@ void test_batch_norm(const Table& table, const Size& size, bool relu, double off
     const double loose = 1 + std::fabs(offset) * 0.05;  // x itself is rounded to floats near `offset`
     for (int64_t i = 0; i < c; ++i) {
         CHECK_NEAR(mean[i], want.sets[i].mean, 3e-7, context + " mean");
-        CHECK_NEAR(1 / (double(inverse[i]) * inverse[i]) - kEpsilon, want.sets[i].variance, 1e-6, context + " variance");
+        CHECK_NEAR(1 / (double(inverse[i]) * inverse[i]) - kEpsilon, want.sets[i].variance, 1e-6,
+                   context + " variance");
         CHECK_NEAR(moving_mean[i], 0.25 * 0.9 + 0.1 * want.sets[i].mean, 1e-6, context);
         CHECK_NEAR(moving_variance[i], 0.75 * 0.9 + 0.1 * want.sets[i].variance, 1e-6, context);
         CHECK_NEAR(d_gamma[i], want.d_gamma[i], 2e-5 * loose, context + " gamma");
@@ -119,9 +146,11 @@ void test_batch_norm(const Table& table, const Size& size, bool relu, double off
     }
 
     // A frozen layer, and inference: moving averages, constant statistics.
-    const BatchNormFixedArgs fixed = {c, float(kEpsilon), gamma.data(), moving_variance.data(), inverse.data(), scale.data()};
+    const BatchNormFixedArgs fixed = {
+        c, float(kEpsilon), gamma.data(), moving_variance.data(), inverse.data(), scale.data()};
     run_in_pieces(table.batch_norm_fixed, fixed, units(fixed), random);
-    for (int64_t i = 0; i < c; ++i) CHECK_NEAR(scale[i], gamma[i] / std::sqrt(moving_variance[i] + kEpsilon), 1e-6, context);
+    for (int64_t i = 0; i < c; ++i)
+        CHECK_NEAR(scale[i], gamma[i] / std::sqrt(moving_variance[i] + kEpsilon), 1e-6, context);
 }
 
 // Statistics that arrive in pieces of other sizes, as from a convolution.
@@ -141,8 +170,20 @@ void test_counts(const Table& table, Random& random) {
             partials[piece * 2 * c + c + i] = deviation;
         }
     std::vector<float> mean(c), inverse(c), scale(c);
-    const BatchNormMergeArgs merge = {c, 9, 1, 4, partials.data(), counts, float(kEpsilon), 0.9f, nullptr,
-                                      mean.data(), inverse.data(), scale.data(), nullptr, nullptr};
+    const BatchNormMergeArgs merge = {c,
+                                      9,
+                                      1,
+                                      4,
+                                      partials.data(),
+                                      counts,
+                                      float(kEpsilon),
+                                      0.9f,
+                                      nullptr,
+                                      mean.data(),
+                                      inverse.data(),
+                                      scale.data(),
+                                      nullptr,
+                                      nullptr};
     run_all(table.batch_norm_merge, merge);
     for (int64_t i = 0; i < c; ++i) {
         double sum = 0, deviation = 0;
@@ -166,22 +207,33 @@ void test_group_norm(const Table& table, const Size& size, int64_t groups, Rando
 
     const MomentsArgs moments = {x.view, x.data(), partials.data(), size.n, pieces};
     run_arrays(table.moments, moments, partials, random);
-    const GroupNormMergeArgs merge = {size.n, c, groups, size.h, size.w, pieces, partials.data(), float(kEpsilon),
-                                      gamma.data(), mean.data(), inverse.data(), scale.data()};
+    const GroupNormMergeArgs merge = {size.n,       c,           groups,          size.h,
+                                      size.w,       pieces,      partials.data(), float(kEpsilon),
+                                      gamma.data(), mean.data(), inverse.data(),  scale.data()};
     run_in_pieces(table.group_norm_merge, merge, units(merge), random);
-    const ChannelAffineArgs apply = {x.view, y.view, x.data(), y.data(), mean.data(), scale.data(), beta.data(), c, false};
+    const ChannelAffineArgs apply = {x.view,       y.view,      x.data(), y.data(), mean.data(),
+                                     scale.data(), beta.data(), c,        false};
     run_twice(table.channel_affine, apply, {&y}, random, context);
-    const MomentsGradArgs sums = {x.view, y.view, dy.view, x.data(), nullptr, dy.data(),
-                                  mean.data(), c, partials.data(), size.n, pieces, false};
+    const MomentsGradArgs sums = {x.view,      y.view, dy.view,         x.data(), nullptr, dy.data(),
+                                  mean.data(), c,      partials.data(), size.n,   pieces,  false};
     run_arrays(table.moments_backward, sums, partials, random);
-    const GroupNormGradMergeArgs back = {size.n, c, groups, pieces, double(size.h * size.w), partials.data(),
-                                         gamma.data(), inverse.data(), slope.data(), shift.data()};
+    const GroupNormGradMergeArgs back = {size.n,
+                                         c,
+                                         groups,
+                                         pieces,
+                                         double(size.h * size.w),
+                                         partials.data(),
+                                         gamma.data(),
+                                         inverse.data(),
+                                         slope.data(),
+                                         shift.data()};
     run_in_pieces(table.group_norm_backward_merge, back, units(back), random);
-    const GroupNormParameterGradArgs parameter = {size.n, c, pieces, partials.data(), inverse.data(), d_gamma.data(),
-                                                  d_beta.data()};
+    const GroupNormParameterGradArgs parameter = {
+        size.n, c, pieces, partials.data(), inverse.data(), d_gamma.data(), d_beta.data()};
     run_in_pieces(table.group_norm_parameter_gradients, parameter, units(parameter), random);
-    const ChannelAffineGradArgs apply_back = {x.view, y.view, dy.view, dx.view, x.data(), nullptr, dy.data(), dx.data(),
-                                              mean.data(), scale.data(), slope.data(), shift.data(), c, false};
+    const ChannelAffineGradArgs apply_back = {x.view,       y.view,       dy.view,   dx.view,     x.data(),
+                                              nullptr,      dy.data(),    dx.data(), mean.data(), scale.data(),
+                                              slope.data(), shift.data(), c,         false};
     run_twice(table.channel_affine_backward, apply_back, {&dx}, random, context + " backward");
 
     const auto set = [&](int64_t i) { return i / (size.h * size.w * c) * groups + i % c / (c / groups); };
@@ -205,13 +257,14 @@ void test_layer_norm(const Table& table, const Size& size, int axes, Random& ran
     const int64_t length = normalised_size(x.view, axes), count = x.size() / length;
     const std::vector<float> gamma = parameters(length, 0.5, 1.5, random), beta = parameters(length, -0.5, 0.5, random);
     std::vector<float> mean(count), inverse(count), d_gamma(2 * length);
-    const LayerNormArgs forward = {axes, x.view, y.view, x.data(), gamma.data(), beta.data(), y.data(), mean.data(),
-                                   inverse.data(), float(kEpsilon)};
+    const LayerNormArgs forward = {axes,        x.view,   y.view,      x.data(),       gamma.data(),
+                                   beta.data(), y.data(), mean.data(), inverse.data(), float(kEpsilon)};
     run_twice(table.layer_norm, forward, {&y}, random, context);
     const int64_t pieces = std::min<int64_t>(count, random.integer(1, 4));
     std::vector<double> partials(pieces * 2 * length);
-    const LayerNormGradArgs backward = {axes, x.view, dy.view, dx.view, x.data(), gamma.data(), dy.data(), mean.data(),
-                                        inverse.data(), dx.data(), partials.data(), pieces};
+    const LayerNormGradArgs backward = {axes,           x.view,       dy.view,         dx.view,
+                                        x.data(),       gamma.data(), dy.data(),       mean.data(),
+                                        inverse.data(), dx.data(),    partials.data(), pieces};
     run_twice(table.layer_norm_backward, backward, {&dx}, random, context + " backward");
     run_arrays(table.layer_norm_backward, backward, partials, random);
     const MergeSumsArgs merge = {pieces, 2 * length, partials.data(), d_gamma.data(), 1.0};
@@ -238,7 +291,8 @@ int main() {
             for (const bool relu : {false, true}) test_batch_norm(*table, size, relu, 0.5, random);
             for (const int axes : {1, 2, 3}) test_layer_norm(*table, size, axes, random);
             for (int64_t groups = 1; groups <= size.c; ++groups)
-                if (size.c % groups == 0 && (groups < 5 || groups == size.c)) test_group_norm(*table, size, groups, random);
+                if (size.c % groups == 0 && (groups < 5 || groups == size.c))
+                    test_group_norm(*table, size, groups, random);
         }
         // A mean far from zero beside a small deviation: where sums of squares would lose everything.
         test_batch_norm(*table, {4, 16, 16, 20}, false, 1000, random);

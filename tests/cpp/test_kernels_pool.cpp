@@ -30,8 +30,9 @@ Pool pool_of(const Size& size, int64_t rows, int64_t columns, int64_t row_step, 
 
 void test_windows(const Table& table, const Size& size, const Pool& pool, Random& random) {
     const PoolWindow& w = pool.window;
-    const std::string context = striate::concat(table.isa, " pool ", size.text(), " window ", w.rows, "x", w.columns, " step ",
-                                                w.row_step, "x", w.column_step, " before ", w.top, ",", w.left);
+    const std::string context =
+        striate::concat(table.isa, " pool ", size.text(), " window ", w.rows, "x", w.columns, " step ", w.row_step, "x",
+                        w.column_step, " before ", w.top, ",", w.left);
     const Size out = {size.n, pool.h, pool.w, size.c};
     Map x = map_of(size, random), y = map_of(out, random), average = map_of(out, random), dy = map_of(out, random);
     Map dx = map_of(size, random), average_dx = map_of(size, random), without = map_of(out, random);
@@ -106,7 +107,8 @@ void test_nan(const Table& table) {
 
 void test_global(const Table& table, const Size& size, Random& random) {
     const std::string context = striate::concat(table.isa, " global pool ", size.text());
-    Map x = map_of(size, random), y = map_of({size.n, 1, 1, size.c}, random), best = map_of({size.n, 1, 1, size.c}, random);
+    Map x = map_of(size, random), y = map_of({size.n, 1, 1, size.c}, random),
+        best = map_of({size.n, 1, 1, size.c}, random);
     Map dy = map_of({size.n, 1, 1, size.c}, random), dx = map_of(size, random), best_dx = map_of(size, random);
     x.integers(random, -50, 50), dy.random(random);
     std::vector<int32_t> winners(size.n * size.c);
@@ -143,7 +145,8 @@ void test_global(const Table& table, const Size& size, Random& random) {
 int main() {
     Random random(3);
     for (const Table* table : check::tables()) {
-        for (const Size& size : {Size{2, 8, 8, 16}, Size{2, 7, 9, 6}, Size{1, 5, 5, 33}, Size{3, 4, 6, 1}, Size{1, 20, 20, 3}}) {
+        for (const Size& size :
+             {Size{2, 8, 8, 16}, Size{2, 7, 9, 6}, Size{1, 5, 5, 33}, Size{3, 4, 6, 1}, Size{1, 20, 20, 3}}) {
             for (const bool same : {false, true}) {
                 test_windows(*table, size, pool_of(size, 2, 2, 2, 2, same), random);
                 test_windows(*table, size, pool_of(size, 3, 3, 2, 2, same), random);

@@ -26,7 +26,8 @@ std::vector<double> shares(int64_t o, int64_t in, int64_t out, bool bilinear) {
 }
 
 void test_resize(const Table& table, const Size& size, int64_t h, int64_t w, bool bilinear, Random& random) {
-    const std::string context = striate::concat(table.isa, bilinear ? " bilinear " : " nearest ", size.text(), " to ", h, "x", w);
+    const std::string context =
+        striate::concat(table.isa, bilinear ? " bilinear " : " nearest ", size.text(), " to ", h, "x", w);
     const Size out = {size.n, h, w, size.c};
     Map x = map_of(size, random), y = map_of(out, random), dy = map_of(out, random), dx = map_of(size, random);
     x.random(random), dy.random(random);

@@ -1,4 +1,5 @@
-// Counter-based random numbers: published test vectors, distributions, permutations; dropout, which draws the same words.
+// Counter-based random numbers: published test vectors, distributions, permutations; dropout, which draws the same
+// words.
 #include <algorithm>
 #include <cmath>
 
@@ -73,7 +74,8 @@ void test_permutation() {
     CHECK(order != striate::permutation(2, 0, 1000));
     std::sort(order.begin(), order.end());
     for (int64_t i = 0; i < 1000; ++i) CHECK(order[i] == i);
-    // All 24 orders of 4 elements, equally often: chi-squared with 23 degrees of freedom stays below 60 in all but one of 30,000.
+    // All 24 orders of 4 elements, equally often: chi-squared with 23 degrees of freedom stays below 60 in all but one
+    // of 30,000.
     std::vector<double> seen(256);
     const int rounds = 24000;
     for (int epoch = 0; epoch < rounds; ++epoch) {
@@ -103,7 +105,8 @@ void test_dropout(const Table& table, const Size& size, double rate, Random& ran
     const DropoutArgs forward = {source, rate, x.view, y.view, x.data(), y.data(), mask.data()};
     run_twice(table.dropout, forward, {&y}, random, context);
     for (const bool stored : {true, false}) {
-        const DropoutGradArgs backward = {source, rate, dy.view, dx.view, dy.data(), dx.data(), stored ? mask.data() : nullptr};
+        const DropoutGradArgs backward = {
+            source, rate, dy.view, dx.view, dy.data(), dx.data(), stored ? mask.data() : nullptr};
         run_twice(table.dropout_backward, backward, {&dx}, random, context + " backward");
         for (int64_t i = 0; i < x.size(); ++i)
             CHECK_NEAR(dx.flat(i), kept(source, rate, i) ? dy.flat(i) / (1 - rate) : 0.0, 2e-7, context + " backward");
@@ -119,7 +122,8 @@ void test_dropout(const Table& table, const Size& size, double rate, Random& ran
     std::vector<float> factors(x.size());
     const DropoutFactorsArgs args = {source, rate, x.size(), factors.data()};
     run_in_pieces(table.dropout_factors, args, units(args), random);
-    for (int64_t i = 0; i < x.size(); ++i) CHECK_NEAR(factors[i], kept(source, rate, i) ? 1 / (1 - rate) : 0.0, 2e-7, context);
+    for (int64_t i = 0; i < x.size(); ++i)
+        CHECK_NEAR(factors[i], kept(source, rate, i) ? 1 / (1 - rate) : 0.0, 2e-7, context);
 }
 
 void test_dropout_rate(const Table& table) {

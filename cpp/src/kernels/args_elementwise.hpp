@@ -7,7 +7,20 @@ namespace striate::kernels {
 // rectifier is Keras's general ReLU: `ceiling` from there on, x above `threshold`, alpha * (x - threshold) below it.
 // gelu is x * Phi(x) by the error function, gelu_tanh its approximation (Hendrycks & Gimpel, 2016).
 enum class ActivationKind : int32_t {
-    linear, relu, relu6, leaky_relu, elu, sigmoid, tanh, softplus, silu, gelu, hard_sigmoid, hard_swish, gelu_tanh, rectifier,
+    linear,
+    relu,
+    relu6,
+    leaky_relu,
+    elu,
+    sigmoid,
+    tanh,
+    softplus,
+    silu,
+    gelu,
+    hard_sigmoid,
+    hard_swish,
+    gelu_tanh,
+    rectifier,
 };
 
 // y = f(x), element by element. May work in place.
@@ -30,8 +43,8 @@ struct ActivationGradArgs {
     float threshold = 0, ceiling = 0;
 };
 
-// y = max(0, x) + alpha * min(0, x) (He et al., 2015) with a slope for every place of a map, shared along the axes whose
-// stride is 0.
+// y = max(0, x) + alpha * min(0, x) (He et al., 2015) with a slope for every place of a map, shared along the axes
+// whose stride is 0.
 struct PReluArgs {
     View view_x, view_y;
     const float *x, *alpha;
@@ -67,8 +80,8 @@ struct BinaryArgs {
     float* y;
 };
 
-// The gradient behind a broadcast: out = factor * sum of dy * other (or of dy, when `other` is null) over the axes along
-// which `out` has size 1 and dy more; `other` may itself be broadcast.
+// The gradient behind a broadcast: out = factor * sum of dy * other (or of dy, when `other` is null) over the axes
+// along which `out` has size 1 and dy more; `other` may itself be broadcast.
 struct ReduceBroadcastArgs {
     View view_dy, view_other, view_out;
     const float *dy, *other;
@@ -122,8 +135,8 @@ struct ChannelAffineArgs {
     int64_t image_stride;
     bool relu;
 };
-// dx = g * scale + (x - mean) * slope + offset, where g is dy, or 0 where y <= 0 if `relu`. When slope is null, dx = g *
-// scale, and x, mean and offset are not read; y is not when not `relu`. dx may be dy.
+// dx = g * scale + (x - mean) * slope + offset, where g is dy, or 0 where y <= 0 if `relu`. When slope is null, dx = g
+// * scale, and x, mean and offset are not read; y is not when not `relu`. dx may be dy.
 struct ChannelAffineGradArgs {
     View view_x, view_y, view_dy, view_dx;
     const float *x, *y, *dy;

@@ -4,8 +4,9 @@
 
 namespace striate::kernels {
 
-// What all losses by rows share: `rows` predictions of `c` numbers each, without gaps. A unit is as many rows as fill kChunk
-// floats; it writes the weighted sum of its rows' losses to its own slot of `sums`, and loss_merge() adds them up.
+// What all losses by rows share: `rows` predictions of `c` numbers each, without gaps. A unit is as many rows as fill
+// kChunk floats; it writes the weighted sum of its rows' losses to its own slot of `sums`, and loss_merge() adds them
+// up.
 struct LossRows {
     int64_t rows, c;
     const float* prediction;
@@ -20,7 +21,13 @@ struct LossRows {
 // Losses that are the mean over a row of a function of each prediction and its target, as Keras 3 defines them.
 // huber: Huber, 1964. focal: Lin et al., 2017. From probabilities, predictions are clipped to [1e-7, 1 - 1e-7].
 enum class ElementLoss : int32_t {
-    squared_error, absolute_error, huber, binary_crossentropy, binary_crossentropy_logits, binary_focal, binary_focal_logits,
+    squared_error,
+    absolute_error,
+    huber,
+    binary_crossentropy,
+    binary_crossentropy_logits,
+    binary_focal,
+    binary_focal_logits,
 };
 struct ElementLossArgs {
     LossRows batch;
@@ -32,8 +39,8 @@ struct ElementLossArgs {
     bool balanced;       // focal: weigh ones by alpha and zeros by 1 - alpha
 };
 
-// Cross-entropy over the c classes of a row. From probabilities, predictions are divided by their sum and clipped as above;
-// from logits, the softmax is part of the loss.
+// Cross-entropy over the c classes of a row. From probabilities, predictions are divided by their sum and clipped as
+// above; from logits, the softmax is part of the loss.
 struct CategoricalLossArgs {
     LossRows batch;
     bool from_logits, focal;
@@ -54,7 +61,8 @@ struct SparseLossArgs {
     LossRows batch;
     bool from_logits;
     Labels labels;  // one for every row
-    int64_t* bad;   // one for every unit: its first row whose label is neither ignored nor in [0, c), else -1; may be null
+    int64_t*
+        bad;  // one for every unit: its first row whose label is neither ignored nor in [0, c), else -1; may be null
 };
 
 // counts[unit] = labels that are not ignored, of kMergeChunk labels.
@@ -81,15 +89,15 @@ struct LossMergeArgs {
     int64_t* first_bad;  // null together with `bad`
 };
 
-// Losses of overlap: for every image and channel, partials[image][piece][0][c]: sum of target * prediction, [1][c]: of target,
-// [2][c]: of prediction. Unit = piece of an image.
+// Losses of overlap: for every image and channel, partials[image][piece][0][c]: sum of target * prediction, [1][c]: of
+// target, [2][c]: of prediction. Unit = piece of an image.
 struct OverlapArgs {
     int64_t n, pixels, c, pieces;
     const float *prediction, *target;
     double* partials;
 };
-// Dice (Milletari et al., 2016) and Tversky (Salehi et al., 2017) as Keras 3 defines them: sums over all that is not kept
-// apart, one loss for each that is, and their mean. The gradient is scale * (target - mean), for channel_affine().
+// Dice (Milletari et al., 2016) and Tversky (Salehi et al., 2017) as Keras 3 defines them: sums over all that is not
+// kept apart, one loss for each that is, and their mean. The gradient is scale * (target - mean), for channel_affine().
 // One unit.
 struct OverlapMergeArgs {
     int64_t n, c, pieces;

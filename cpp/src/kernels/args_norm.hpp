@@ -4,12 +4,12 @@
 
 namespace striate::kernels {
 
-// Statistics of every channel, in two levels: the rows of a batch (`groups` = 1) or of each image (`groups` = n) are split
-// evenly into `pieces`; a piece writes its results, and a merge adds the pieces in order. A convolution that gathers its
-// output's statistics by itself writes the same partials.
+// Statistics of every channel, in two levels: the rows of a batch (`groups` = 1) or of each image (`groups` = n) are
+// split evenly into `pieces`; a piece writes its results, and a merge adds the pieces in order. A convolution that
+// gathers its output's statistics by itself writes the same partials.
 
-// partials[group][piece][0][c]: mean, [1][c]: sum of squared deviations from it. Two passes over a block in cache, blocks
-// merged in double precision (Chan, Golub, LeVeque, 1979). Unit = piece of a group.
+// partials[group][piece][0][c]: mean, [1][c]: sum of squared deviations from it. Two passes over a block in cache,
+// blocks merged in double precision (Chan, Golub, LeVeque, 1979). Unit = piece of a group.
 struct MomentsArgs {
     View view_x;
     const float* x;
@@ -61,14 +61,14 @@ struct BatchNormGradMergeArgs {
     float *slope, *offset;
 };
 
-// Group normalisation (Wu & He, 2018): one mean and variance for the c / groups channels of a group in an image, written
-// for every channel. From partials of n groups. Unit = image.
+// Group normalisation (Wu & He, 2018): one mean and variance for the c / groups channels of a group in an image,
+// written for every channel. From partials of n groups. Unit = image.
 struct GroupNormMergeArgs {
     int64_t n, c, groups, rows, row_pixels;  // of one image: h rows of w pixels
     int64_t pieces;
     const double* partials;
     float epsilon;
-    const float* gamma;                // null: 1
+    const float* gamma;                 // null: 1
     float *mean, *inverse_std, *scale;  // [n][c]
 };
 // Unit = image.
@@ -97,8 +97,8 @@ struct LayerNormArgs {
     float *mean, *inverse_std;  // one for every row; null: not kept
     float epsilon;
 };
-// Unit = one of `pieces` even splits of the rows, which writes partials[piece][0]: sums for gamma, [1]: for beta, `size`
-// doubles each. merge_sums() adds them up.
+// Unit = one of `pieces` even splits of the rows, which writes partials[piece][0]: sums for gamma, [1]: for beta,
+// `size` doubles each. merge_sums() adds them up.
 struct LayerNormGradArgs {
     int axes;
     View view_x, view_dy, view_dx;

@@ -4,16 +4,18 @@
 
 namespace striate::kernels {
 
-// A window of rows x columns moves in steps; its first place is `top` rows above and `left` pixels left of the map. Where it
-// hangs over the edge, only what lies inside counts: padding never wins a maximum and is not part of an average.
+// A window of rows x columns moves in steps; its first place is `top` rows above and `left` pixels left of the map.
+// Where it hangs over the edge, only what lies inside counts: padding never wins a maximum and is not part of an
+// average.
 struct PoolWindow {
     int64_t rows, columns;
     int64_t row_step, column_step;
     int64_t top, left;
 };
 
-// Which place of its window won, rows * columns of them numbered row by row, in the order n, y, x, c of the output without
-// gaps: bytes when `wide` is false (at most 256 places), else int32. The first of equals wins, and a NaN wins over all.
+// Which place of its window won, rows * columns of them numbered row by row, in the order n, y, x, c of the output
+// without gaps: bytes when `wide` is false (at most 256 places), else int32. The first of equals wins, and a NaN wins
+// over all.
 struct PoolWinners {
     void* places;  // null: not kept
     bool wide;

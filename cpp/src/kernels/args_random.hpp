@@ -4,15 +4,16 @@
 
 namespace striate::kernels {
 
-// Where random numbers come from: Philox4x32-10 (Salmon et al., SC 2011) with `seed` as the key and (block, step, stream)
-// as the counter. Element e of a tensor takes word e % 64 / 16 of block e / 64 * 16 + e % 16, on every instruction set.
+// Where random numbers come from: Philox4x32-10 (Salmon et al., SC 2011) with `seed` as the key and (block, step,
+// stream) as the counter. Element e of a tensor takes word e % 64 / 16 of block e / 64 * 16 + e % 16, on every
+// instruction set.
 struct RandomSource {
     uint64_t seed, stream;
     uint32_t step;
 };
 
-// y = x / (1 - rate) where the element's random word is at least rate * 2^32, and 0 elsewhere (Srivastava et al., 2014).
-// May work in place.
+// y = x / (1 - rate) where the element's random word is at least rate * 2^32, and 0 elsewhere (Srivastava et al.,
+// 2014). May work in place.
 struct DropoutArgs {
     RandomSource source;
     double rate;

@@ -70,8 +70,8 @@ void reduce_broadcast(const ReduceBroadcastArgs& a, int64_t begin, int64_t end) 
     for (int64_t unit = begin; unit < end; ++unit) {
         const int64_t n = unit / out.h, y = unit % out.h;
         for (int64_t x = 0; x < out.w; ++x) {
-            const Region region = {all_n ? 0 : n, all_n ? dy.n : n + 1, all_h ? 0 : y, all_h ? dy.h : y + 1,
-                                   all_w ? 0 : x, all_w ? dy.w : x + 1};
+            const Region region = {all_n ? 0 : n,        all_n ? dy.n : n + 1, all_h ? 0 : y,
+                                   all_h ? dy.h : y + 1, all_w ? 0 : x,        all_w ? dy.w : x + 1};
             float* place = a.out + n * out.image + y * out.row + x * out.pixel;
             if (out.c < dy.c)
                 sum_all_channels(source, region, place);

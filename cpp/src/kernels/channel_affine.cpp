@@ -4,8 +4,8 @@
 namespace striate::kernels::STRIATE_ISA {
 namespace {
 
-// A parameter of every channel, ready for vectors that run over several narrow pixels: repeated for each of `abreast` of
-// them, or in its own place where that is 1.
+// A parameter of every channel, ready for vectors that run over several narrow pixels: repeated for each of `abreast`
+// of them, or in its own place where that is 1.
 class Repeated {
   public:
     STRIATE_INLINE const float* set(const float* values, int64_t c, int64_t abreast) {
@@ -39,22 +39,23 @@ STRIATE_INLINE void forward(const ChannelAffineArgs& a, int64_t begin, int64_t e
     Repeated means, scales, shifts;
     const float *mean = nullptr, *scale = nullptr, *shift = nullptr;
     int64_t prepared = -1;
-    each_strip(views, a.image_stride != 0, begin, end, [&](const int64_t* offsets, int64_t first, int64_t n, bool packed) {
-        const int64_t image = a.image_stride ? first / (a.view_x.h * a.view_x.w) : 0;
-        if (image != prepared) {
-            if (kMean) mean = means.set(a.mean + image * a.image_stride, c, abreast);
-            scale = scales.set(a.scale + image * a.image_stride, c, abreast);
-            if (kShift) shift = shifts.set(a.shift, c, abreast);
-            prepared = image;
-        }
-        each_parameter(views, offsets, n, packed, c * abreast, [&](const int64_t* at, int64_t i, auto lanes) {
-            Vec v = lanes.load(a.x + at[0] + i);
-            if (kMean) v = v - lanes.load(mean + i);
-            v = v * lanes.load(scale + i);
-            if (kShift) v = v + lanes.load(shift + i);
-            lanes.store(a.y + at[1] + i, kRelu ? max(Vec{}, v) : v);
+    each_strip(
+        views, a.image_stride != 0, begin, end, [&](const int64_t* offsets, int64_t first, int64_t n, bool packed) {
+            const int64_t image = a.image_stride ? first / (a.view_x.h * a.view_x.w) : 0;
+            if (image != prepared) {
+                if (kMean) mean = means.set(a.mean + image * a.image_stride, c, abreast);
+                scale = scales.set(a.scale + image * a.image_stride, c, abreast);
+                if (kShift) shift = shifts.set(a.shift, c, abreast);
+                prepared = image;
+            }
+            each_parameter(views, offsets, n, packed, c * abreast, [&](const int64_t* at, int64_t i, auto lanes) {
+                Vec v = lanes.load(a.x + at[0] + i);
+                if (kMean) v = v - lanes.load(mean + i);
+                v = v * lanes.load(scale + i);
+                if (kShift) v = v + lanes.load(shift + i);
+                lanes.store(a.y + at[1] + i, kRelu ? max(Vec{}, v) : v);
+            });
         });
-    });
 }
 
 template <bool kSlope, bool kRelu>
@@ -64,28 +65,29 @@ STRIATE_INLINE void backward(const ChannelAffineGradArgs& a, int64_t begin, int6
     Repeated means, scales, slopes, shifts;
     const float *mean = nullptr, *scale = nullptr, *slope = nullptr, *offset = nullptr;
     int64_t prepared = -1;
-    each_strip(views, a.image_stride != 0, begin, end, [&](const int64_t* offsets, int64_t first, int64_t n, bool packed) {
-        const int64_t image = a.image_stride ? first / (a.view_dy.h * a.view_dy.w) : 0;
-        if (image != prepared) {
-            scale = scales.set(a.scale + image * a.image_stride, c, abreast);
-            if (kSlope) {
-                mean = means.set(a.mean + image * a.image_stride, c, abreast);
-                slope = slopes.set(a.slope + image * a.image_stride, c, abreast);
-                offset = shifts.set(a.offset + image * a.image_stride, c, abreast);
+    each_strip(
+        views, a.image_stride != 0, begin, end, [&](const int64_t* offsets, int64_t first, int64_t n, bool packed) {
+            const int64_t image = a.image_stride ? first / (a.view_dy.h * a.view_dy.w) : 0;
+            if (image != prepared) {
+                scale = scales.set(a.scale + image * a.image_stride, c, abreast);
+                if (kSlope) {
+                    mean = means.set(a.mean + image * a.image_stride, c, abreast);
+                    slope = slopes.set(a.slope + image * a.image_stride, c, abreast);
+                    offset = shifts.set(a.offset + image * a.image_stride, c, abreast);
+                }
+                prepared = image;
             }
-            prepared = image;
-        }
-        each_parameter(views, offsets, n, packed, c * abreast, [&](const int64_t* at, int64_t i, auto lanes) {
-            Vec g = lanes.load(a.dy + at[0] + i);
-            if (kRelu) g = select(lanes.load(a.y + at[3] + i) <= 0.0f, Vec{}, g);
-            g = g * lanes.load(scale + i);
-            if (kSlope) {
-                const Vec centred = lanes.load(a.x + at[2] + i) - lanes.load(mean + i);
-                g = g + centred * lanes.load(slope + i) + lanes.load(offset + i);
-            }
-            lanes.store(a.dx + at[1] + i, g);
+            each_parameter(views, offsets, n, packed, c * abreast, [&](const int64_t* at, int64_t i, auto lanes) {
+                Vec g = lanes.load(a.dy + at[0] + i);
+                if (kRelu) g = select(lanes.load(a.y + at[3] + i) <= 0.0f, Vec{}, g);
+                g = g * lanes.load(scale + i);
+                if (kSlope) {
+                    const Vec centred = lanes.load(a.x + at[2] + i) - lanes.load(mean + i);
+                    g = g + centred * lanes.load(slope + i) + lanes.load(offset + i);
+                }
+                lanes.store(a.dx + at[1] + i, g);
+            });
         });
-    });
 }
 
 }  // namespace
@@ -99,9 +101,8 @@ void channel_affine(const ChannelAffineArgs& a, int64_t begin, int64_t end) {
 }
 
 void channel_affine_backward(const ChannelAffineGradArgs& a, int64_t begin, int64_t end) {
-    choose(a.slope != nullptr, [&](auto slope) {
-        choose(a.relu, [&](auto relu) { backward<slope.value, relu.value>(a, begin, end); });
-    });
+    choose(a.slope != nullptr,
+           [&](auto slope) { choose(a.relu, [&](auto relu) { backward<slope.value, relu.value>(a, begin, end); }); });
 }
 
 }  // namespace striate::kernels::STRIATE_ISA

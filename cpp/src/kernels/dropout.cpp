@@ -11,7 +11,8 @@ STRIATE_INLINE Rule rule(double rate) {
     return {static_cast<uint32_t>(rate * 4294967296.0), static_cast<float>(1.0 / (1.0 - rate))};
 }
 
-// f(first, count, words) for the groups of 64 elements that lie in [first, first + count), with the random words of theirs.
+// f(first, count, words) for the groups of 64 elements that lie in [first, first + count), with the random words of
+// theirs.
 template <class F>
 STRIATE_INLINE void each_group(const RandomSource& source, int64_t first, int64_t count, F f) {
     uint32_t words[64];

@@ -11,7 +11,8 @@ STRIATE_INLINE void combine(const BinaryArgs& a, int64_t begin, int64_t end, F f
         return each_run(views, begin, end, [&](const int64_t* offsets, int64_t, int64_t count) {
             const float *p = a.a + offsets[1], *q = a.b + offsets[2];
             float* y = a.y + offsets[0];
-            each_vector(count, [&](int64_t i, auto lanes) { lanes.store(y + i, f(lanes.load(p + i), lanes.load(q + i))); });
+            each_vector(count,
+                        [&](int64_t i, auto lanes) { lanes.store(y + i, f(lanes.load(p + i), lanes.load(q + i))); });
         });
     // One of them has a single channel, which stands for all.
     const bool one_a = a.view_a.c < a.view_y.c, one_b = a.view_b.c < a.view_y.c;
@@ -31,7 +32,8 @@ STRIATE_INLINE void combine(const BinaryArgs& a, int64_t begin, int64_t end, F f
 }
 
 template <class F>
-STRIATE_INLINE void map(const View& view_x, const View& view_y, const float* x, float* y, int64_t begin, int64_t end, F f) {
+STRIATE_INLINE void map(const View& view_x, const View& view_y, const float* x, float* y, int64_t begin, int64_t end,
+                        F f) {
     const View views[] = {view_x, view_y};
     each_run(views, begin, end, [&](const int64_t* offsets, int64_t, int64_t count) {
         const float* from = x + offsets[0];
@@ -48,9 +50,12 @@ void zero(float* y, int64_t count) {
 
 void binary(const BinaryArgs& a, int64_t begin, int64_t end) {
     switch (a.kind) {
-        case BinaryKind::add: return combine(a, begin, end, [](Vec p, Vec q) { return p + q; });
-        case BinaryKind::subtract: return combine(a, begin, end, [](Vec p, Vec q) { return p - q; });
-        case BinaryKind::multiply: return combine(a, begin, end, [](Vec p, Vec q) { return p * q; });
+        case BinaryKind::add:
+            return combine(a, begin, end, [](Vec p, Vec q) { return p + q; });
+        case BinaryKind::subtract:
+            return combine(a, begin, end, [](Vec p, Vec q) { return p - q; });
+        case BinaryKind::multiply:
+            return combine(a, begin, end, [](Vec p, Vec q) { return p * q; });
     }
 }
 
@@ -65,7 +70,8 @@ void accumulate(const AccumulateArgs& a, int64_t begin, int64_t end) {
 }
 
 void copy(const CopyArgs& a, int64_t begin, int64_t end) {
-    map(a.view_x, a.view_y, a.x, a.y, begin, end, [](auto lanes, const float* x, const float*) { return lanes.load(x); });
+    map(a.view_x, a.view_y, a.x, a.y, begin, end,
+        [](auto lanes, const float* x, const float*) { return lanes.load(x); });
 }
 
 void fill(const FillArgs& a, int64_t begin, int64_t end) {

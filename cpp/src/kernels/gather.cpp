@@ -22,7 +22,8 @@ STRIATE_INLINE Vec as_floats(const T* p, Part lanes) {
 // `count` values in a row of memory, to a row of memory
 template <class T>
 STRIATE_INLINE void convert(const GatherArgs& a, const T* from, float* to, int64_t count) {
-    each_vector(count, [&](int64_t i, auto lanes) { lanes.store(to + i, as_floats(from + i, lanes) * a.scale + a.shift); });
+    each_vector(count,
+                [&](int64_t i, auto lanes) { lanes.store(to + i, as_floats(from + i, lanes) * a.scale + a.shift); });
 }
 
 template <class T>
@@ -56,10 +57,14 @@ STRIATE_INLINE void channels_first(const GatherArgs& a, int64_t begin, int64_t e
 
 void gather(const GatherArgs& a, int64_t begin, int64_t end) {
     switch (a.kind) {
-        case SourceKind::float32: return channels_last<float>(a, begin, end);
-        case SourceKind::uint8: return channels_last<uint8_t>(a, begin, end);
-        case SourceKind::float32_channels_first: return channels_first<float>(a, begin, end);
-        case SourceKind::uint8_channels_first: return channels_first<uint8_t>(a, begin, end);
+        case SourceKind::float32:
+            return channels_last<float>(a, begin, end);
+        case SourceKind::uint8:
+            return channels_last<uint8_t>(a, begin, end);
+        case SourceKind::float32_channels_first:
+            return channels_first<float>(a, begin, end);
+        case SourceKind::uint8_channels_first:
+            return channels_first<uint8_t>(a, begin, end);
     }
 }
 

@@ -1,5 +1,5 @@
-// What element-wise kernels need beyond simd.hpp: vectors cut short at the end of a run, square roots, bytes and doubles,
-// and walks over the runs, strips and blocks of several views at once. For kernel sources only.
+// What element-wise kernels need beyond simd.hpp: vectors cut short at the end of a run, square roots, bytes and
+// doubles, and walks over the runs, strips and blocks of several views at once. For kernel sources only.
 #pragma once
 
 #include "kernels/layout.hpp"
@@ -17,8 +17,12 @@ namespace {
 using Bytes = uint8_t __attribute__((vector_size(kWidth)));
 using UnalignedBytes = uint8_t __attribute__((vector_size(kWidth), aligned(1), may_alias));
 
-STRIATE_INLINE int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
-STRIATE_INLINE int64_t greater(int64_t a, int64_t b) { return a > b ? a : b; }
+STRIATE_INLINE int64_t lesser(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+STRIATE_INLINE int64_t greater(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
 
 // 0, 1, 2, ...
 STRIATE_INLINE VecI lane_numbers() {
@@ -91,14 +95,24 @@ struct Part {
     STRIATE_INLINE Vec load(const float* p) const { return load_first(p, count); }
     STRIATE_INLINE void store(float* p, Vec v) const { store_first(p, v, count); }
     STRIATE_INLINE VecI load_bytes(const uint8_t* p) const {
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+        const __m128i bytes = _mm_maskz_loadu_epi8(static_cast<__mmask16>((1u << count) - 1), p);
+        return __builtin_convertvector(reinterpret_cast<Bytes>(bytes), VecI);
+#else
         int32_t lanes[kWidth] = {};
         for (int64_t i = 0; i < count; ++i) lanes[i] = p[i];
         return *reinterpret_cast<const UnalignedVecI*>(lanes);
+#endif
     }
     STRIATE_INLINE void store_bytes(uint8_t* p, VecI v) const {
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+        const Bytes bytes = __builtin_convertvector(v, Bytes);
+        _mm_mask_storeu_epi8(p, static_cast<__mmask16>((1u << count) - 1), reinterpret_cast<__m128i>(bytes));
+#else
         int32_t lanes[kWidth];
         *reinterpret_cast<UnalignedVecI*>(lanes) = v;
         for (int64_t i = 0; i < count; ++i) p[i] = static_cast<uint8_t>(lanes[i]);
+#endif
     }
     STRIATE_INLINE VecI load_ints(const int32_t* p) const {
         return bits(load_first(reinterpret_cast<const float*>(p), count));
@@ -182,8 +196,7 @@ STRIATE_INLINE void each_run(const View (&views)[K], int64_t begin, int64_t end,
     for (int64_t unit = begin; unit < end; ++unit) {
         const int64_t image = one_run ? 0 : unit / v.h, row = one_run ? 0 : unit % v.h;
         int64_t offsets[K];
-        for (int k = 0; k < K; ++k)
-            offsets[k] = one_run ? unit * kChunk : image * views[k].image + row * views[k].row;
+        for (int k = 0; k < K; ++k) offsets[k] = one_run ? unit * kChunk : image * views[k].image + row * views[k].row;
         int64_t first = one_run ? unit * kChunk : unit * v.w * v.c;
         for (int64_t run = 0; run < runs; ++run) {
             body(offsets, first, one_run ? lesser(length, total - first) : length);
@@ -193,9 +206,9 @@ STRIATE_INLINE void each_run(const View (&views)[K], int64_t begin, int64_t end,
     }
 }
 
-// The units [begin, end) of strip_units() as strips of pixels: body(offsets, first, pixels, contiguous), where `first` is
-// the first pixel's number in n, y, x order. When not contiguous, pixel i of view k lies i * views[k].pixel further on.
-// With `by_row` the units are image rows even where memory is one run.
+// The units [begin, end) of strip_units() as strips of pixels: body(offsets, first, pixels, contiguous), where `first`
+// is the first pixel's number in n, y, x order. When not contiguous, pixel i of view k lies i * views[k].pixel further
+// on. With `by_row` the units are image rows even where memory is one run.
 template <int K, class Body>
 STRIATE_INLINE void each_strip(const View (&views)[K], bool by_row, int64_t begin, int64_t end, Body&& body) {
     const View& v = views[0];
@@ -218,9 +231,9 @@ STRIATE_INLINE int64_t pixels_abreast(int64_t c, bool contiguous) {
     return c * count <= kWidest ? count : 1;
 }
 
-// The pixels of image rows [begin, end) in blocks of at most kBlock, for sums down the channels that stay in registers and
-// first-level cache: body(offsets, count, channel, width), where offsets[k][i] is the place of pixel i, from channel
-// `channel` on, and `width` floats of it are to be done; lane j of them belongs to channel (channel + j) % c.
+// The pixels of image rows [begin, end) in blocks of at most kBlock, for sums down the channels that stay in registers
+// and first-level cache: body(offsets, count, channel, width), where offsets[k][i] is the place of pixel i, from
+// channel `channel` on, and `width` floats of it are to be done; lane j of them belongs to channel (channel + j) % c.
 constexpr int64_t kBlock = 32;
 template <int K, class Body>
 STRIATE_INLINE void each_block(const View (&views)[K], int64_t begin, int64_t end, Body&& body) {

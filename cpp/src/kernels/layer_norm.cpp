@@ -33,9 +33,8 @@ STRIATE_INLINE double sum_of(int64_t count, F f) {
     double total = 0;
     for (int64_t from = 0; from < count; from += 1024) {
         Vec part = {};
-        each_vector(lesser(1024, count - from), [&](int64_t i, auto lanes) {
-            part += lanes.keep(f(from + i, lanes), Vec{});
-        });
+        each_vector(lesser(1024, count - from),
+                    [&](int64_t i, auto lanes) { part += lanes.keep(f(from + i, lanes), Vec{}); });
         total += sum(part);
     }
     return total;
@@ -86,7 +85,8 @@ void layer_norm_backward(const LayerNormGradArgs& a, int64_t begin, int64_t end)
         if (sums)
             for (int64_t i = 0; i < 2 * size; ++i) sums[i] = 0;
         float block[2][kWidest] = {};
-        const int64_t first_row = piece_begin(count, a.pieces, piece), last_row = piece_begin(count, a.pieces, piece + 1);
+        const int64_t first_row = piece_begin(count, a.pieces, piece),
+                      last_row = piece_begin(count, a.pieces, piece + 1);
         for (int64_t row = first_row; row < last_row; ++row) {
             const float mean = a.mean[row], inverse = a.inverse_std[row];
             double total = 0, product = 0;

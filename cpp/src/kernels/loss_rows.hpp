@@ -1,5 +1,5 @@
-// One face for the two ways a row of classes is worked on: short rows lie across lanes, kWidth rows at a time; long rows lie
-// along vectors, one at a time. Losses are written once, against this face:
+// One face for the two ways a row of classes is worked on: short rows lie across lanes, kWidth rows at a time; long
+// rows lie along vectors, one at a time. Losses are written once, against this face:
 //   each(f)            f(e) for every element e (of every row)
 //   prediction(e)      the element of each row
 //   times_target(e, v) target * v, and 0 where the target is 0, whatever v
@@ -13,7 +13,9 @@
 namespace striate::kernels::STRIATE_ISA {
 namespace {
 
-STRIATE_INLINE Vec times(Vec target, Vec v) { return select(target == 0.0f, Vec{}, target * v); }
+STRIATE_INLINE Vec times(Vec target, Vec v) {
+    return select(target == 0.0f, Vec{}, target * v);
+}
 
 // Targets given as numbers, with label smoothing.
 struct DenseTargets {
@@ -82,7 +84,9 @@ struct LongRow {
         each_vector(c, [&](int64_t i, auto lanes) { f(Element<decltype(lanes)>{i, lanes}); });
     }
     template <class E>
-    STRIATE_INLINE Vec prediction(E e) const { return e.lanes.load(x + e.i); }
+    STRIATE_INLINE Vec prediction(E e) const {
+        return e.lanes.load(x + e.i);
+    }
     template <class E>
     STRIATE_INLINE Vec times_target(E e, Vec v) const {
         if constexpr (__is_same(Targets, LabelTargets))
@@ -95,15 +99,18 @@ struct LongRow {
         if (room) e.lanes.store(room + e.i, v);
     }
     template <class E>
-    STRIATE_INLINE Vec kept(E e) const { return e.lanes.load(room + e.i); }
+    STRIATE_INLINE Vec kept(E e) const {
+        return e.lanes.load(room + e.i);
+    }
     template <class E>
-    STRIATE_INLINE Vec per_class(E e, const float* values) const { return e.lanes.load(values + e.i); }
+    STRIATE_INLINE Vec per_class(E e, const float* values) const {
+        return e.lanes.load(values + e.i);
+    }
     template <class F>
     STRIATE_INLINE Vec total(F f) const {
         Vec part = {};
-        each_vector(c, [&](int64_t i, auto lanes) {
-            part += lanes.keep(f(Element<decltype(lanes)>{i, lanes}), Vec{});
-        });
+        each_vector(c,
+                    [&](int64_t i, auto lanes) { part += lanes.keep(f(Element<decltype(lanes)>{i, lanes}), Vec{}); });
         return broadcast(sum(part));
     }
     template <class F>
@@ -118,15 +125,20 @@ struct LongRow {
 
 STRIATE_INLINE int64_t label_at(const Labels& labels, int64_t row) {
     switch (labels.type) {
-        case LabelType::uint8: return static_cast<const uint8_t*>(labels.data)[row];
-        case LabelType::int32: return static_cast<const int32_t*>(labels.data)[row];
-        case LabelType::int64: break;
+        case LabelType::uint8:
+            return static_cast<const uint8_t*>(labels.data)[row];
+        case LabelType::int32:
+            return static_cast<const int32_t*>(labels.data)[row];
+        case LabelType::int64:
+            break;
     }
     return static_cast<const int64_t*>(labels.data)[row];
 }
 
 // The class of a row, or -1 for one that has no loss: an ignored one or, noted in `bad`, one whose label is no class.
-STRIATE_INLINE int32_t class_of(const DenseTargets&, int64_t, int64_t, int64_t&) { return 0; }
+STRIATE_INLINE int32_t class_of(const DenseTargets&, int64_t, int64_t, int64_t&) {
+    return 0;
+}
 STRIATE_INLINE int32_t class_of(const LabelTargets& t, int64_t row, int64_t c, int64_t& bad) {
     const int64_t label = label_at(t.labels, row);
     if (t.labels.ignores && label == t.labels.ignored) return -1;
@@ -134,13 +146,18 @@ STRIATE_INLINE int32_t class_of(const LabelTargets& t, int64_t row, int64_t c, i
     if (bad < 0) bad = row;
     return -1;
 }
-STRIATE_INLINE DenseTargets dense_part(const DenseTargets& t) { return t; }
-STRIATE_INLINE DenseTargets dense_part(const LabelTargets&) { return {nullptr, 0, 0}; }
+STRIATE_INLINE DenseTargets dense_part(const DenseTargets& t) {
+    return t;
+}
+STRIATE_INLINE DenseTargets dense_part(const LabelTargets&) {
+    return {nullptr, 0, 0};
+}
 
-// Runs loss(rows, want_gradient) -> Vec over the units [begin, end): it returns each row's loss and leaves the gradient of it
-// by the predictions in keep().
+// Runs loss(rows, want_gradient) -> Vec over the units [begin, end): it returns each row's loss and leaves the gradient
+// of it by the predictions in keep().
 template <class Targets, class Loss>
-STRIATE_INLINE void each_row(const LossRows& b, const Targets& targets, int64_t* bad, int64_t begin, int64_t end, Loss loss) {
+STRIATE_INLINE void each_row(const LossRows& b, const Targets& targets, int64_t* bad, int64_t begin, int64_t end,
+                             Loss loss) {
     const int64_t per_unit = loss_rows(b.c);
     const bool narrow = b.c <= kNarrow;
     const int64_t step = narrow ? kWidth : 1;

@@ -25,7 +25,8 @@ struct FromLogits {
     }
 };
 
-// -sum t log q with q = x / sum x, clipped; d / dx_i = (g_i - sum g_j q_j) / sum x, where g = -t / q and 0 where clipped.
+// -sum t log q with q = x / sum x, clipped; d / dx_i = (g_i - sum g_j q_j) / sum x, where g = -t / q and 0 where
+// clipped.
 struct FromProbabilities {
     template <class Rows>
     STRIATE_INLINE Vec operator()(Rows& r, bool want_gradient) const {

@@ -27,14 +27,16 @@ Overlap overlap_of(const OverlapMergeArgs& a, int64_t n0, int64_t n1, int64_t c0
 }  // namespace
 
 void overlap(const OverlapArgs& a, int64_t begin, int64_t end) {
-    const View v = {a.n, a.pixels, 1, a.c, a.pixels * a.c, a.c, a.c};  // a pixel is a row, so that pieces may cut anywhere
+    const View v = {a.n, a.pixels, 1, a.c, a.pixels * a.c,
+                    a.c, a.c};  // a pixel is a row, so that pieces may cut anywhere
     const View views[] = {v};
     for (int64_t unit = begin; unit < end; ++unit) {
         double* sums = a.partials + unit * 3 * a.c;
         for (int64_t i = 0; i < 3 * a.c; ++i) sums[i] = 0;
         const int64_t first = unit / a.pieces * a.pixels, piece = unit % a.pieces;
-        each_block(views, first + piece_begin(a.pixels, a.pieces, piece), first + piece_begin(a.pixels, a.pieces, piece + 1),
-                   [&](const int64_t (&offsets)[1][kBlock], int64_t count, int64_t channel, int64_t width) {
+        each_block(views, first + piece_begin(a.pixels, a.pieces, piece),
+                   first + piece_begin(a.pixels, a.pieces, piece + 1),
+                   [&](const int64_t(&offsets)[1][kBlock], int64_t count, int64_t channel, int64_t width) {
                        float block[3][kWidest];
                        each_vector(width, [&](int64_t i, auto lanes) {
                            Vec both = {}, target = {}, prediction = {};

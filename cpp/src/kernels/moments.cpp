@@ -4,8 +4,8 @@
 namespace striate::kernels::STRIATE_ISA {
 namespace {
 
-// Lane by lane: a centre of the block, which is its mean but for rounding, and the sums of the deviations from it and of
-// their squares.
+// Lane by lane: a centre of the block, which is its mean but for rounding, and the sums of the deviations from it and
+// of their squares.
 void block_moments(const float* x, const int64_t* offsets, int64_t count, int64_t width, float* centres, float* sums,
                    float* squares) {
     const float share = 1.0f / static_cast<float>(count);
@@ -63,11 +63,11 @@ void moments(const MomentsArgs& a, int64_t begin, int64_t end) {
         double* squares = mean + c;
         for (int64_t i = 0; i < 2 * c; ++i) mean[i] = 0;
         const int64_t first = unit / a.pieces * group_rows, piece = unit % a.pieces;
-        int64_t seen_from = 0;   // the channel that `seen` counts for
+        int64_t seen_from = 0;  // the channel that `seen` counts for
         double seen = 0;
         each_block(views, first + piece_begin(group_rows, a.pieces, piece),
                    first + piece_begin(group_rows, a.pieces, piece + 1),
-                   [&](const int64_t (&offsets)[1][kBlock], int64_t count, int64_t channel, int64_t width) {
+                   [&](const int64_t(&offsets)[1][kBlock], int64_t count, int64_t channel, int64_t width) {
                        float centre[kWidest], sum[kWidest], square[kWidest];
                        block_moments(a.x, offsets[0], count, width, centre, sum, square);
                        const double part = 1.0 / static_cast<double>(count);
@@ -80,7 +80,8 @@ void moments(const MomentsArgs& a, int64_t begin, int64_t end) {
                                const double drift = sum[lane + i] * part;
                                const double delta = centre[lane + i] + drift - mean[channel + i];
                                mean[channel + i] += delta * share;
-                               squares[channel + i] += square[lane + i] - drift * sum[lane + i] + delta * delta * weight;
+                               squares[channel + i] +=
+                                   square[lane + i] - drift * sum[lane + i] + delta * delta * weight;
                            }
                            seen += count;
                        }
@@ -103,7 +104,7 @@ void moments_backward(const MomentsGradArgs& a, int64_t begin, int64_t end) {
             for (int64_t i = 0; i < kWidest; ++i) repeated[i] = mean[i % c];
         each_block(views, first + piece_begin(group_rows, a.pieces, piece),
                    first + piece_begin(group_rows, a.pieces, piece + 1),
-                   [&](const int64_t (&offsets)[3][kBlock], int64_t count, int64_t channel, int64_t width) {
+                   [&](const int64_t(&offsets)[3][kBlock], int64_t count, int64_t channel, int64_t width) {
                        float block_total[kWidest], block_product[kWidest];
                        block_sums(a, wide ? repeated : mean + channel, offsets[0], offsets[1], offsets[2], count, width,
                                   block_total, block_product);

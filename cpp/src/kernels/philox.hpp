@@ -12,7 +12,8 @@ using VecL = uint64_t __attribute__((vector_size(kWidth * 4)));  // half as many
 // The 64-bit products of the even lanes with m.
 STRIATE_INLINE VecL multiply_even(VecL v, VecL m) {
 #if defined(__AVX512F__)
-    return reinterpret_cast<VecL>(_mm512_maskz_mul_epu32(0xff, reinterpret_cast<__m512i>(v), reinterpret_cast<__m512i>(m)));
+    return reinterpret_cast<VecL>(
+        _mm512_maskz_mul_epu32(0xff, reinterpret_cast<__m512i>(v), reinterpret_cast<__m512i>(m)));
 #elif defined(__AVX2__)
     return reinterpret_cast<VecL>(_mm256_mul_epu32(reinterpret_cast<__m256i>(v), reinterpret_cast<__m256i>(m)));
 #elif defined(__SSE2__)

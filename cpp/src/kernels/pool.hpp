@@ -26,7 +26,8 @@ STRIATE_INLINE Windows windows_over(int64_t place, int64_t step, int64_t before,
     return {first, lesser(count, padded / step + 1)};
 }
 
-// Windows side by side without gap or overlap that reach the end of the row: every pixel of it is written by one of them.
+// Windows side by side without gap or overlap that reach the end of the row: every pixel of it is written by one of
+// them.
 STRIATE_INLINE bool tiles_row(const PoolWindow& w, const View& dx, int64_t out_w) {
     return w.columns == w.column_step && w.left == 0 && out_w * w.column_step >= dx.w;
 }

@@ -7,21 +7,31 @@ struct NoWinners {
     template <class Lanes>
     STRIATE_INLINE void store(Lanes, int64_t, VecI) const {}
     template <class Lanes>
-    STRIATE_INLINE VecI load(Lanes, int64_t) const { return VecI{}; }
+    STRIATE_INLINE VecI load(Lanes, int64_t) const {
+        return VecI{};
+    }
 };
 struct ByteWinners {
     uint8_t* places;
     template <class Lanes>
-    STRIATE_INLINE void store(Lanes lanes, int64_t at, VecI v) const { lanes.store_bytes(places + at, v); }
+    STRIATE_INLINE void store(Lanes lanes, int64_t at, VecI v) const {
+        lanes.store_bytes(places + at, v);
+    }
     template <class Lanes>
-    STRIATE_INLINE VecI load(Lanes lanes, int64_t at) const { return lanes.load_bytes(places + at); }
+    STRIATE_INLINE VecI load(Lanes lanes, int64_t at) const {
+        return lanes.load_bytes(places + at);
+    }
 };
 struct IntWinners {
     int32_t* places;
     template <class Lanes>
-    STRIATE_INLINE void store(Lanes lanes, int64_t at, VecI v) const { lanes.store_ints(places + at, v); }
+    STRIATE_INLINE void store(Lanes lanes, int64_t at, VecI v) const {
+        lanes.store_ints(places + at, v);
+    }
     template <class Lanes>
-    STRIATE_INLINE VecI load(Lanes lanes, int64_t at) const { return lanes.load_ints(places + at); }
+    STRIATE_INLINE VecI load(Lanes lanes, int64_t at) const {
+        return lanes.load_ints(places + at);
+    }
 };
 
 STRIATE_INLINE void challenge(Vec& best, VecI& winner, Vec v, int32_t place) {

@@ -53,7 +53,8 @@ void prelu_backward(const PReluGradArgs& a, int64_t begin, int64_t end) {
         double* sums = a.partials ? a.partials + piece * a.alpha_size : nullptr;
         if (sums)
             for (int64_t i = 0; i < a.alpha_size; ++i) sums[i] = 0;
-        const int64_t first = piece_begin(v.n, a.pieces, piece) * v.h, last = piece_begin(v.n, a.pieces, piece + 1) * v.h;
+        const int64_t first = piece_begin(v.n, a.pieces, piece) * v.h,
+                      last = piece_begin(v.n, a.pieces, piece + 1) * v.h;
         for (int64_t row = first; row < last; ++row) {
             const float* x = a.x + row / v.h * v.image + row % v.h * v.row;
             const float* dy = a.dy + row / v.h * a.view_dy.image + row % v.h * a.view_dy.row;

@@ -5,7 +5,9 @@ namespace striate::kernels::STRIATE_ISA {
 namespace {
 
 // floor((o + 1/2) * in / out), exactly
-STRIATE_INLINE int64_t nearest(int64_t o, int64_t in, int64_t out) { return (2 * o + 1) * in / (2 * out); }
+STRIATE_INLINE int64_t nearest(int64_t o, int64_t in, int64_t out) {
+    return (2 * o + 1) * in / (2 * out);
+}
 // The first output position whose nearest() is at least i.
 STRIATE_INLINE int64_t first_near(int64_t i, int64_t in, int64_t out) {
     const int64_t above = 2 * out * i - in;
@@ -57,7 +59,8 @@ void forward_bilinear(const ResizeArgs& a, const float* image, float* y, int64_t
 }
 
 STRIATE_INLINE void add_scaled(float* to, const float* from, float factor, int64_t c) {
-    each_vector(c, [&](int64_t i, auto lanes) { lanes.store(to + i, lanes.load(to + i) + lanes.load(from + i) * factor); });
+    each_vector(
+        c, [&](int64_t i, auto lanes) { lanes.store(to + i, lanes.load(to + i) + lanes.load(from + i) * factor); });
 }
 
 void backward_nearest(const ResizeGradArgs& a, const float* image, float* dx, int64_t row) {
@@ -81,8 +84,8 @@ void backward_bilinear(const ResizeGradArgs& a, const float* image, float* dx, i
     const Range range = mixed_from(row, v.h, o.h);
     for (int64_t y = range.begin; y < range.end; ++y) {
         const Mix down = mix(y, v.h, o.h);
-        const float share = (down.lower == row ? 1.0f - down.upper_share : 0.0f) +
-                            (down.upper == row ? down.upper_share : 0.0f);
+        const float share =
+            (down.lower == row ? 1.0f - down.upper_share : 0.0f) + (down.upper == row ? down.upper_share : 0.0f);
         if (share == 0.0f) continue;
         for (int64_t x = 0; x < o.w; ++x) {
             const Mix across = mix(x, v.w, o.w);

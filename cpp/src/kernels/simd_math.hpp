@@ -1,5 +1,5 @@
-// Elementary functions on vectors. Polynomials are minimax fits (Remez) on the reduced interval; errors are at most 2.5 ulp,
-// and infinities, NaN and denormals come out as in <math.h>.
+// Elementary functions on vectors. Polynomials are minimax fits (Remez) on the reduced interval; errors are at most 2.5
+// ulp, and infinities, NaN and denormals come out as in <math.h>.
 #pragma once
 
 #include "kernels/lanes.hpp"
@@ -29,7 +29,9 @@ STRIATE_INLINE Vec reduce_exp(Vec x, Vec& r, VecI& n) {
 }
 
 // 2^n for -126 <= n <= 127
-STRIATE_INLINE Vec power_of_two(VecI n) { return from_bits((n + 127) << 23); }
+STRIATE_INLINE Vec power_of_two(VecI n) {
+    return from_bits((n + 127) << 23);
+}
 
 STRIATE_INLINE Vec exp(Vec x) {
     x = min(broadcast(89.0f), max(broadcast(-104.0f), x));
@@ -59,8 +61,8 @@ STRIATE_INLINE Vec log(Vec x) {
     const VecI shifted = bits(scaled) + (0x3f800000 - 0x3f3504f3);
     const VecI exponent = (shifted >> 23) - 127 - (denormal & 25);
     const Vec f = from_bits((shifted & 0x007fffff) + 0x3f3504f3) - 1.0f;  // in [sqrt(1/2) - 1, sqrt(2) - 1)
-    const float q[] = {6.74664825e-2f, -1.16756551e-1f, 1.18881606e-1f, -1.24055885e-1f, 1.42195523e-1f,
-                       -1.66679963e-1f, 2.00021192e-1f, -2.50000089e-1f, 3.33333135e-1f};
+    const float q[] = {6.74664825e-2f,  -1.16756551e-1f, 1.18881606e-1f,  -1.24055885e-1f, 1.42195523e-1f,
+                       -1.66679963e-1f, 2.00021192e-1f,  -2.50000089e-1f, 3.33333135e-1f};
     const Vec e = __builtin_convertvector(exponent, Vec);
     const Vec square = f * f;
     Vec y = f * square * polynomial(f, q);
@@ -95,7 +97,9 @@ STRIATE_INLINE Vec sigmoid(Vec x) {
 }
 
 // log(1 + e^x)
-STRIATE_INLINE Vec softplus(Vec x) { return max(Vec{}, x) + log1p(exp(-abs(x))); }
+STRIATE_INLINE Vec softplus(Vec x) {
+    return max(Vec{}, x) + log1p(exp(-abs(x)));
+}
 
 STRIATE_INLINE Vec erf(Vec x) {
     const Vec a = min(broadcast(4.0f), abs(x));

@@ -32,9 +32,8 @@ void forward_tile(const float* x, int64_t x_stride, float* y, int64_t y_stride, 
 
 void backward_row(const float* y, const float* dy, float* dx, int64_t c) {
     const float common = row_sum(c, [&](int64_t i, auto lanes) { return lanes.load(y + i) * lanes.load(dy + i); });
-    each_vector(c, [&](int64_t i, auto lanes) {
-        lanes.store(dx + i, lanes.load(y + i) * (lanes.load(dy + i) - common));
-    });
+    each_vector(c,
+                [&](int64_t i, auto lanes) { lanes.store(dx + i, lanes.load(y + i) * (lanes.load(dy + i) - common)); });
 }
 
 void backward_tile(const float* y, int64_t y_stride, const float* dy, int64_t dy_stride, float* dx, int64_t dx_stride,

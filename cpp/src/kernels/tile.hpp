@@ -1,5 +1,5 @@
-// Rows too short to fill vectors, turned so that each lane holds a row of its own: element j of kWidth rows is one vector.
-// A row's result does not depend on the lane it is in.
+// Rows too short to fill vectors, turned so that each lane holds a row of its own: element j of kWidth rows is one
+// vector. A row's result does not depend on the lane it is in.
 #pragma once
 
 #include "kernels/simd_math.hpp"

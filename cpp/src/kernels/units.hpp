@@ -6,7 +6,9 @@
 
 namespace striate::kernels {
 
-inline int64_t units(const ActivationArgs& a) { return run_units(a.view_x, flat(a.view_x) && flat(a.view_y)); }
+inline int64_t units(const ActivationArgs& a) {
+    return run_units(a.view_x, flat(a.view_x) && flat(a.view_y));
+}
 inline int64_t units(const ActivationGradArgs& a) {
     const bool from_x = a.kind == ActivationKind::silu || a.kind == ActivationKind::gelu ||
                         a.kind == ActivationKind::gelu_tanh || a.kind == ActivationKind::hard_swish ||
@@ -14,20 +16,40 @@ inline int64_t units(const ActivationGradArgs& a) {
     const View& source = from_x ? a.view_x : a.kind == ActivationKind::linear ? a.view_dy : a.view_y;
     return run_units(a.view_dy, flat(a.view_dy) && flat(a.view_dx) && flat(source));
 }
-inline int64_t units(const PReluArgs& a) { return rows(a.view_x); }
-inline int64_t units(const PReluGradArgs& a) { return a.pieces; }
-inline int64_t units(const SoftmaxArgs& a) { return strip_units(a.view_x, flat(a.view_x) && flat(a.view_y)); }
+inline int64_t units(const PReluArgs& a) {
+    return rows(a.view_x);
+}
+inline int64_t units(const PReluGradArgs& a) {
+    return a.pieces;
+}
+inline int64_t units(const SoftmaxArgs& a) {
+    return strip_units(a.view_x, flat(a.view_x) && flat(a.view_y));
+}
 inline int64_t units(const SoftmaxGradArgs& a) {
     return strip_units(a.view_y, flat(a.view_y) && flat(a.view_dy) && flat(a.view_dx));
 }
 
-inline int64_t units(const BinaryArgs& a) { return run_units(a.view_y, flat_together(a.view_a, a.view_b, a.view_y)); }
-inline int64_t units(const ReduceBroadcastArgs& a) { return rows(a.view_out); }
-inline int64_t units(const ScaleShiftArgs& a) { return run_units(a.view_x, flat(a.view_x) && flat(a.view_y)); }
-inline int64_t units(const AccumulateArgs& a) { return run_units(a.view_x, flat(a.view_x) && flat(a.view_y)); }
-inline int64_t units(const CopyArgs& a) { return run_units(a.view_x, flat(a.view_x) && flat(a.view_y)); }
-inline int64_t units(const FillArgs& a) { return run_units(a.view, flat(a.view)); }
-inline int64_t units(const ZeroHaloArgs& a) { return a.view.n; }
+inline int64_t units(const BinaryArgs& a) {
+    return run_units(a.view_y, flat_together(a.view_a, a.view_b, a.view_y));
+}
+inline int64_t units(const ReduceBroadcastArgs& a) {
+    return rows(a.view_out);
+}
+inline int64_t units(const ScaleShiftArgs& a) {
+    return run_units(a.view_x, flat(a.view_x) && flat(a.view_y));
+}
+inline int64_t units(const AccumulateArgs& a) {
+    return run_units(a.view_x, flat(a.view_x) && flat(a.view_y));
+}
+inline int64_t units(const CopyArgs& a) {
+    return run_units(a.view_x, flat(a.view_x) && flat(a.view_y));
+}
+inline int64_t units(const FillArgs& a) {
+    return run_units(a.view, flat(a.view));
+}
+inline int64_t units(const ZeroHaloArgs& a) {
+    return a.view.n;
+}
 inline int64_t units(const ChannelAffineArgs& a) {
     return strip_units(a.view_x, a.image_stride == 0 && flat(a.view_x) && flat(a.view_y));
 }
@@ -35,59 +57,135 @@ inline int64_t units(const ChannelAffineGradArgs& a) {
     return strip_units(a.view_dy, a.image_stride == 0 && flat(a.view_dy) && flat(a.view_dx) &&
                                       (!a.slope || flat(a.view_x)) && (!a.relu || flat(a.view_y)));
 }
-inline int64_t units(const MergeSumsArgs& a) { return divide_up(a.size, kMergeChunk); }
-inline int64_t units(const GatherArgs& a) { return rows(a.view); }
-inline int64_t units(const GatherBytesArgs& a) { return divide_up(a.rows, kBytesRows); }
-inline int64_t units(const ResizeArgs& a) { return rows(a.view_y); }
-inline int64_t units(const ResizeGradArgs& a) { return rows(a.view_dx); }
-inline int64_t units(const DropoutArgs& a) { return run_units(a.view_x, flat(a.view_x) && flat(a.view_y)); }
-inline int64_t units(const DropoutGradArgs& a) { return run_units(a.view_dy, flat(a.view_dy) && flat(a.view_dx)); }
-inline int64_t units(const DropoutFactorsArgs& a) { return divide_up(a.size, kMergeChunk); }
+inline int64_t units(const MergeSumsArgs& a) {
+    return divide_up(a.size, kMergeChunk);
+}
+inline int64_t units(const GatherArgs& a) {
+    return rows(a.view);
+}
+inline int64_t units(const GatherBytesArgs& a) {
+    return divide_up(a.rows, kBytesRows);
+}
+inline int64_t units(const ResizeArgs& a) {
+    return rows(a.view_y);
+}
+inline int64_t units(const ResizeGradArgs& a) {
+    return rows(a.view_dx);
+}
+inline int64_t units(const DropoutArgs& a) {
+    return run_units(a.view_x, flat(a.view_x) && flat(a.view_y));
+}
+inline int64_t units(const DropoutGradArgs& a) {
+    return run_units(a.view_dy, flat(a.view_dy) && flat(a.view_dx));
+}
+inline int64_t units(const DropoutFactorsArgs& a) {
+    return divide_up(a.size, kMergeChunk);
+}
 
-inline int64_t units(const MaxPoolArgs& a) { return rows(a.view_y); }
-inline int64_t units(const MaxPoolGradArgs& a) { return rows(a.view_dx); }
-inline int64_t units(const AveragePoolArgs& a) { return rows(a.view_y); }
-inline int64_t units(const AveragePoolGradArgs& a) { return rows(a.view_dx); }
-inline int64_t units(const GlobalPoolArgs& a) { return a.view_x.n * divide_up(a.view_x.c, kPoolChannels); }
-inline int64_t units(const GlobalPoolGradArgs& a) { return rows(a.view_dx); }
+inline int64_t units(const MaxPoolArgs& a) {
+    return rows(a.view_y);
+}
+inline int64_t units(const MaxPoolGradArgs& a) {
+    return rows(a.view_dx);
+}
+inline int64_t units(const AveragePoolArgs& a) {
+    return rows(a.view_y);
+}
+inline int64_t units(const AveragePoolGradArgs& a) {
+    return rows(a.view_dx);
+}
+inline int64_t units(const GlobalPoolArgs& a) {
+    return a.view_x.n * divide_up(a.view_x.c, kPoolChannels);
+}
+inline int64_t units(const GlobalPoolGradArgs& a) {
+    return rows(a.view_dx);
+}
 
-inline int64_t units(const MomentsArgs& a) { return a.groups * a.pieces; }
-inline int64_t units(const MomentsGradArgs& a) { return a.groups * a.pieces; }
-inline int64_t units(const BatchNormMergeArgs& a) { return divide_up(a.c, kMergeChunk); }
-inline int64_t units(const BatchNormFixedArgs& a) { return divide_up(a.c, kMergeChunk); }
-inline int64_t units(const BatchNormGradMergeArgs& a) { return divide_up(a.c, kMergeChunk); }
-inline int64_t units(const GroupNormMergeArgs& a) { return a.n; }
-inline int64_t units(const GroupNormGradMergeArgs& a) { return a.n; }
-inline int64_t units(const GroupNormParameterGradArgs& a) { return divide_up(a.c, kMergeChunk); }
+inline int64_t units(const MomentsArgs& a) {
+    return a.groups * a.pieces;
+}
+inline int64_t units(const MomentsGradArgs& a) {
+    return a.groups * a.pieces;
+}
+inline int64_t units(const BatchNormMergeArgs& a) {
+    return divide_up(a.c, kMergeChunk);
+}
+inline int64_t units(const BatchNormFixedArgs& a) {
+    return divide_up(a.c, kMergeChunk);
+}
+inline int64_t units(const BatchNormGradMergeArgs& a) {
+    return divide_up(a.c, kMergeChunk);
+}
+inline int64_t units(const GroupNormMergeArgs& a) {
+    return a.n;
+}
+inline int64_t units(const GroupNormGradMergeArgs& a) {
+    return a.n;
+}
+inline int64_t units(const GroupNormParameterGradArgs& a) {
+    return divide_up(a.c, kMergeChunk);
+}
 inline int64_t units(const LayerNormArgs& a) {
     return divide_up(normalised_rows(a.view_x, a.axes), normalised_per_unit(a.view_x, a.axes));
 }
-inline int64_t units(const LayerNormGradArgs& a) { return a.pieces; }
+inline int64_t units(const LayerNormGradArgs& a) {
+    return a.pieces;
+}
 
-inline int64_t units(const LossRows& b) { return divide_up(b.rows, loss_rows(b.c)); }
-inline int64_t units(const ElementLossArgs& a) { return units(a.batch); }
-inline int64_t units(const CategoricalLossArgs& a) { return units(a.batch); }
-inline int64_t units(const SparseLossArgs& a) { return units(a.batch); }
-inline int64_t units(const CountLabelsArgs& a) { return divide_up(a.rows, kMergeChunk); }
-inline int64_t units(const LossNormaliserArgs&) { return 1; }
-inline int64_t units(const LossMergeArgs&) { return 1; }
-inline int64_t units(const OverlapArgs& a) { return a.n * a.pieces; }
-inline int64_t units(const OverlapMergeArgs&) { return 1; }
+inline int64_t units(const LossRows& b) {
+    return divide_up(b.rows, loss_rows(b.c));
+}
+inline int64_t units(const ElementLossArgs& a) {
+    return units(a.batch);
+}
+inline int64_t units(const CategoricalLossArgs& a) {
+    return units(a.batch);
+}
+inline int64_t units(const SparseLossArgs& a) {
+    return units(a.batch);
+}
+inline int64_t units(const CountLabelsArgs& a) {
+    return divide_up(a.rows, kMergeChunk);
+}
+inline int64_t units(const LossNormaliserArgs&) {
+    return 1;
+}
+inline int64_t units(const LossMergeArgs&) {
+    return 1;
+}
+inline int64_t units(const OverlapArgs& a) {
+    return a.n * a.pieces;
+}
+inline int64_t units(const OverlapMergeArgs&) {
+    return 1;
+}
 
 inline int64_t units(const ConvArgs& a) {
     const int64_t tiles = divide_up(a.images * a.rows, a.segments) * divide_up(a.cols, a.strip);
     return a.groups * divide_up(tiles, a.unit_tiles) * divide_up(divide_up(a.channels, a.panel), a.unit_panels);
 }
-inline int64_t units(const PackArgs& a) { return a.groups * divide_up(a.channels, a.panel) * a.rows * a.cols; }
+inline int64_t units(const PackArgs& a) {
+    return a.groups * divide_up(a.channels, a.panel) * a.rows * a.cols;
+}
 inline int64_t units(const ConvWeightArgs& a) {
     return a.pieces * a.groups * divide_up(divide_up(a.channels, a.panel), a.unit_panels) *
            divide_up(a.tap_rows * a.tap_cols, a.unit_taps);
 }
-inline int64_t units(const SlotSumArgs& a) { return a.groups * divide_up(a.rows, kSlotRows); }
-inline int64_t units(const DepthwiseArgs& a) { return a.images * a.rows; }
-inline int64_t units(const DepthwiseWeightArgs& a) { return a.pieces; }
-inline int64_t units(const ChannelSumArgs& a) { return a.pieces; }
-inline int64_t units(const FmaPeakArgs& a) { return a.count; }
+inline int64_t units(const SlotSumArgs& a) {
+    return a.groups * divide_up(a.rows, kSlotRows);
+}
+inline int64_t units(const DepthwiseArgs& a) {
+    return a.images * a.rows;
+}
+inline int64_t units(const DepthwiseWeightArgs& a) {
+    return a.pieces;
+}
+inline int64_t units(const ChannelSumArgs& a) {
+    return a.pieces;
+}
+inline int64_t units(const FmaPeakArgs& a) {
+    return a.count;
+}
 
 // How many partial sums a reduction makes: enough for many threads, few enough to cost nothing to merge.
 inline int64_t sum_pieces(int64_t rows, int64_t elements) {
