@@ -347,7 +347,7 @@ def concatenated(draw: st.DrawFn) -> Setup:
 @st.composite
 def scaled(draw: st.DrawFn, first: str, second: str, low: float) -> Setup:
     shape = draw(anything)
-    number = st.floats(low, 4.0, width=16)
+    number = st.integers(int(16 * low), 64).map(lambda n: n / 16)
     per_channel = st.lists(number, min_size=shape[-1], max_size=shape[-1])
     value = per_channel if draw(st.booleans()) else number
     return Setup({first: draw(value), second: draw(value)}, (shape,), draw(BATCHES))
