@@ -57,7 +57,9 @@ def test_history_draws_training_and_validation_of_each_metric(tmp_path: Path) ->
 def test_history_without_validation_and_with_a_learning_rate() -> None:
     figure = viz.plot_history({"learning_rate": [1e-3, 1e-4], "loss": [0.2, 0.1]})
     assert [axes.get_title() for axes in figure.axes] == ["loss", "learning rate"]
-    assert figure.axes[1].get_yscale() == "log"
+    assert figure.axes[1].get_ylabel() == "step size"
+    assert figure.axes[0].get_yscale() == "linear"
+    assert viz.plot_history({"loss": [2.0, 0.01], "accuracy": [0.01, 0.9]}).axes[0].get_yscale() == "log"
     assert figure.axes[0].get_legend() is None
 
 

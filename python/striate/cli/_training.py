@@ -181,7 +181,7 @@ def draw_pictures(folder: Path, model: Any, history: dict[str, list[float]], flo
 
     if history:
         viz.plot_history(history, path=folder / "curves.png")
-        viz.plot_gradient_flow(flow, path=folder / "gradient_flow.png")
+        viz.plot_gradient_flow(_of_kernels(flow.norms, model), path=folder / "gradient_flow.png")
     result.draw(folder)
     image = result.images[:1]
     answer = result.class_names[result.predicted[0]]
@@ -191,6 +191,12 @@ def draw_pictures(folder: Path, model: Any, history: dict[str, list[float]], flo
         path=folder / "feature_maps.png",
         title=f"Feature maps of a picture taken for “{answer}”",
     )
+
+
+def _of_kernels(norms: dict[str, list[float]], model: Any) -> dict[str, list[float]]:
+    """The norms of convolutions and dense layers: those of scales and shifts between them are of another kind."""
+    kernels = {layer.name for layer in model.layers if any(weight.ndim > 1 for weight in layer.get_weights())}
+    return {name: values for name, values in norms.items() if name in kernels}
 
 
 def layers_worth_seeing(model: Any) -> list[str]:

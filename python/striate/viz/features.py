@@ -59,7 +59,7 @@ def plot_feature_maps(
         picture, low, high = as_image(image, "plot_feature_maps")
         axes = figure.add_subplot(grid[0])
         show_image(axes, picture, low, high)
-        axes.set_title(f"input  {' × '.join(str(n) for n in picture.shape)}", fontsize=9, loc="center")
+        axes.set_title(f"input  {' × '.join(str(n) for n in picture.shape)}", fontsize=11, loc="center")
         offset = 1
     for index, (name, value) in enumerate(rows.items()):
         axes = figure.add_subplot(grid[index + offset])
@@ -153,7 +153,7 @@ def _mosaic_columns(value: NDArray[np.float64], max_channels: int) -> int:
 
 def _row_height(value: NDArray[np.float64], max_channels: int) -> float:
     if value.ndim == 1:
-        return 1.3
+        return 1.5
     shown = min(int(value.shape[-1]), max_channels)
     tall = min(2.0, max(0.5, float(value.shape[0] / value.shape[1])))
     return 0.35 + 0.85 * -(-shown // 16) * tall
@@ -192,10 +192,10 @@ def _draw_maps(figure: Figure, axes: Axes, name: str, value: NDArray[np.float64]
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
     part = f"{shown} of {channels}" if shown < channels else f"{channels}"
-    axes.set_title(f"{name}    {height} × {width} pixels, {part} channels", fontsize=9, loc="left")
+    axes.set_title(f"{name}    {height} × {width} pixels, {part} channels", fontsize=11, loc="left")
     bar = figure.colorbar(picture, ax=axes, fraction=0.02, pad=0.01, aspect=12)
-    bar.ax.tick_params(labelsize=7)
-    bar.set_label("output", fontsize=7)
+    bar.ax.tick_params(labelsize=8)
+    bar.set_label("output", fontsize=8)
 
 
 def _draw_bars(axes: Axes, name: str, value: NDArray[np.float64]) -> None:
@@ -204,7 +204,7 @@ def _draw_bars(axes: Axes, name: str, value: NDArray[np.float64]) -> None:
     axes.set_xlim(-0.6, value.size - 0.4)
     if value.size <= 30:
         axes.set_xticks(range(value.size))
-    axes.tick_params(labelsize=7)
-    axes.set_ylabel("output", fontsize=7)
-    axes.set_title(f"{name}    {value.size} units", fontsize=9, loc="left")
+    axes.tick_params(labelsize=9)
+    axes.set_ylabel("output", fontsize=8)
+    axes.set_title(f"{name}    {value.size} units", fontsize=11, loc="left")
     tidy(axes, grid=False)

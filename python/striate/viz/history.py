@@ -25,12 +25,13 @@ def plot_history(history: Any, path: str | os.PathLike[str] | None = None, title
 
     Args:
         history: what `fit` returned, or its `.history`: name -> one value an epoch, validation under `val_` + name. A
-            `learning_rate` gets a panel with a logarithmic scale; `epoch` and `seconds` are left out.
+            `learning_rate` gets a panel of its own; `epoch` and `seconds` are left out.
         path: where to write the picture, if anywhere.
         title: the heading above all panels.
 
     Returns:
-        The figure. Each validation curve has its best epoch ringed, with the value written beside it.
+        The figure. Each validation curve has its best epoch ringed, with the value written beside it. A loss that falls
+        to less than a twentieth has a logarithmic scale.
 
     Raises:
         ValueError: there is nothing to draw.
@@ -79,16 +80,23 @@ def _draw(axes: Axes, name: str, logs: Mapping[str, Sequence[float]]) -> None:
         axes.plot(epochs, values, style, color=color, marker=marker, markersize=3.5, linewidth=1.8, label=label)
         if key.startswith("val_"):
             _ring_best(axes, name, values, color)
-    if name in _RATES:
+    label = "step size" if name in _RATES else name.replace("_", " ")
+    if name not in _RATES and any(word in name for word in _LESS_IS_BETTER) and _spans_decades(axes):
         axes.set_yscale("log")
-        axes.set_ylabel("step size")
-    else:
-        axes.set_ylabel(name.replace("_", " "))
+        label += " (logarithmic)"
+    axes.set_ylabel(label)
     axes.set_xlim(1 - 0.04 * max(longest, 4), longest + 0.04 * max(longest, 4))
     axes.xaxis.set_major_locator(locator)
     tidy(axes)
     if drawn > 1:
         axes.legend(frameon=False)
+
+
+def _spans_decades(axes: Axes) -> bool:
+    """Whether what is drawn falls so far that its tail would lie flat on a linear scale."""
+    values = np.concatenate([np.asarray(line.get_ydata(), dtype=np.float64) for line in axes.lines])
+    values = values[np.isfinite(values)]
+    return bool(values.size) and bool(values.min() > 0) and bool(values.max() > 20 * values.min())
 
 
 def _ring_best(axes: Axes, name: str, values: np.ndarray[Any, Any], color: str) -> None:
