@@ -58,7 +58,9 @@ def main() -> None:
     print(f"striate {st.__version__} ({st.isa()}) against PyTorch {torch.__version__}, {args.threads} threads each, "
           f"median of {args.rounds} rounds\n")  # fmt: skip
     for measure in args.measures.split(","):
-        print(f"| {TITLES[measure]} | batch | striate ms | PyTorch's best ms | which | ratio | peak MB (striate, PyTorch) |")
+        print(
+            f"| {TITLES[measure]} | batch | striate ms | PyTorch's best ms | which | ratio | peak MB (striate, PyTorch) |"
+        )
         print("|---|---|---|---|---|---|---|")
         ratios = []
         for name in args.networks.split(","):

@@ -457,6 +457,30 @@ def test_callback_that_fails_leaves_the_model_usable() -> None:
     model.fit(x, y, verbose=0)
 
 
+def test_evaluating_from_callbacks() -> None:
+    x, y = digits(64)
+
+    class Evaluate(Callback):
+        values: list[float]
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            assert logs is not None
+            logs["extra"] = model.evaluate(x[:10], y[:10], verbose=0)[0]
+            model.train_on_batch(x[:2], y[:2])
+
+    class TooEarly(Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            model.evaluate(x[:10], y[:10], verbose=0)
+
+    model = network()
+    model.compile("sgd", sparse(), metrics=["accuracy"])
+    history = model.fit(x, y, epochs=3, verbose=0, callbacks=[Evaluate()], validation_split=0.2).history
+    assert len(history["extra"]) == 3
+    with pytest.raises(RuntimeError, match="in the middle of an epoch: evaluate from on_epoch_end"):
+        model.fit(x, y, verbose=0, callbacks=[TooEarly()])
+    model.fit(x, y, verbose=0)
+
+
 def test_learning_rate_and_schedules() -> None:
     x, y = rng.normal(size=(40, 3)), rng.normal(size=(40, 1))
     model = line()

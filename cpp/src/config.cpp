@@ -35,6 +35,15 @@ std::string describe(const ConfigValue& value) {
         value);
 }
 
+// Bounds that no use of the library comes near, so that sums and products of a few arguments and sizes stay within 64
+// bits. The first is also the range in which every JSON reader keeps integers exactly.
+constexpr int64_t kLargestInteger = int64_t{1} << 53;
+constexpr int64_t kLargestSide = (int64_t{1} << 31) - 1;  // of windows, strides and the like
+
+void check_range(int64_t value, int64_t largest, const std::string& where) {
+    require(value >= -largest && value <= largest, where, " must be from ", -largest, " to ", largest, ", got ", value);
+}
+
 [[noreturn]] void wrong_kind(const std::string& where, const char* expected, const ConfigValue& value) {
     throw TypeError(concat(where, " must be ", expected, ", got ", describe(value)));
 }
@@ -75,6 +84,7 @@ void read_value(const ConfigValue& value, bool& out, const std::string& where) {
 void read_value(const ConfigValue& value, int64_t& out, const std::string& where) {
     const auto* found = std::get_if<int64_t>(&value);
     if (!found) wrong_kind(where, "an integer", value);
+    check_range(*found, kLargestInteger, where);
     out = *found;
 }
 
@@ -104,6 +114,8 @@ void read_value(const ConfigValue& value, Pair& out, const std::string& where) {
     } else {
         wrong_kind(where, "an integer or two integers (height, width)", value);
     }
+    check_range(out.h, kLargestSide, where);
+    check_range(out.w, kLargestSide, where);
 }
 
 void read_value(const ConfigValue& value, std::vector<int64_t>& out, const std::string& where) {
@@ -117,6 +129,7 @@ void read_value(const ConfigValue& value, std::vector<int64_t>& out, const std::
     } else {
         wrong_kind(where, "a list of integers", value);
     }
+    for (int64_t integer : out) check_range(integer, kLargestInteger, where);
 }
 
 void read_value(const ConfigValue& value, std::vector<double>& out, const std::string& where) {

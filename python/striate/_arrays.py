@@ -123,6 +123,8 @@ def labels_for(array: AnyArray, owner: str) -> AnyArray:
 def weights_for(value: Any, rows: int) -> FloatArray:
     """Sample weights as float32: (N,), or with further axes of the targets."""
     array = numbers(value, "sample_weight")
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
     if len(array) != rows:
         raise ValueError(f"sample_weight has {len(array)} rows, x has {rows}")
     return as_float32(array)

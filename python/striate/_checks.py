@@ -19,6 +19,11 @@ def checked_seed(seed: int, who: str) -> int:
     return int(seed)
 
 
+def batch_of(batch_size: int | None, who: str) -> int:
+    """The batch size; 32 for None, as in Keras."""
+    return 32 if batch_size is None else positive(batch_size, f"{who}: batch_size")
+
+
 def positive(value: int, what: str) -> int:
     """A whole number of at least 1."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):

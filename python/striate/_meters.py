@@ -80,6 +80,10 @@ class Meters:
             self._memory = [np.empty((count, *shape), np.float32) for shape in self._shapes]
         return [array[:count] for array in self._memory]
 
+    def forget(self) -> None:
+        """Let go of the buffers."""
+        self._memory = []
+
     def reset(self) -> None:
         for meter in self._meters:
             meter.metric.reset_state()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from striate import _core
 from striate._arrays import AnyArray, FloatArray, as_float32, inputs_for, numbers
 from striate._building import join, layers_of, symbols_of
-from striate._checks import next_seed, positive
+from striate._checks import batch_of, next_seed
 from striate._names import suggestion
 from striate.layers._base import Layer, Symbol, _of_core, assign
 
@@ -69,6 +70,7 @@ class Model:
         self._built: _core.Model | None = None
         self._layers: list[Layer] = []
         self._trainer: Trainer | None = None
+        self._one_at_a_time = threading.Lock()  # forward and backward share a plan
 
     def _build(self) -> None:
         """Make the network of the symbols, in place of the one there was."""
@@ -316,13 +318,13 @@ class Model:
     # Computing
 
     def predict(
-        self, x: Any, batch_size: int = 32, verbose: str | int = 0, callbacks: Sequence[Callback] | None = None
+        self, x: Any, batch_size: int | None = 32, verbose: str | int = 0, callbacks: Sequence[Callback] | None = None
     ) -> Any:
         """The outputs for an array of inputs. Several threads may call it at once.
 
         Args:
             x: (N, ...), float32 or uint8 (other numbers are converted); a list, or a dict by name, for several inputs.
-            batch_size: samples that are computed together.
+            batch_size: samples that are computed together; None for 32.
             verbose: 1 for a progress bar.
             callbacks: objects of `striate.callbacks`.
 
@@ -334,7 +336,7 @@ class Model:
             TypeError: the array holds no numbers.
         """
         inputs = self._arrays(x, "predict")
-        batch_size = positive(batch_size, "predict: batch_size")
+        batch_size = batch_of(batch_size, "predict")
         core, rows = self._network, len(inputs[0])
         outputs = [np.empty((rows, *shape), np.float32) for shape in core.output_shapes]
         watched = None
@@ -371,7 +373,9 @@ class Model:
             x: as for `predict`.
             training: whether layers behave as in training: batch statistics, dropout.
         """
-        return one_or_all(self._network.forward(self._arrays(x, "forward"), bool(training)))
+        arrays = self._arrays(x, "forward")
+        with self._one_at_a_time:
+            return one_or_all(self._network.forward(arrays, bool(training)))
 
     def backward(self, grad_output: Any) -> Any:
         """The gradient with respect to the input, for a gradient with respect to the output of the last `forward`.
@@ -387,7 +391,8 @@ class Model:
         several = len(self._network.output_nodes) > 1
         given = list(grad_output) if several and isinstance(grad_output, (list, tuple)) else [grad_output]
         arrays = [as_float32(numbers(item, "backward: grad_output")) for item in given]
-        return one_or_all(self._network.backward(arrays))
+        with self._one_at_a_time:
+            return one_or_all(self._network.backward(arrays))
 
     def gradients(self) -> dict[str, FloatArray]:
         """Copies of the weights' gradients of the last pass, of `backward` or of a training step, by name."""
@@ -479,7 +484,7 @@ class Model:
         self,
         x: Any,
         y: Any = None,
-        batch_size: int = 32,
+        batch_size: int | None = 32,
         epochs: int = 1,
         verbose: str | int = "auto",
         callbacks: Callback | Sequence[Callback] | None = None,
@@ -520,7 +525,7 @@ class Model:
         self,
         x: Any,
         y: Any = None,
-        batch_size: int = 32,
+        batch_size: int | None = 32,
         verbose: str | int = "auto",
         sample_weight: Any = None,
         steps: int | None = None,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from striate import _core, losses, optimizers
 from striate._arrays import FloatArray, as_float32, numbers, several
-from striate._checks import next_seed, positive
+from striate._checks import batch_of, next_seed, positive
 from striate._data import Data, make_data, unpack
 from striate._feeding import Augment, AugmentedFeed
 from striate._meters import Meters, by_name
@@ -102,6 +104,7 @@ class Trainer:
         self._scales: list[float] = []
         self._meters = Meters(None, None, [], [], [])
         self._epochs = 0  # done, over all calls of fit
+        self._lock = threading.Lock()
         if self.model._is_built():
             self._settle()
         else:  # what can be known without the network
@@ -173,11 +176,27 @@ class Trainer:
             self._bound = data
         return core
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While the core works on bound arrays, nobody may bind others: no callback and no other thread."""
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError(
+                "the trainer is in the middle of an epoch: evaluate from on_epoch_end rather than after a batch, "
+                "and give each thread a model of its own"
+            )
+        try:
+            yield
+        finally:
+            self._lock.release()
+
     def _release(self) -> None:
-        """Let go of the user's arrays, which the core holds on to until it is bound to others."""
-        self._bound = None
-        if self._core is not None:
-            self._core.release()
+        """Let go of the user's arrays, which the core holds on to until it is bound to others, and of predictions."""
+        if self._lock.acquire(blocking=False):
+            self._bound = None
+            self._meters.forget()
+            if self._core is not None:
+                self._core.release()
+            self._lock.release()
 
     # The loop
 
@@ -185,7 +204,7 @@ class Trainer:
         self,
         x: Any,
         y: Any = None,
-        batch_size: int = 32,
+        batch_size: int | None = 32,
         epochs: int = 1,
         verbose: str | int = "auto",
         callbacks: Callbacks = None,
@@ -209,7 +228,7 @@ class Trainer:
             x: inputs (N, ...), float32 or uint8 (other numbers are converted once); a list, or a dict by name, for
                 several inputs; or an ImageDataset, without `y`.
             y: targets (N, ...), as the loss wants them; never broadcast.
-            batch_size: samples a step. N is gradient descent, 1 stochastic gradient descent.
+            batch_size: samples a step; None for 32. N is gradient descent, 1 stochastic gradient descent.
             epochs: passes over the data; the number of the last one, where `initial_epoch` is not 0.
             verbose: "auto", 0 nothing, 1 a progress bar, 2 a line an epoch.
             callbacks: objects of `striate.callbacks`.
@@ -235,7 +254,7 @@ class Trainer:
             ValueError: shapes, lengths or arguments do not fit.
             TypeError: an array holds no numbers.
         """
-        batch_size = positive(batch_size, "fit: batch_size")
+        batch_size = batch_of(batch_size, "fit")
         epochs = positive(epochs, "fit: epochs")
         data = self._data(x, y, sample_weight, "fit")
         data, validation = self._validation(data, validation_split, validation_data)
@@ -247,7 +266,8 @@ class Trainer:
         test_steps = 0
         if validation is not None:
             test_steps = _steps(validation_steps, validation.rows, test_batch, "fit: validation_steps")
-        self._bind(data)  # everything is checked before the first callback runs
+        with self._alone():
+            self._bind(data)  # everything is checked before the first callback runs
         feed = None if augment is None else AugmentedFeed(self._settle(), data, batch_size, augment)
         model = self.model
         model.stop_training = False
@@ -296,22 +316,25 @@ class Trainer:
         epoch = self._epochs
         self._epochs += 1
         rows = min(steps * batch_size, data.rows)
-        if feed is not None:
-            order = np.arange(data.rows) if order is None else order
-            self._bind(feed.buffers)
-            feed.begin(order[:rows], epoch)
-            walk = _Walk(self, feed, feed.step, watched, "train")
-        else:
-            core = self._bind(data)
-            core.set_rows(order)
-            walk = _Walk(self, core, core.train_step, watched, "train")
-        return walk.run(data, order, rows, batch_size)
+        with self._alone():
+            if feed is not None:
+                order = np.arange(data.rows) if order is None else order
+                self._bind(feed.buffers)
+                feed.begin(order[:rows], epoch)
+                walk = _Walk(self, feed, feed.step, watched, "train")
+            else:
+                core = self._bind(data)
+                core.set_rows(order)
+                walk = _Walk(self, core, core.train_step, watched, "train")
+            return walk.run(data, order, rows, batch_size)
 
     def _test(self, data: Data, batch_size: int, steps: int, watched: CallbackList) -> dict[str, Any]:
-        core = self._bind(data)
         watched.on_test_begin()
-        walk = _Walk(self, core, core.test_step, watched, "test")
-        logs = walk.run(data, None, min(steps * batch_size, data.rows), batch_size)
+        with self._alone():
+            core = self._bind(data)
+            core.set_rows(None)
+            walk = _Walk(self, core, core.test_step, watched, "test")
+            logs = walk.run(data, None, min(steps * batch_size, data.rows), batch_size)
         watched.on_test_end(logs)
         return logs
 
@@ -327,7 +350,7 @@ class Trainer:
                 )
             x, y, weight = (*given, None, None)[:3]
             return data, self._data(x, y, weight, "fit: validation_data")
-        if not isinstance(split, (int, float)) or isinstance(split, bool) or not 0.0 <= split < 1.0:
+        if not isinstance(split, (int, float, np.floating)) or isinstance(split, bool) or not 0.0 <= split < 1.0:
             raise ValueError(f"fit: validation_split must be at least 0 and less than 1, got {split!r}")
         if split == 0.0:
             return data, None
@@ -340,7 +363,7 @@ class Trainer:
         self,
         x: Any,
         y: Any = None,
-        batch_size: int = 32,
+        batch_size: int | None = 32,
         verbose: str | int = "auto",
         sample_weight: Any = None,
         steps: int | None = None,
@@ -352,7 +375,7 @@ class Trainer:
         Args:
             x: inputs, as for `fit`.
             y: targets, as for `fit`.
-            batch_size: samples that are computed together.
+            batch_size: samples that are computed together; None for 32.
             verbose: "auto", 0 nothing, 1 a progress bar, 2 a line.
             sample_weight: as for `fit`.
             steps: batches, if fewer than the data have.
@@ -366,7 +389,7 @@ class Trainer:
             ValueError: shapes or lengths do not fit.
             TypeError: an array holds no numbers.
         """
-        batch_size = positive(batch_size, "evaluate: batch_size")
+        batch_size = batch_of(batch_size, "evaluate")
         data = self._data(x, y, sample_weight, "evaluate")
         steps = _steps(steps, data.rows, batch_size, "evaluate: steps")
         watched = CallbackList(
@@ -381,7 +404,7 @@ class Trainer:
         values = list(logs.values())
         return values[0] if len(values) == 1 else values
 
-    def predict(self, x: Any, batch_size: int = 32, verbose: str | int = 0, callbacks: Any = None) -> Any:
+    def predict(self, x: Any, batch_size: int | None = 32, verbose: str | int = 0, callbacks: Any = None) -> Any:
         """The outputs for an array of inputs; see `Model.predict`."""
         return self.model.predict(x, batch_size, verbose, callbacks)
 
@@ -396,16 +419,18 @@ class Trainer:
         data = self._data(x, y, sample_weight, "train_on_batch")
         if class_weight is not None:
             data = data.weighted(class_weight, self.model._network)
-        try:
-            return self._bind(data).train_step(0, data.rows)
-        finally:
-            self._release()
+        return self._on_batch(data, train=True)
 
     def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None) -> float:
         """The loss on one batch, as in inference."""
         data = self._data(x, y, sample_weight, "test_on_batch")
+        return self._on_batch(data, train=False)
+
+    def _on_batch(self, data: Data, train: bool) -> float:
         try:
-            return self._bind(data).test_step(0, data.rows)
+            with self._alone():
+                core = self._bind(data)
+                return core.train_step(0, data.rows) if train else core.test_step(0, data.rows)
         finally:
             self._release()
 

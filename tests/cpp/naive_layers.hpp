@@ -34,7 +34,9 @@ inline Step make_step(const char* what, std::vector<TensorId> reads, std::vector
 struct ConvOptions {
     int64_t filters = 1;
     template <class Self, class Visitor>
-    static void fields(Self& self, Visitor&& visit) { visit("filters", self.filters); }
+    static void fields(Self& self, Visitor&& visit) {
+        visit("filters", self.filters);
+    }
 };
 
 // 3x3, `same`: reads its halo instead of testing for borders.
@@ -63,7 +65,8 @@ class Conv : public LayerOf<Conv, ConvOptions> {
                     for (int64_t i = 0; i < 3; ++i)
                         for (int64_t j = 0; j < 3; ++j)
                             for (int64_t d = 0; d < vx.c; ++d)
-                                sum += at(f.get(x), vx, n, r + i - 1, c + j - 1, d) * f.get(k)[((i * 3 + j) * vx.c + d) * vy.c + o];
+                                sum += at(f.get(x), vx, n, r + i - 1, c + j - 1, d) *
+                                       f.get(k)[((i * 3 + j) * vx.c + d) * vy.c + o];
                     f.get(y)[n * vy.image + r * vy.row + c * vy.pixel + o] = sum;
                 });
         }));
@@ -72,35 +75,37 @@ class Conv : public LayerOf<Conv, ConvOptions> {
             const View vdy = p.view(dy);
             if (p.wants_parameter_gradient("kernel")) {
                 const TensorId dk = p.parameter_gradient("kernel");
-                p.step(make_step("conv weights", {x, dy}, {dk}, 9, [=](const Frame& f, int64_t begin, int64_t end, std::byte*) {
-                    for (int64_t t = begin; t < end; ++t)
-                        for (int64_t d = 0; d < vx.c; ++d)
-                            for (int64_t o = 0; o < vdy.c; ++o) {
-                                float sum = 0;
-                                for (int64_t n = 0; n < vx.n; ++n)
-                                    for (int64_t r = 0; r < vx.h; ++r)
-                                        for (int64_t c = 0; c < vx.w; ++c)
-                                            sum += at(f.get(x), vx, n, r + t / 3 - 1, c + t % 3 - 1, d) *
-                                                   at(f.get(dy), vdy, n, r, c, o);
-                                f.get(dk)[(t * vx.c + d) * vdy.c + o] = sum;
-                            }
-                }));
+                p.step(make_step(
+                    "conv weights", {x, dy}, {dk}, 9, [=](const Frame& f, int64_t begin, int64_t end, std::byte*) {
+                        for (int64_t t = begin; t < end; ++t)
+                            for (int64_t d = 0; d < vx.c; ++d)
+                                for (int64_t o = 0; o < vdy.c; ++o) {
+                                    float sum = 0;
+                                    for (int64_t n = 0; n < vx.n; ++n)
+                                        for (int64_t r = 0; r < vx.h; ++r)
+                                            for (int64_t c = 0; c < vx.w; ++c)
+                                                sum += at(f.get(x), vx, n, r + t / 3 - 1, c + t % 3 - 1, d) *
+                                                       at(f.get(dy), vdy, n, r, c, o);
+                                    f.get(dk)[(t * vx.c + d) * vdy.c + o] = sum;
+                                }
+                    }));
             }
             if (!p.wants_input_gradient()) return;
             const TensorId dx = p.input_gradient();
             const View vdx = p.view(dx);
-            p.step(make_step("conv input", {dy, k}, {dx}, vdx.n, [=](const Frame& f, int64_t begin, int64_t end, std::byte*) {
-                for (int64_t n = begin; n < end; ++n)
-                    each(vdx, n, [&](int64_t r, int64_t c, int64_t d) {
-                        float sum = 0;
-                        for (int64_t i = 0; i < 3; ++i)
-                            for (int64_t j = 0; j < 3; ++j)
-                                for (int64_t o = 0; o < vdy.c; ++o)
-                                    sum += at(f.get(dy), vdy, n, r + 1 - i, c + 1 - j, o) *
-                                           f.get(k)[((i * 3 + j) * vdx.c + d) * vdy.c + o];
-                        f.get(dx)[n * vdx.image + r * vdx.row + c * vdx.pixel + d] = sum;
-                    });
-            }));
+            p.step(make_step("conv input", {dy, k}, {dx}, vdx.n,
+                             [=](const Frame& f, int64_t begin, int64_t end, std::byte*) {
+                                 for (int64_t n = begin; n < end; ++n)
+                                     each(vdx, n, [&](int64_t r, int64_t c, int64_t d) {
+                                         float sum = 0;
+                                         for (int64_t i = 0; i < 3; ++i)
+                                             for (int64_t j = 0; j < 3; ++j)
+                                                 for (int64_t o = 0; o < vdy.c; ++o)
+                                                     sum += at(f.get(dy), vdy, n, r + 1 - i, c + 1 - j, o) *
+                                                            f.get(k)[((i * 3 + j) * vdx.c + d) * vdy.c + o];
+                                         f.get(dx)[n * vdx.image + r * vdx.row + c * vdx.pixel + d] = sum;
+                                     });
+                             }));
         });
     }
 
@@ -138,14 +143,15 @@ class Bend : public LayerOf<Bend, NoOptions> {
     template <class Function>
     static Step mapped(PlanContext& p, const char* what, TensorId a, TensorId b, TensorId to, Function function) {
         const View va = p.view(a), vb = p.view(b), vt = p.view(to);
-        Step s = make_step(what, {a, b}, {to}, va.n * va.h, [=](const Frame& f, int64_t begin, int64_t end, std::byte*) {
-            for (int64_t r = begin; r < end; ++r)
-                for (int64_t i = 0; i < va.w * va.c; ++i) {
-                    const int64_t n = r / va.h, y = r % va.h;
-                    f.get(to)[n * vt.image + y * vt.row + i] =
-                        function(f.get(a)[n * va.image + y * va.row + i], f.get(b)[n * vb.image + y * vb.row + i]);
-                }
-        });
+        Step s =
+            make_step(what, {a, b}, {to}, va.n * va.h, [=](const Frame& f, int64_t begin, int64_t end, std::byte*) {
+                for (int64_t r = begin; r < end; ++r)
+                    for (int64_t i = 0; i < va.w * va.c; ++i) {
+                        const int64_t n = r / va.h, y = r % va.h;
+                        f.get(to)[n * vt.image + y * vt.row + i] =
+                            function(f.get(a)[n * va.image + y * va.row + i], f.get(b)[n * vb.image + y * vb.row + i]);
+                    }
+            });
         s.inplace_from = a;
         s.inplace_to = to;
         return s;
@@ -161,14 +167,15 @@ class Sum : public LayerOf<Sum, NoOptions> {
     void emit(PlanContext& plan) const override {
         const TensorId a = plan.input(0), b = plan.input(1), y = plan.output();
         const View va = plan.view(a), vb = plan.view(b), vy = plan.view(y);
-        plan.step(make_step("sum", {a, b}, {y}, vy.n * vy.h, [=](const Frame& f, int64_t begin, int64_t end, std::byte*) {
-            for (int64_t r = begin; r < end; ++r)
-                for (int64_t i = 0; i < vy.w * vy.c; ++i) {
-                    const int64_t n = r / vy.h, h = r % vy.h;
-                    f.get(y)[n * vy.image + h * vy.row + i] =
-                        f.get(a)[n * va.image + h * va.row + i] + f.get(b)[n * vb.image + h * vb.row + i];
-                }
-        }));
+        plan.step(
+            make_step("sum", {a, b}, {y}, vy.n * vy.h, [=](const Frame& f, int64_t begin, int64_t end, std::byte*) {
+                for (int64_t r = begin; r < end; ++r)
+                    for (int64_t i = 0; i < vy.w * vy.c; ++i) {
+                        const int64_t n = r / vy.h, h = r % vy.h;
+                        f.get(y)[n * vy.image + h * vy.row + i] =
+                            f.get(a)[n * va.image + h * va.row + i] + f.get(b)[n * vb.image + h * vb.row + i];
+                    }
+            }));
         plan.backward([](PlanContext& p) {
             const TensorId dy = p.output_gradient();
             for (size_t i = 0; i < 2; ++i) p.pass_input_gradient(i, dy);
@@ -221,9 +228,10 @@ class Descent : public Optimizer {
     double learning_rate(int64_t) const override { return rate_; }
     void emit(const UpdateContext& c) const override {
         const TensorId p = c.parameters, g = c.gradients, s = c.scalars;
-        c.plan.step(make_step("update", {g, s}, {p}, c.size, [=](const Frame& f, int64_t begin, int64_t end, std::byte*) {
-            for (int64_t i = begin; i < end; ++i) f.get(p)[i] -= *f.get(s) * f.get(g)[i];
-        }));
+        c.plan.step(
+            make_step("update", {g, s}, {p}, c.size, [=](const Frame& f, int64_t begin, int64_t end, std::byte*) {
+                for (int64_t i = begin; i < end; ++i) f.get(p)[i] -= *f.get(s) * f.get(g)[i];
+            }));
     }
 
   private:

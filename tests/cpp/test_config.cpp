@@ -113,6 +113,15 @@ void refusals() {
     CHECK_THROWS(read("kernel_size", 3.0), TypeError, "an integer or two integers");
     CHECK_THROWS(read("shape", Numbers({1})), TypeError, "[conv2d] shape must be a list of integers");
     CHECK_THROWS(read("mean", std::string("0")), TypeError, "[conv2d] mean must be a list of numbers");
+    constexpr int64_t kHigh = std::numeric_limits<int64_t>::max(), kLow = std::numeric_limits<int64_t>::min();
+    CHECK_THROWS(read("filters", kHigh), ValueError,
+                 "[conv2d] filters must be from -9007199254740992 to 9007199254740992, got 9223372036854775807");
+    CHECK_THROWS(read("filters", kLow), ValueError, "got -9223372036854775808");
+    CHECK(read("filters", int64_t{1} << 53).filters == int64_t{1} << 53);
+    CHECK_THROWS(read("shape", Integers({1, kHigh})), ValueError, "[conv2d] shape must be from");
+    CHECK_THROWS(read("kernel_size", int64_t{1} << 31), ValueError,
+                 "[conv2d] kernel_size must be from -2147483647 to 2147483647");
+    CHECK_THROWS(read("kernel_size", Integers({1, kLow})), ValueError, "kernel_size must be from");
     CHECK_THROWS(read("inner", int64_t{1}), TypeError, "[conv2d] inner must be a group of arguments");
     CHECK_THROWS(read("padding", Numbers(100, 1.0)), TypeError, "got list of numbers [1, 1, 1, 1, 1, 1, 1, 1, ...]");
 }

@@ -401,8 +401,10 @@ void hostile_architectures() {
     const std::string right = architecture_json(make_network(1));
     const auto refuse = [&](const std::string& from, const std::string& to, const char* message) {
         largest_request = 0;
+        const int before = check::failures;
         CHECK_THROWS(model_from_json(replaced(right, from, to), 1), ValueError, message);
         CHECK(largest_request < 1 << 20);
+        if (check::failures != before) std::fprintf(stderr, "  with %s\n", to.c_str());
     };
     CHECK_THROWS(model_from_json("", 1), ValueError, "the architecture is not valid JSON");
     CHECK_THROWS(model_from_json("[]", 1), ValueError, "the architecture is not an object");
@@ -433,7 +435,7 @@ void hostile_architectures() {
     refuse("\"nodes\":[{\"inputs\":[],\"layer\":0}", "\"nodes\":[{\"inputs\":[],\"layer\":2}",
            "[conv2d] needs an input");
     refuse("\"inputs\":[0,1],", "\"inputs\":[0,0],", "");
-    refuse("\"outputs\":[", "\"outputs\":[8,", "one of the outputs is not an integer from 0 to 7");
+    refuse("\"outputs\":[", "\"outputs\":[99,", "one of the outputs is not an integer from 0 to");
     refuse("\"outputs\":[", "\"outputs\":[-1,", "one of the outputs is not an integer");
     refuse("\"frozen\":[", "\"frozen\":[\"nobody\"", "the model has no layer 'nobody'");
     refuse("\"frozen\":[", "\"frozen\":[1", "'frozen' has something other than a layer's name");

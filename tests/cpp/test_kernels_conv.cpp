@@ -1,5 +1,5 @@
-// Convolution and dense kernels on every instruction set that runs here, against a definition in double precision. Inputs are
-// small integers, so that every sum is exact and must be met to the bit.
+// Convolution and dense kernels on every instruction set that runs here, against a definition in double precision.
+// Inputs are small integers, so that every sum is exact and must be met to the bit.
 #include <array>
 #include <functional>
 
@@ -21,22 +21,26 @@ std::vector<float> integers(int64_t count, Random& random) {
 }
 
 std::string text(const Problem& p, int64_t n, const char* isa) {
-    return concat(isa, " n ", n, " in ", p.in_h, "x", p.in_w, "x", p.in_c, " out ", p.out_h, "x", p.out_w, "x", p.out_c, " kernel ",
-                  p.kernel.h, "x", p.kernel.w, " stride ", p.stride.h, ",", p.stride.w, " dilation ", p.dilation.h, ",", p.dilation.w,
-                  " groups ", p.groups, " pad ", p.pad_top, ",", p.pad_left);
+    return concat(isa, " n ", n, " in ", p.in_h, "x", p.in_w, "x", p.in_c, " out ", p.out_h, "x", p.out_w, "x", p.out_c,
+                  " kernel ", p.kernel.h, "x", p.kernel.w, " stride ", p.stride.h, ",", p.stride.w, " dilation ",
+                  p.dilation.h, ",", p.dilation.w, " groups ", p.groups, " pad ", p.pad_top, ",", p.pad_left);
 }
 
-Problem problem(int64_t h, int64_t w, int64_t in_c, int64_t out_c, Pair kernel, Pair stride, Pair dilation, int64_t groups, bool same) {
+Problem problem(int64_t h, int64_t w, int64_t in_c, int64_t out_c, Pair kernel, Pair stride, Pair dilation,
+                int64_t groups, bool same) {
     Problem p;
     p.in_h = h, p.in_w = w, p.in_c = in_c, p.out_c = out_c;
     p.kernel = kernel, p.stride = stride, p.dilation = dilation, p.groups = groups;
-    p.out_h = output_size(h, kernel.h, stride.h, dilation.h, same), p.out_w = output_size(w, kernel.w, stride.w, dilation.w, same);
+    p.out_h = output_size(h, kernel.h, stride.h, dilation.h, same),
+    p.out_w = output_size(w, kernel.w, stride.w, dilation.w, same);
     p.pad_top = padding_before(h, kernel.h, stride.h, dilation.h, same);
     p.pad_left = padding_before(w, kernel.w, stride.w, dilation.w, same);
     return p;
 }
 
-int64_t widest(const Halo& h) { return std::max({h.top, h.bottom, h.left, h.right}); }
+int64_t widest(const Halo& h) {
+    return std::max({h.top, h.bottom, h.left, h.right});
+}
 
 // A map of integers inside a halo of zeros; the channels beside it, if any, hold other numbers.
 Map map_of(int64_t n, int64_t h, int64_t w, int64_t c, const Halo& halo, int64_t extra, Random& random) {
@@ -48,7 +52,8 @@ Map map_of(int64_t n, int64_t h, int64_t w, int64_t c, const Halo& halo, int64_t
 }
 
 // Calls visit(image, in row, in column, out row, out column, kernel row, kernel column) for every tap inside the image.
-void each_tap(const Problem& p, int64_t n, const std::function<void(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)>& visit) {
+void each_tap(const Problem& p, int64_t n,
+              const std::function<void(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)>& visit) {
     for (int64_t i = 0; i < n; ++i)
         for (int64_t oy = 0; oy < p.out_h; ++oy)
             for (int64_t ox = 0; ox < p.out_w; ++ox)
@@ -91,7 +96,8 @@ Definition define(const Problem& p, int64_t n, const Map& x, const Map& dy, cons
 void compare(const Map& got, const std::vector<double>& want, const std::string& context) {
     for (int64_t i = 0; i < got.size(); ++i)
         if (got.flat(i) != want[i]) {
-            check::fail(__FILE__, __LINE__, concat("element ", i, " is ", got.flat(i), ", want ", want[i], ": ", context));
+            check::fail(__FILE__, __LINE__,
+                        concat("element ", i, " is ", got.flat(i), ", want ", want[i], ": ", context));
             return;
         }
 }
@@ -161,8 +167,8 @@ void check_to_input(const Table& table, const Problem& p, int64_t n, const Map& 
     compare(dx, want, "to input " + context);
 }
 
-void check_to_weights(const Table& table, const Problem& p, const Map& x, const Map& dy, const std::vector<double>& want,
-                      Random& random, const std::string& context) {
+void check_to_weights(const Table& table, const Problem& p, const Map& x, const Map& dy,
+                      const std::vector<double>& want, Random& random, const std::string& context) {
     LoweredWeights l = to_weights(p, x.view, dy.view, Machine::of(table.vector_width));
     std::vector<float> first;
     for (int round = 0; round < 2; ++round) {
@@ -256,39 +262,47 @@ void check_depthwise(Problem p, int64_t n, Random& random) {
 
 void test_chosen() {
     Random random(1);
-    const auto both = [&](int64_t n, int64_t h, int64_t w, int64_t ic, int64_t oc, Pair k, Pair s = 1, Pair d = 1, int64_t g = 1) {
+    const auto both = [&](int64_t n, int64_t h, int64_t w, int64_t ic, int64_t oc, Pair k, Pair s = 1, Pair d = 1,
+                          int64_t g = 1) {
         check_all(problem(h, w, ic, oc, k, s, d, g, true), n, random);
         check_all(problem(h, w, ic, oc, k, s, d, g, false), n, random);
     };
-    both(2, 1, 1, 1, 1, 1);              // one pixel
-    both(1, 1, 1, 3, 5, 3);              // the kernel is larger than the image
-    both(1, 5, 5, 1, 4, 5);              // one output pixel
-    both(2, 9, 33, 16, 16, 3);           // strips of one vector
-    both(2, 6, 29, 8, 32, 3);            // of two
-    both(2, 6, 17, 5, 48, 3);            // of three
-    both(1, 6, 20, 16, 64, 3);           // of four
-    both(3, 4, 4, 24, 80, 3);            // several lines a tile, a last panel of one vector
-    both(5, 2, 2, 32, 100, 3);           // along the images
+    both(2, 1, 1, 1, 1, 1);     // one pixel
+    both(1, 1, 1, 3, 5, 3);     // the kernel is larger than the image
+    both(1, 5, 5, 1, 4, 5);     // one output pixel
+    both(2, 9, 33, 16, 16, 3);  // strips of one vector
+    both(2, 6, 29, 8, 32, 3);   // of two
+    both(2, 6, 17, 5, 48, 3);   // of three
+    both(1, 6, 20, 16, 64, 3);  // of four
+    both(3, 4, 4, 24, 80, 3);   // several lines a tile, a last panel of one vector
+    both(5, 2, 2, 32, 100, 3);  // along the images
     both(20, 1, 1, 40, 130, 3);
-    both(2, 7, 7, 320, 70, 3);           // the reduction in blocks
+    both(2, 7, 7, 320, 70, 3);  // the reduction in blocks
     both(1, 3, 3, 700, 40, 3);
-    both(2, 8, 8, 64, 256, 1);           // 1x1 on whole maps
-    both(2, 12, 12, 3, 20, 7, 2);        // a first layer
-    both(2, 11, 10, 6, 9, 2, 3);         // stride larger than the kernel: phases without taps
+    both(2, 8, 8, 64, 256, 1);     // 1x1 on whole maps
+    both(2, 12, 12, 3, 20, 7, 2);  // a first layer
+    both(2, 11, 10, 6, 9, 2, 3);   // stride larger than the kernel: phases without taps
     both(2, 9, 9, 4, 8, {3, 1}, {1, 2}, {2, 1});
-    both(1, 13, 12, 8, 8, 3, 2, 2);      // stride and dilation share a factor
-    both(2, 6, 6, 12, 18, 3, 1, 1, 3);   // groups
+    both(1, 13, 12, 8, 8, 3, 2, 2);     // stride and dilation share a factor
+    both(2, 6, 6, 12, 18, 3, 1, 1, 3);  // groups
     both(2, 6, 6, 8, 64, 3, 2, 1, 2);
     both(1, 4, 6, 64, 64, 3, 1, 2, 64);
-    check_all(problem(40, 40, 8, 8, 3, 1, 1, 1, true), 3, random);      // several pieces of a weight gradient
+    check_all(problem(40, 40, 8, 8, 3, 1, 1, 1, true), 3, random);  // several pieces of a weight gradient
     check_all(problem(16, 16, 96, 128, 3, 1, 1, 1, true), 2, random);
-    check_all(problem(4, 4, 256, 272, 3, 1, 1, 1, true), 2, random);    // weights dealt out instead of pixels
+    check_all(problem(4, 4, 256, 272, 3, 1, 1, 1, true), 2, random);  // weights dealt out instead of pixels
 }
 
 void test_dense() {
     Random random(2);
-    for (const auto& [n, in, out] : std::vector<std::array<int64_t, 3>>{
-             {1, 1, 1}, {1, 7, 10}, {64, 784, 10}, {3, 33, 64}, {1, 600, 600}, {32, 512, 256}, {50, 300, 700}, {7, 256, 4096}, {300, 64, 1}})
+    for (const auto& [n, in, out] : std::vector<std::array<int64_t, 3>>{{1, 1, 1},
+                                                                        {1, 7, 10},
+                                                                        {64, 784, 10},
+                                                                        {3, 33, 64},
+                                                                        {1, 600, 600},
+                                                                        {32, 512, 256},
+                                                                        {50, 300, 700},
+                                                                        {7, 256, 4096},
+                                                                        {300, 64, 1}})
         check_all(problem(1, 1, in, out, 1, 1, 1, 1, false), n, random);
 }
 
@@ -296,10 +310,13 @@ void test_random() {
     Random random(3);
     for (int i = 0; i < 250; ++i) {
         const int64_t groups = random.integer(0, 3) ? 1 : random.integer(2, 3);
-        const Pair kernel(random.integer(1, 5), random.integer(1, 5)), stride(random.integer(1, 3), random.integer(1, 3));
+        const Pair kernel(random.integer(1, 5), random.integer(1, 5)),
+            stride(random.integer(1, 3), random.integer(1, 3));
         const Pair dilation(random.integer(1, 3), random.integer(1, 3));
-        const int64_t ic = groups * random.integer(1, 20), oc = groups * random.integer(1, random.integer(0, 3) ? 20 : 75);
-        check_all(problem(random.integer(1, 12), random.integer(1, 19), ic, oc, kernel, stride, dilation, groups, random.integer(0, 1)),
+        const int64_t ic = groups * random.integer(1, 20),
+                      oc = groups * random.integer(1, random.integer(0, 3) ? 20 : 75);
+        check_all(problem(random.integer(1, 12), random.integer(1, 19), ic, oc, kernel, stride, dilation, groups,
+                          random.integer(0, 1)),
                   random.integer(1, 4), random);
     }
 }
@@ -310,9 +327,10 @@ void test_depthwise() {
     check_depthwise(problem(1, 1, 5, 5, 3, 1, 1, 1, true), 2, random);
     for (int i = 0; i < 150; ++i) {
         const int64_t channels = random.integer(1, 40), multiplier = random.integer(0, 1) ? 1 : random.integer(2, 4);
-        const Pair kernel(random.integer(1, 5), random.integer(1, 5)), stride(random.integer(1, 3), random.integer(1, 3));
-        check_depthwise(problem(random.integer(1, 12), random.integer(1, 19), channels, channels * multiplier, kernel, stride,
-                                {random.integer(1, 3), random.integer(1, 3)}, 1, random.integer(0, 1)),
+        const Pair kernel(random.integer(1, 5), random.integer(1, 5)),
+            stride(random.integer(1, 3), random.integer(1, 3));
+        check_depthwise(problem(random.integer(1, 12), random.integer(1, 19), channels, channels * multiplier, kernel,
+                                stride, {random.integer(1, 3), random.integer(1, 3)}, 1, random.integer(0, 1)),
                         random.integer(1, 3), random);
     }
 }

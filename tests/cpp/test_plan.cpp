@@ -1,5 +1,5 @@
-// The plan: gradients of graphs with fan-out, shared layers and residual paths against differences; the same bits at any
-// number of threads; memory that is never shared by two tensors that live at the same time.
+// The plan: gradients of graphs with fan-out, shared layers and residual paths against differences; the same bits at
+// any number of threads; memory that is never shared by two tensors that live at the same time.
 #include "check.hpp"
 #include "graph/memory.hpp"
 #include "graph/model_state.hpp"
@@ -55,12 +55,14 @@ void gradients_follow_differences() {
         model.parameters_changed();
         return (up - down) / (2 * static_cast<double>(h));
     };
-    for (int64_t i = 0; i < x.size(); i += 7) CHECK_CLOSE(dx.data()[i], slope(x.data() + i), 5e-3, "input " + std::to_string(i));
+    for (int64_t i = 0; i < x.size(); i += 7)
+        CHECK_CLOSE(dx.data()[i], slope(x.data() + i), 5e-3, "input " + std::to_string(i));
     model.forward({x});
     model.backward({g});
     for (const ParameterInfo& p : model.parameters()) {
         std::vector<float> gradient(p.gradient, p.gradient + element_count(p.shape));
-        for (size_t i = 0; i < gradient.size(); i += 5) CHECK_CLOSE(gradient[i], slope(p.value + i), 2e-2, p.name + std::to_string(i));
+        for (size_t i = 0; i < gradient.size(); i += 5)
+            CHECK_CLOSE(gradient[i], slope(p.value + i), 2e-2, p.name + std::to_string(i));
     }
     model.forward({x});
     model.backward({g});
@@ -84,7 +86,8 @@ std::vector<float> train(int threads, int64_t batch) {
     }
     CHECK(last < 0.9 * first);
     std::vector<float> weights;
-    for (const ParameterInfo& p : model.parameters()) weights.insert(weights.end(), p.value, p.value + element_count(p.shape));
+    for (const ParameterInfo& p : model.parameters())
+        weights.insert(weights.end(), p.value, p.value + element_count(p.shape));
     set_num_threads(1);
     return weights;
 }
@@ -123,7 +126,8 @@ void frozen_layers_stay() {
     CHECK(other != model.parameters()[1].value[0]);
 }
 
-// Random lifetimes: no two storages that live at the same time overlap, but for a haloed map none of another geometry ever.
+// Random lifetimes: no two storages that live at the same time overlap, but for a haloed map none of another geometry
+// ever.
 void memory_is_not_shared_too_early() {
     check::Random random(11);
     for (int round = 0; round < 200; ++round) {
@@ -147,7 +151,8 @@ void memory_is_not_shared_too_early() {
         for (size_t i = 0; i < all.size(); ++i) {
             CHECK(all[i].offset % 64 == 0 && all[i].offset + all[i].bytes <= size);
             for (size_t j = 0; j < i; ++j) {
-                const bool apart = all[i].offset + all[i].bytes <= all[j].offset || all[j].offset + all[j].bytes <= all[i].offset;
+                const bool apart =
+                    all[i].offset + all[i].bytes <= all[j].offset || all[j].offset + all[j].bytes <= all[i].offset;
                 const bool same_time = all[i].first <= all[j].last && all[j].first <= all[i].last;
                 const bool must = same_time || all[i].forever || all[j].forever || !all[i].same_geometry(all[j]);
                 if (all[i].halo.empty() && all[j].halo.empty() && !all[i].forever && !all[j].forever) {

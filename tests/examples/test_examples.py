@@ -45,7 +45,7 @@ def test_train_digits(tmp_path: Path) -> None:
 
 
 def test_keras_mnist(tmp_path: Path) -> None:
-    printed = run("keras_mnist.py", tmp_path, "--epochs", "6")
+    printed = run("keras_mnist.py", tmp_path, "--epochs", "12")
     assert float(re.findall(r"Test accuracy: ([\d.]+)", printed)[0]) > 0.8
 
 
@@ -72,7 +72,7 @@ def test_feature_maps(tmp_path: Path) -> None:
 
 
 def test_regression_mse(tmp_path: Path) -> None:
-    printed = run("regression_mse.py", tmp_path, "--epochs", "2")
+    printed = run("regression_mse.py", tmp_path, "--epochs", "5")
     error, guess = re.findall(r"error ([\d.]+) pixels; always the mean: ([\d.]+) pixels", printed)[0]
     assert float(error) < 0.5 * float(guess)
 

@@ -1,5 +1,5 @@
-// The arguments of a layer, loss or optimizer as data: what a model file stores and what Python hands over. Each class lists
-// its arguments once, in `fields`, and reading, writing and checking all follow from that list.
+// The arguments of a layer, loss or optimizer as data: what a model file stores and what Python hands over. Each class
+// lists its arguments once, in `fields`, and reading, writing and checking all follow from that list.
 #pragma once
 
 #include <cstdint>
@@ -69,7 +69,9 @@ template <class T>
 ConfigValue write_value(const T& value) {
     return value;
 }
-inline ConfigValue write_value(const Pair& value) { return std::vector<int64_t>{value.h, value.w}; }
+inline ConfigValue write_value(const Pair& value) {
+    return std::vector<int64_t>{value.h, value.w};
+}
 template <class T>
 ConfigValue write_value(const std::optional<T>& value) {
     return value ? write_value(*value) : ConfigValue();

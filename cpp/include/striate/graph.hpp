@@ -48,8 +48,8 @@ struct Graph {
     // Throws ValueError, with the names there are, when there is no such layer.
     int find_layer(const std::string& name) const;
 
-    // Collects what lies between inputs and outputs. Throws ValueError when an output depends on an input that is not given,
-    // when an input is given twice, and when two layers were given the same name.
+    // Collects what lies between inputs and outputs. Throws ValueError when an output depends on an input that is not
+    // given, when an input is given twice, and when two layers were given the same name.
     static Graph build(const std::vector<Symbol>& inputs, const std::vector<Symbol>& outputs);
 };
 

@@ -10,13 +10,14 @@ namespace striate {
 
 using Metadata = std::map<std::string, std::string>;
 
-// Writes to a temporary file beside `path`, flushes it to the disk and renames it, so that `path` is either the old file or the
-// whole new one. Entries of `extra` go into the metadata beside the architecture. Throws FileError.
+// Writes to a temporary file beside `path`, flushes it to the disk and renames it, so that `path` is either the old
+// file or the whole new one. Entries of `extra` go into the metadata beside the architecture. Throws FileError.
 void save_model(const Model& model, const std::string& path, const Metadata& extra = {});
 void save_weights(const Model& model, const std::string& path);
 
-// Throws FileError when the file cannot be read, ValueError when it is damaged, is no model, or does not fit; before that,
-// nothing is allocated for sizes that the file merely claims. `extra`, if not null, receives the metadata's other entries.
+// Throws FileError when the file cannot be read, ValueError when it is damaged, is no model, or does not fit; before
+// that, nothing is allocated for sizes that the file merely claims. `extra`, if not null, receives the metadata's other
+// entries.
 Model load_model(const std::string& path, Metadata* extra = nullptr);
 void load_weights(Model& model, const std::string& path);
 

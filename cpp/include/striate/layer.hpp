@@ -13,7 +13,7 @@ namespace striate {
 
 // A tensor that belongs to a layer.
 struct Parameter {
-    std::string name;                   // "kernel", "bias", "moving_mean", ...
+    std::string name;  // "kernel", "bias", "moving_mean", ...
     Shape shape;
     std::string initializer = "zeros";  // see initializers.hpp
     bool trainable = true;              // false: state that training updates by other means, such as moving averages
@@ -54,8 +54,8 @@ class Layer {
     virtual Halo input_halo(const std::vector<Shape>& inputs) const;
     virtual Halo gradient_halo(const std::vector<Shape>& inputs) const;
 
-    // True when each output element depends on the input element in its place alone, so that the output may take over the
-    // input's memory; the planner then gives both the same halo.
+    // True when each output element depends on the input element in its place alone, so that the output may take over
+    // the input's memory; the planner then gives both the same halo.
     virtual bool elementwise() const { return false; }
     // "softmax" or "sigmoid" when that is all it does: a cross-entropy behind it is computed jointly, from its input.
     virtual std::string joint_activation() const { return {}; }

@@ -30,11 +30,18 @@ class Loss {
     virtual Config config() const = 0;
 
     virtual DType target_type() const { return DType::float32; }
-    // The shape that targets must have (without the batch) for an output of this shape. Throws ValueError if the loss cannot take
-    // such an output, naming the layer that makes it.
-    virtual Shape target_shape(const Shape& output, const std::string& layer) const { (void)layer; return output; }
-    // Checks the values of a whole array of targets, such as the range of labels. Done once for an array, before any training.
-    virtual void check_targets(const Array& targets, const Shape& output) const { (void)targets; (void)output; }
+    // The shape that targets must have (without the batch) for an output of this shape. Throws ValueError if the loss
+    // cannot take such an output, naming the layer that makes it.
+    virtual Shape target_shape(const Shape& output, const std::string& layer) const {
+        (void)layer;
+        return output;
+    }
+    // Checks the values of a whole array of targets, such as the range of labels. Done once for an array, before any
+    // training.
+    virtual void check_targets(const Array& targets, const Shape& output) const {
+        (void)targets;
+        (void)output;
+    }
 
     // Whether predictions are logits, and the activation ("softmax", "sigmoid") whose input it can take instead.
     virtual bool from_logits() const { return false; }

@@ -43,19 +43,22 @@ class Model {
     void set_trainable(const std::string& layer, bool trainable);
     bool trainable(const std::string& layer) const;
 
-    // One output tensor for each output of the model; inputs are float32 or uint8 of shape (N, ...), N at least 1. Safe to
-    // call from several threads at once.
+    // One output tensor for each output of the model; inputs are float32 or uint8 of shape (N, ...), N at least 1. Safe
+    // to call from several threads at once.
     std::vector<Tensor> predict(const std::vector<Array>& inputs, int64_t batch_size = 32) const;
     // The same, into the caller's memory.
     void predict_into(const std::vector<Array>& inputs, int64_t batch_size, const std::vector<float*>& outputs) const;
     // The outputs of these nodes of the graph instead of the model's.
-    std::vector<Tensor> predict_nodes(const std::vector<Array>& inputs, const std::vector<int>& nodes, int64_t batch_size = 32) const;
+    std::vector<Tensor> predict_nodes(const std::vector<Array>& inputs, const std::vector<int>& nodes,
+                                      int64_t batch_size = 32) const;
 
-    // One raw pass over a whole array, without loss or optimizer. backward() follows a forward() and gives the gradients with
-    // respect to the inputs; those of the parameters are in parameters(). It may be called once for a forward().
+    // One raw pass over a whole array, without loss or optimizer. backward() follows a forward() and gives the
+    // gradients with respect to the inputs; those of the parameters are in parameters(). It may be called once for a
+    // forward().
     std::vector<Tensor> forward(const std::vector<Array>& inputs, bool training = false);
     std::vector<Tensor> backward(const std::vector<Array>& output_gradients);
-    // The gradients of sum(outputs * output_gradients) with respect to the outputs of these nodes, and the values there.
+    // The gradients of sum(outputs * output_gradients) with respect to the outputs of these nodes, and the values
+    // there.
     struct NodeGradients {
         std::vector<Tensor> values, gradients;
     };

@@ -1,4 +1,5 @@
-// What an optimizer is: arguments, a learning-rate schedule, and the steps of one fused pass over the arena of parameters.
+// What an optimizer is: arguments, a learning-rate schedule, and the steps of one fused pass over the arena of
+// parameters.
 #pragma once
 
 #include <memory>
@@ -23,8 +24,8 @@ using SchedulePtr = std::shared_ptr<const Schedule>;
 SchedulePtr make_schedule(const std::string& type, const Config& config);
 std::vector<std::string> schedule_types();
 
-// One variable (a layer's kernel, say) within the arena of parameters. Segments are in order and padded to whole cache lines;
-// the padding holds zeros and stays zero.
+// One variable (a layer's kernel, say) within the arena of parameters. Segments are in order and padded to whole cache
+// lines; the padding holds zeros and stays zero.
 struct Segment {
     int64_t offset;
     int64_t size;
@@ -47,12 +48,16 @@ class Optimizer {
     virtual std::string type() const = 0;
     virtual Config config() const = 0;
 
-    // Arenas of state that it keeps, their names ("momentum", "velocity"), and what each is filled with before the first step.
+    // Arenas of state that it keeps, their names ("momentum", "velocity"), and what each is filled with before the
+    // first step.
     virtual std::vector<std::string> slots() const = 0;
-    virtual float initial(size_t slot) const { (void)slot; return 0.0f; }
+    virtual float initial(size_t slot) const {
+        (void)slot;
+        return 0.0f;
+    }
 
-    // The numbers that change from step to step (learning rate, bias corrections), written before each step to a block of
-    // scalar_count floats that the kernels read.
+    // The numbers that change from step to step (learning rate, bias corrections), written before each step to a block
+    // of scalar_count floats that the kernels read.
     virtual size_t scalar_count() const = 0;
     virtual void scalars(int64_t iteration, double learning_rate, float* out) const = 0;
 

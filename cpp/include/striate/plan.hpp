@@ -1,5 +1,5 @@
-// What a layer sees of the plan: the schedule of steps that is built once for a graph, a batch size and a mode, and then
-// run again and again without allocating, transposing or looking anything up.
+// What a layer sees of the plan: the schedule of steps that is built once for a graph, a batch size and a mode, and
+// then run again and again without allocating, transposing or looking anything up.
 #pragma once
 
 #include <cstdint>
@@ -45,8 +45,8 @@ struct Frame {
     }
 };
 
-// One call of one kernel. `units` pieces of work follow from shapes alone and are dealt out to the threads in contiguous
-// ranges; a barrier stands between steps. `scratch` bytes of private memory are given to each thread.
+// One call of one kernel. `units` pieces of work follow from shapes alone and are dealt out to the threads in
+// contiguous ranges; a barrier stands between steps. `scratch` bytes of private memory are given to each thread.
 struct Step {
     const char* what = "";
     std::vector<TensorId> reads, writes;
@@ -66,7 +66,8 @@ class PlanContext {
     virtual int64_t batch() const = 0;
     // True when the forward pass behaves as in training (batch statistics, dropout).
     virtual bool training() const = 0;
-    // True when the layer's weights are to be left as they are, which for batch normalisation means its moving averages too.
+    // True when the layer's weights are to be left as they are, which for batch normalisation means its moving averages
+    // too.
     virtual bool frozen() const = 0;
     // True when a backward pass will follow, so that what it needs must be kept.
     virtual bool backward_follows() const = 0;
@@ -86,7 +87,8 @@ class PlanContext {
     // A number that no other user of random numbers in this model has, the same in every plan of the model.
     virtual uint64_t random_stream() const = 0;
 
-    // A new tensor; `shape` is whole, with the batch. It lives from the first step that writes it to the last that names it.
+    // A new tensor; `shape` is whole, with the batch. It lives from the first step that writes it to the last that
+    // names it.
     virtual TensorId create(Shape shape, Halo halo = {}, DType type = DType::float32) = 0;
     virtual const Shape& shape(TensorId id) const = 0;
     virtual Halo halo(TensorId id) const = 0;
@@ -105,9 +107,11 @@ class PlanContext {
     // Within a backward function:
     // The gradient of the loss with respect to the output; it may be read by others too and must not be written.
     virtual TensorId output_gradient() = 0;
-    // A tensor to write (every element of it) the gradient with respect to an input to; call once for an input, if wanted.
+    // A tensor to write (every element of it) the gradient with respect to an input to; call once for an input, if
+    // wanted.
     virtual TensorId input_gradient(size_t index = 0) = 0;
-    // Passes a gradient on as it is (or in the input's shape, if `gradient` has no halo): the gradient of a sum or a reshape.
+    // Passes a gradient on as it is (or in the input's shape, if `gradient` has no halo): the gradient of a sum or a
+    // reshape.
     virtual void pass_input_gradient(size_t index, TensorId gradient) = 0;
     // Where to write (every element of it) the gradient of a parameter.
     virtual TensorId parameter_gradient(const std::string& name) = 0;

@@ -20,8 +20,8 @@ RuntimeInfo runtime_info();
 void set_num_threads(int count);
 int get_num_threads();
 
-// The seed of models and trainers that are given none. Each of them then takes the next number of a sequence that starts
-// here, so that a script that begins with set_seed gives the same bits at every run.
+// The seed of models and trainers that are given none. Each of them then takes the next number of a sequence that
+// starts here, so that a script that begins with set_seed gives the same bits at every run.
 void set_seed(uint64_t seed);
 uint64_t next_seed();
 

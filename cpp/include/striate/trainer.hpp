@@ -1,4 +1,5 @@
-// Training: a model with a loss for each output and an optimizer. One call is one step: forward, loss, backward, update.
+// Training: a model with a loss for each output and an optimizer. One call is one step: forward, loss, backward,
+// update.
 #pragma once
 
 #include <cstdint>
@@ -21,17 +22,18 @@ struct Dataset {
 
 class Trainer {
   public:
-    // `losses` has one for each output, `loss_weights` likewise or is empty (all 1). The model must outlive the trainer.
-    // Random numbers (dropout) follow from `seed` and the number of steps done.
-    Trainer(Model& model, OptimizerPtr optimizer, std::vector<LossPtr> losses, std::vector<double> loss_weights, uint64_t seed);
+    // `losses` has one for each output, `loss_weights` likewise or is empty (all 1). The model must outlive the
+    // trainer. Random numbers (dropout) follow from `seed` and the number of steps done.
+    Trainer(Model& model, OptimizerPtr optimizer, std::vector<LossPtr> losses, std::vector<double> loss_weights,
+            uint64_t seed);
     ~Trainer();
     Trainer(const Trainer&) = delete;
     Trainer& operator=(const Trainer&) = delete;
 
     // Checks all arrays against the model and the losses. They are borrowed and must outlive the steps that use them.
     void bind(const Dataset& data);
-    // One step on the rows rows[0..count) of the bound arrays, or rows first..first+count when `rows` is null. Returns the loss.
-    // `predictions` is empty or has, for each output, null or memory for the outputs before the update.
+    // One step on the rows rows[0..count) of the bound arrays, or rows first..first+count when `rows` is null. Returns
+    // the loss. `predictions` is empty or has, for each output, null or memory for the outputs before the update.
     double train_step(const int64_t* rows, int64_t first, int64_t count, const std::vector<float*>& predictions = {});
     // The loss alone, as in inference.
     double test_step(const int64_t* rows, int64_t first, int64_t count, const std::vector<float*>& predictions = {});

@@ -4,19 +4,31 @@
 #include <stdexcept>
 
 namespace striate::kernels {
-namespace avx512 { extern const Table table; }
-namespace avx2 { extern const Table table; }
-namespace neon { extern const Table table; }
-namespace scalar { extern const Table table; }
+namespace avx512 {
+extern const Table table;
+}
+namespace avx2 {
+extern const Table table;
+}
+namespace neon {
+extern const Table table;
+}
+namespace scalar {
+extern const Table table;
+}
 }  // namespace striate::kernels
 
 namespace striate::dispatch {
 namespace {
 
-[[maybe_unused]] bool always() { return true; }
+[[maybe_unused]] bool always() {
+    return true;
+}
 
 #ifdef STRIATE_WITH_AVX2
-bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+bool has_avx2() {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
 #endif
 #ifdef STRIATE_WITH_AVX512
 bool has_avx512() {
@@ -33,8 +45,8 @@ const kernels::Table& choose() {
     }
     std::string names;
     for (const std::string& name : available_isas()) names += (names.empty() ? "" : ", ") + name;
-    throw std::invalid_argument("STRIATE_ISA=" + std::string(forced) + " is not available on this machine; choose one of: " +
-                                names + ", or unset it");
+    throw std::invalid_argument("STRIATE_ISA=" + std::string(forced) +
+                                " is not available on this machine; choose one of: " + names + ", or unset it");
 }
 
 }  // namespace

@@ -42,7 +42,9 @@ TensorId PlanBuilder::gradient_of(int index) {
     return sum.tensor;
 }
 
-TensorId PlanBuilder::output_gradient() { return gradient_of(node().output); }
+TensorId PlanBuilder::output_gradient() {
+    return gradient_of(node().output);
+}
 
 TensorId PlanBuilder::input_gradient(size_t index) {
     PlanValue& v = value(node().inputs.at(index));

@@ -15,7 +15,8 @@
 namespace striate {
 namespace {
 
-// What a step takes on one thread, in nanoseconds, roughly; below the bound a barrier costs more than a second thread saves.
+// What a step takes on one thread, in nanoseconds, roughly; below the bound a barrier costs more than a second thread
+// saves.
 constexpr double kFlopsPerNs = 60.0, kBytesPerNs = 8.0, kWorthSharing = 3000.0;
 
 // The OpenMP runtime's threads do not survive a fork, and waiting for them would hang: a child works on one thread.
@@ -49,8 +50,8 @@ void schedule(std::vector<ScheduledStep>& steps) {
         if (steps[i + 1].for_output) steps[i].barrier = true;
 }
 
-void Executor::run(const std::vector<ScheduledStep>& steps, size_t begin, size_t end, const Frame& frame, bool with_output,
-                   size_t scratch) {
+void Executor::run(const std::vector<ScheduledStep>& steps, size_t begin, size_t end, const Frame& frame,
+                   bool with_output, size_t scratch) {
     bool any_shared = false;
     for (size_t i = begin; i < end; ++i) any_shared |= steps[i].shared;
     const int threads = any_shared && !threads_lost ? get_num_threads() : 1;

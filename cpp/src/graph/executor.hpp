@@ -10,9 +10,9 @@ namespace striate {
 
 // What the executor adds to a step when the plan is complete.
 struct ScheduledStep : Step {
-    bool shared = false;       // dealt out to all threads; otherwise the first thread does it
-    bool barrier = true;       // after it
-    bool for_output = false;   // only run when somebody reads the network's output
+    bool shared = false;      // dealt out to all threads; otherwise the first thread does it
+    bool barrier = true;      // after it
+    bool for_output = false;  // only run when somebody reads the network's output
 };
 
 // Decides which steps are worth sharing and where barriers must stand. Depends on shapes alone.

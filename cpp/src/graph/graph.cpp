@@ -11,6 +11,10 @@
 namespace striate {
 namespace {
 
+// Of one sample. Together with the bounds on arguments (config.cpp) it keeps the layers' arithmetic on shapes within 64
+// bits.
+constexpr int64_t kMostElements = int64_t{1} << 48;
+
 using LayerIndex = std::unordered_map<const Layer*, int>;
 
 // Frees a chain of symbols one after the other: of a network with many thousand layers, each symbol freeing the one
@@ -114,7 +118,8 @@ Shape infer_checked(const Layer& layer, const std::vector<Shape>& inputs) {
         require(size >= 1, "[", layer.label(), "] would make an output of shape ", with_batch(shape), " from ",
                 listed(inputs), ", which is empty");
     require(!shape.empty(), "[", layer.label(), "] would make an output without dimensions from ", listed(inputs));
-    element_count(shape);
+    require(element_count(shape) <= kMostElements, "[", layer.label(), "] would make an output of shape ",
+            with_batch(shape), ", which is more than any machine holds");
     return shape;
 }
 

@@ -8,9 +8,13 @@ namespace {
 
 constexpr size_t kLine = 64;
 
-size_t padded(size_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
+size_t padded(size_t bytes) {
+    return (bytes + kLine - 1) / kLine * kLine;
+}
 
-bool overlap(const Storage& a, const Storage& b) { return a.first <= b.last && b.first <= a.last; }
+bool overlap(const Storage& a, const Storage& b) {
+    return a.first <= b.last && b.first <= a.last;
+}
 
 }  // namespace
 

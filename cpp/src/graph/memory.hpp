@@ -12,16 +12,16 @@ namespace striate {
 // A piece of memory that one or more tensors of a plan are views of.
 struct Storage {
     size_t bytes = 0;
-    int first = -1, last = -1;   // steps, in order; -1: never used
-    bool forever = false;        // not shared with anything
+    int first = -1, last = -1;      // steps, in order; -1: never used
+    bool forever = false;           // not shared with anything
     std::byte* external = nullptr;  // memory that is not the plan's
-    // A map with a halo shares its memory only with maps of the same geometry: steps write inside the halo only, so that its
-    // zeros are written once, when the arena is made.
+    // A map with a halo shares its memory only with maps of the same geometry: steps write inside the halo only, so
+    // that its zeros are written once, when the arena is made.
     Shape map;
     Halo halo;
-    int taken_from = -1;         // the storage whose memory this one took over
+    int taken_from = -1;  // the storage whose memory this one took over
 
-    size_t offset = 0;           // the result
+    size_t offset = 0;  // the result
 
     void use(int step) {
         if (first < 0) first = step;

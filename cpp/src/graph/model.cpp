@@ -19,7 +19,8 @@ Tensor make_output(int64_t rows, const Shape& shape) {
 
 int64_t check_batch(const Array& array, const Shape& expected, const std::string& name, const char* what) {
     const Shape& got = array.shape;
-    const bool same = got.size() == expected.size() + 1 && std::equal(expected.begin(), expected.end(), got.begin() + 1);
+    const bool same =
+        got.size() == expected.size() + 1 && std::equal(expected.begin(), expected.end(), got.begin() + 1);
     if (!same) {
         std::string mend;
         if (!got.empty() && got[0] > 0 && element_count(Shape(got.begin() + 1, got.end())) == element_count(expected)) {
@@ -38,7 +39,8 @@ int64_t check_batch(const Array& array, const Shape& expected, const std::string
 }  // namespace
 
 int64_t check_inputs(const Graph& graph, const std::vector<Array>& inputs) {
-    require(inputs.size() == graph.inputs.size(), "the model has ", graph.inputs.size(), " input(s), got ", inputs.size(), " array(s)");
+    require(inputs.size() == graph.inputs.size(), "the model has ", graph.inputs.size(), " input(s), got ",
+            inputs.size(), " array(s)");
     int64_t rows = 0;
     for (size_t i = 0; i < inputs.size(); ++i) {
         const int node = graph.inputs[i];
@@ -80,14 +82,18 @@ Model& Model::operator=(Model&&) noexcept = default;
 
 Model Model::sequential(const std::vector<LayerPtr>& layers, uint64_t seed) {
     require(!layers.empty() && layers.front()->type() == "InputLayer", "a sequential model begins with an input");
-    const Symbol first = apply(layers.front(), {});
+    const Symbol first = striate::apply(layers.front(), {});
     Symbol last = first;
-    for (size_t i = 1; i < layers.size(); ++i) last = apply(layers[i], {last});
+    for (size_t i = 1; i < layers.size(); ++i) last = striate::apply(layers[i], {last});
     return Model({first}, {last}, seed);
 }
 
-const Graph& Model::graph() const { return state_->graph; }
-uint64_t Model::seed() const { return state_->seed; }
+const Graph& Model::graph() const {
+    return state_->graph;
+}
+uint64_t Model::seed() const {
+    return state_->seed;
+}
 
 std::vector<Shape> Model::input_shapes() const {
     std::vector<Shape> shapes;
@@ -101,8 +107,12 @@ std::vector<Shape> Model::output_shapes() const {
     return shapes;
 }
 
-const std::vector<ParameterInfo>& Model::parameters() const { return state_->parameters.infos(); }
-void Model::parameters_changed() { state_->parameters.changed(); }
+const std::vector<ParameterInfo>& Model::parameters() const {
+    return state_->parameters.infos();
+}
+void Model::parameters_changed() {
+    state_->parameters.changed();
+}
 
 void Model::set_trainable(const std::string& layer, bool trainable) {
     const int index = graph().find_layer(layer);
@@ -115,12 +125,14 @@ void Model::set_trainable(const std::string& layer, bool trainable) {
     state_->idle.clear();
 }
 
-bool Model::trainable(const std::string& layer) const { return !state_->parameters.frozen(graph().find_layer(layer)); }
+bool Model::trainable(const std::string& layer) const {
+    return !state_->parameters.frozen(graph().find_layer(layer));
+}
 
 namespace {
 
-void predict_rows(Model::State& state, const std::vector<Array>& inputs, int64_t batch_size, const std::vector<int>& nodes,
-                  const std::vector<float*>& outputs) {
+void predict_rows(Model::State& state, const std::vector<Array>& inputs, int64_t batch_size,
+                  const std::vector<int>& nodes, const std::vector<float*>& outputs) {
     require(batch_size > 0, "batch_size must be positive, got ", batch_size);
     const int64_t rows = check_inputs(state.graph, inputs);
     std::vector<int64_t> sizes;
@@ -143,7 +155,8 @@ void predict_rows(Model::State& state, const std::vector<Array>& inputs, int64_t
     state.give_back(std::move(plan));
 }
 
-std::vector<Tensor> make_outputs(const Graph& graph, const std::vector<int>& nodes, int64_t rows, std::vector<float*>& pointers) {
+std::vector<Tensor> make_outputs(const Graph& graph, const std::vector<int>& nodes, int64_t rows,
+                                 std::vector<float*>& pointers) {
     std::vector<Tensor> outputs;
     for (int node : nodes) outputs.push_back(make_output(rows, graph.nodes[node].shape));
     pointers.clear();
@@ -153,7 +166,8 @@ std::vector<Tensor> make_outputs(const Graph& graph, const std::vector<int>& nod
 
 }  // namespace
 
-void Model::predict_into(const std::vector<Array>& inputs, int64_t batch_size, const std::vector<float*>& outputs) const {
+void Model::predict_into(const std::vector<Array>& inputs, int64_t batch_size,
+                         const std::vector<float*>& outputs) const {
     predict_rows(*state_, inputs, batch_size, graph().outputs, outputs);
 }
 
@@ -161,7 +175,8 @@ std::vector<Tensor> Model::predict(const std::vector<Array>& inputs, int64_t bat
     return predict_nodes(inputs, graph().outputs, batch_size);
 }
 
-std::vector<Tensor> Model::predict_nodes(const std::vector<Array>& inputs, const std::vector<int>& nodes, int64_t batch_size) const {
+std::vector<Tensor> Model::predict_nodes(const std::vector<Array>& inputs, const std::vector<int>& nodes,
+                                         int64_t batch_size) const {
     for (int node : nodes)
         require(node >= 0 && node < static_cast<int>(graph().nodes.size()), "there is no node ", node, " in the graph");
     std::vector<float*> pointers;
@@ -201,8 +216,10 @@ std::vector<Tensor> Model::backward(const std::vector<Array>& output_gradients) 
     const int64_t rows = plan.request().batch;
     for (size_t o = 0; o < output_gradients.size(); ++o) {
         const int node = graph.outputs[o];
-        const int64_t n = check_batch(output_gradients[o], graph.nodes[node].shape, graph.name(node), "output gradient");
-        require(n == rows, "[", graph.name(node), "] expects an output gradient of ", rows, " rows as in forward(), got ", n);
+        const int64_t n =
+            check_batch(output_gradients[o], graph.nodes[node].shape, graph.name(node), "output gradient");
+        require(n == rows, "[", graph.name(node), "] expects an output gradient of ", rows,
+                " rows as in forward(), got ", n);
     }
     set_sources(plan.data.output_gradients, output_gradients);
     plan.run(Plan::backward, Plan::update, state.seed, state.raw_passes - 1);

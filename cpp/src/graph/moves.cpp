@@ -17,10 +17,14 @@ void convert(const From* from, To* to, int64_t count) {
 template <class To>
 void convert_any(const void* from, DType type, int64_t offset, To* to, int64_t count) {
     switch (type) {
-        case DType::float32: return convert(static_cast<const float*>(from) + offset, to, count);
-        case DType::uint8: return convert(static_cast<const uint8_t*>(from) + offset, to, count);
-        case DType::int32: return convert(static_cast<const int32_t*>(from) + offset, to, count);
-        case DType::int64: return convert(static_cast<const int64_t*>(from) + offset, to, count);
+        case DType::float32:
+            return convert(static_cast<const float*>(from) + offset, to, count);
+        case DType::uint8:
+            return convert(static_cast<const uint8_t*>(from) + offset, to, count);
+        case DType::int32:
+            return convert(static_cast<const int32_t*>(from) + offset, to, count);
+        case DType::int64:
+            return convert(static_cast<const int64_t*>(from) + offset, to, count);
     }
 }
 
@@ -36,7 +40,8 @@ void PlanBuilder::emit_inputs() {
     }
 }
 
-void PlanBuilder::emit_gather(const char* what, std::vector<PlanData::Source> PlanData::*sources, size_t index, TensorId to) {
+void PlanBuilder::emit_gather(const char* what, std::vector<PlanData::Source> PlanData::*sources, size_t index,
+                              TensorId to) {
     const View v = view(to);
     const DType type = tensors_[to.index].type;
     const int64_t row = v.w * v.c, sample = v.h * row;

@@ -8,7 +8,9 @@ namespace {
 // Each parameter begins on a cache line of its own.
 constexpr int64_t kLine = 16;
 
-int64_t padded(int64_t size) { return (size + kLine - 1) / kLine * kLine; }
+int64_t padded(int64_t size) {
+    return (size + kLine - 1) / kLine * kLine;
+}
 
 }  // namespace
 
@@ -26,7 +28,8 @@ Parameters::Parameters(const Graph& graph, uint64_t seed) : frozen_(graph.layers
             if (p.trainable) segments_.push_back({end, size, true});
             end += padded(size);
             initializers.push_back(p.initializer);
-            infos_.push_back({entry.name + "/" + p.name, p.shape, static_cast<int>(i), p.trainable, false, nullptr, nullptr});
+            infos_.push_back(
+                {entry.name + "/" + p.name, p.shape, static_cast<int>(i), p.trainable, false, nullptr, nullptr});
         }
     }
     values_ = AlignedBuffer(sizeof(float) * arena_size_);

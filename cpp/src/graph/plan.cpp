@@ -12,7 +12,8 @@ void Plan::run(Section from, Section to, uint64_t seed, uint64_t iteration) {
         if (!prepare_.empty()) executor_.run(prepare_, 0, prepare_.size(), frame, true, scratch_);
         prepared_version_ = version;
     }
-    const bool with_output = std::any_of(data.outputs.begin(), data.outputs.end(), [](const float* p) { return p != nullptr; });
+    const bool with_output =
+        std::any_of(data.outputs.begin(), data.outputs.end(), [](const float* p) { return p != nullptr; });
     executor_.run(steps_, sections_[from], sections_[to], frame, with_output, scratch_);
 }
 

@@ -13,8 +13,8 @@ namespace striate {
 
 struct PlanRequest {
     int64_t batch = 1;
-    bool training = false;     // layers behave as in training
-    bool backward = false;     // from the outputs' gradients, or from the losses if there are any
+    bool training = false;  // layers behave as in training
+    bool backward = false;  // from the outputs' gradients, or from the losses if there are any
     bool input_gradient = false;
     std::vector<int> outputs;  // nodes of the graph
     std::vector<int> watched;  // nodes whose value and gradient are kept to be read
@@ -24,8 +24,8 @@ struct PlanRequest {
     std::vector<float> loss_scales;
     std::vector<Shape> weight_shapes;  // of the sample weights of each output, with the batch
     OptimizerPtr optimizer;
-    std::vector<float*> slots;         // the optimizer's arenas
-    float* scalars = nullptr;          // its numbers of the step
+    std::vector<float*> slots;  // the optimizer's arenas
+    float* scalars = nullptr;   // its numbers of the step
 
     bool same_plan(const PlanRequest& other) const {
         return batch == other.batch && training == other.training && backward == other.backward &&
@@ -34,7 +34,8 @@ struct PlanRequest {
     }
 };
 
-// Where a run reads and writes what is not the plan's: pointers into whole arrays of the caller's. Sizes are fixed with the plan.
+// Where a run reads and writes what is not the plan's: pointers into whole arrays of the caller's. Sizes are fixed with
+// the plan.
 struct PlanData {
     struct Source {
         const void* data = nullptr;

@@ -79,7 +79,8 @@ void PlanBuilder::choose_gradients() {
     for (const PlanNode& n : network_.nodes) {
         bool needed = value(n.output).needs_gradient;
         for (int from : n.inputs) needed |= value(from).needs_gradient;
-        for (const ParameterInfo& p : parameters_.infos()) needed |= p.layer == n.graph_layer && p.trainable && !p.frozen;
+        for (const ParameterInfo& p : parameters_.infos())
+            needed |= p.layer == n.graph_layer && p.trainable && !p.frozen;
         value(n.output).needs_gradient = needed;
     }
 }
@@ -97,7 +98,8 @@ void PlanBuilder::choose_halos() {
             value(from).halo = larger(value(from).halo, wanted);
             gradient |= value(from).needs_gradient;
         }
-        if (gradient) value(n.output).gradient_halo = larger(value(n.output).gradient_halo, n.layer->gradient_halo(shapes_of(n)));
+        if (gradient)
+            value(n.output).gradient_halo = larger(value(n.output).gradient_halo, n.layer->gradient_halo(shapes_of(n)));
     }
     // Both sides of an element-wise layer get one geometry, so that it can work in place.
     for (size_t i = network_.nodes.size(); i-- > 0;) {
@@ -170,7 +172,8 @@ void PlanBuilder::emit_update() {
     std::vector<TensorId> slots;
     for (float* slot : request_.slots) slots.push_back(arena(slot));
     request_.optimizer->emit({*this, arena(parameters_.values()), arena(parameters_.gradients()), slots,
-                              external(reinterpret_cast<std::byte*>(request_.scalars), {1}), size, &parameters_.segments()});
+                              external(reinterpret_cast<std::byte*>(request_.scalars), {1}), size,
+                              &parameters_.segments()});
 }
 
 // The tensors.
@@ -190,7 +193,8 @@ TensorId PlanBuilder::create(Shape shape, Halo halo, DType type) {
         storage.bytes = element_count(shape) * byte_size(type);
     } else {
         const View v = view_of(shape, halo);
-        storage.bytes = element_count({v.n, v.h + halo.top + halo.bottom, v.w + halo.left + halo.right, v.c}) * byte_size(type);
+        storage.bytes =
+            element_count({v.n, v.h + halo.top + halo.bottom, v.w + halo.left + halo.right, v.c}) * byte_size(type);
         storage.map = shape;
         storage.halo = halo;
         offset = (halo.top * v.row + halo.left * v.pixel) * byte_size(type);
@@ -202,7 +206,8 @@ TensorId PlanBuilder::create(Shape shape, Halo halo, DType type) {
 
 TensorId PlanBuilder::alias(TensorId source, Shape shape) {
     TensorInfo info = tensors_.at(source.index);
-    require(info.halo.empty() || info.shape == shape, "[", name(), "] a map with a halo cannot be seen in another shape");
+    require(info.halo.empty() || info.shape == shape, "[", name(),
+            "] a map with a halo cannot be seen in another shape");
     info.shape = std::move(shape);
     tensors_.push_back(std::move(info));
     return {static_cast<int32_t>(tensors_.size()) - 1};
@@ -219,7 +224,9 @@ View PlanBuilder::view(TensorId id) const {
     return view_of(info.shape, info.halo);
 }
 
-TensorId PlanBuilder::input(size_t index) const { return network_.values[node().inputs.at(index)].tensor; }
+TensorId PlanBuilder::input(size_t index) const {
+    return network_.values[node().inputs.at(index)].tensor;
+}
 
 TensorId PlanBuilder::output() {
     PlanValue& v = value(node().output);
@@ -251,7 +258,9 @@ TensorId PlanBuilder::parameter(const std::string& parameter) const {
     return id;
 }
 
-uint64_t PlanBuilder::random_stream() const { return static_cast<uint64_t>(node().graph_node) + 1; }
+uint64_t PlanBuilder::random_stream() const {
+    return static_cast<uint64_t>(node().graph_node) + 1;
+}
 
 // The steps.
 
@@ -283,8 +292,8 @@ void PlanBuilder::finish(Plan& plan) {
         while (storages_[root].taken_from >= 0) root = storages_[root].taken_from;
         Storage &from = storages_[root], &to = storages_[wish.to];
         const bool fits = from.halo.empty() ? to.halo.empty() && to.bytes <= from.bytes : from.same_geometry(to);
-        if (root == wish.to || !fits || from.external || to.external || from.forever || to.forever || to.taken_from >= 0 ||
-            from.last != wish.step || to.first != wish.step)
+        if (root == wish.to || !fits || from.external || to.external || from.forever || to.forever ||
+            to.taken_from >= 0 || from.last != wish.step || to.first != wish.step)
             continue;
         to.taken_from = root;
         from.last = std::max(from.last, to.last);
@@ -292,7 +301,8 @@ void PlanBuilder::finish(Plan& plan) {
     plan.arena_ = AlignedBuffer(lay_out(storages_));
     for (const TensorInfo& info : tensors_) {
         const Storage& storage = storages_[info.storage];
-        plan.tensors_.push_back((storage.external ? storage.external : plan.arena_.data() + storage.offset) + info.offset);
+        plan.tensors_.push_back((storage.external ? storage.external : plan.arena_.data() + storage.offset) +
+                                info.offset);
         plan.views_.push_back(view_of(info.shape, info.halo));
     }
     schedule(prepare_);

@@ -1,6 +1,13 @@
-// The graph's nodes as plan nodes: what the request does not need is left out, layers that end in an activation are split,
-// and the table of fusions is applied.
+// The graph's nodes as plan nodes: what the request does not need is left out, layers that end in an activation are
+// split, and the table of fusions is applied.
+#include <utility>
+
 #include "graph/plan_builder.hpp"
+#include "striate/layers/activation.hpp"
+#include "striate/layers/conv2d.hpp"
+#include "striate/layers/dense.hpp"
+#include "striate/layers/max_pooling2d.hpp"
+#include "striate/layers/relu.hpp"
 
 namespace striate {
 namespace {
@@ -14,6 +21,74 @@ std::vector<char> needed_nodes(const Graph& graph, const PlanRequest& request) {
             for (int from : graph.nodes[i].inputs) needed[from] = 1;
     return needed;
 }
+
+bool is_relu(const Layer& layer) {
+    if (const auto* activation = dynamic_cast<const Activation*>(&layer))
+        return activation->options().activation == "relu";
+    const auto* relu = dynamic_cast<const ReLU*>(&layer);
+    return relu && !relu->options().max_value && relu->options().negative_slope == 0.0 &&
+           relu->options().threshold == 0.0;
+}
+
+// The network while it is rewritten.
+struct Rewriter {
+    Network& network;
+    std::vector<char> wanted;  // values that somebody outside asks for, which must be made as they are
+
+    // The node that alone reads what node `index` makes, or -1.
+    int only_reader(size_t index) const {
+        const int value = network.nodes[index].output;
+        if (wanted[static_cast<size_t>(value)] || network.values[static_cast<size_t>(value)].readers != 1) return -1;
+        for (size_t i = index + 1; i < network.nodes.size(); ++i)
+            for (int from : network.nodes[i].inputs)
+                if (from == value) return static_cast<int>(i);
+        return -1;
+    }
+    void remove(size_t index) { network.nodes.erase(network.nodes.begin() + static_cast<std::ptrdiff_t>(index)); }
+};
+
+// max_pool(relu(x)) is relu(max_pool(x)), bit for bit, gradients too, on a quarter of the elements.
+void pool_before_relu(Rewriter& rewriter) {
+    Network& network = rewriter.network;
+    for (size_t i = 0; i < network.nodes.size(); ++i) {
+        if (!is_relu(*network.nodes[i].layer)) continue;
+        const int reader = rewriter.only_reader(i);
+        if (reader < 0) continue;
+        PlanNode &relu = network.nodes[i], &pool = network.nodes[static_cast<size_t>(reader)];
+        if (!dynamic_cast<const MaxPooling2D*>(pool.layer.get())) continue;
+        std::swap(relu, pool);
+        // `relu` now is the pool, in the place of the activation. The value between them takes the pooled shape.
+        relu.inputs.swap(pool.inputs);
+        std::swap(relu.output, pool.output);
+        const auto between = static_cast<size_t>(relu.output);
+        network.values[between].shape = network.values[static_cast<size_t>(pool.output)].shape;
+    }
+}
+
+// A convolution or a dense layer writes relu of its sums at once.
+void relu_in_epilogue(Rewriter& rewriter) {
+    Network& network = rewriter.network;
+    const auto with_relu = [](const auto& layer) -> LayerPtr {
+        auto options = layer.options();
+        if (options.activation && *options.activation != "linear") return nullptr;
+        options.activation = "relu";
+        return std::make_shared<const std::decay_t<decltype(layer)>>(std::move(options), layer.name());
+    };
+    for (size_t i = 0; i < network.nodes.size(); ++i) {
+        const int reader = rewriter.only_reader(i);
+        if (reader < 0 || !is_relu(*network.nodes[static_cast<size_t>(reader)].layer)) continue;
+        LayerPtr fused;
+        if (const auto* conv = dynamic_cast<const Conv2D*>(network.nodes[i].layer.get())) fused = with_relu(*conv);
+        if (const auto* dense = dynamic_cast<const Dense*>(network.nodes[i].layer.get())) fused = with_relu(*dense);
+        if (!fused) continue;
+        network.nodes[i].layer = std::move(fused);
+        network.nodes[i].output = network.nodes[static_cast<size_t>(reader)].output;
+        rewriter.remove(static_cast<size_t>(reader));
+    }
+}
+
+// The table of rewrites, in the order in which they are applied. Each keeps the network's results.
+constexpr void (*kRewrites[])(Rewriter&) = {pool_before_relu, relu_in_epilogue};
 
 }  // namespace
 
@@ -44,6 +119,11 @@ Network make_network(const Graph& graph, const PlanRequest& request) {
     }
     for (const PlanNode& node : network.nodes)
         for (int from : node.inputs) ++network.values[from].readers;
+    Rewriter rewriter{network, std::vector<char>(network.values.size(), 0)};
+    for (const std::vector<int>* nodes : {&request.outputs, &request.watched})
+        for (int node : *nodes)
+            rewriter.wanted[static_cast<size_t>(network.node_values[static_cast<size_t>(node)])] = 1;
+    for (const auto rewrite : kRewrites) rewrite(rewriter);
     return network;
 }
 

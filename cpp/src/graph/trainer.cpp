@@ -9,7 +9,8 @@
 namespace striate {
 
 struct Trainer::Impl {
-    Impl(Model& m, OptimizerPtr o, std::vector<LossPtr> l) : model(m.state()), optimizer(std::move(o)), losses(std::move(l)) {}
+    Impl(Model& m, OptimizerPtr o, std::vector<LossPtr> l)
+        : model(m.state()), optimizer(std::move(o)), losses(std::move(l)) {}
 
     Model::State& model;
     OptimizerPtr optimizer;
@@ -31,7 +32,8 @@ struct Trainer::Impl {
     std::vector<double> last_losses;
 
     Plan& plan(int64_t batch, bool training);
-    double run(Plan& plan, const int64_t* row_list, int64_t first, int64_t count, const std::vector<float*>& predictions);
+    double run(Plan& plan, const int64_t* row_list, int64_t first, int64_t count,
+               const std::vector<float*>& predictions);
     void check_target(size_t output);
     void check_weights();
     void check_given_weights();
@@ -39,22 +41,25 @@ struct Trainer::Impl {
 
 namespace {
 
-bool integral(DType type) { return type != DType::float32; }
+bool integral(DType type) {
+    return type != DType::float32;
+}
 
 // Plans of other batch sizes that are kept: the last short batch of an epoch, and evaluation.
 constexpr size_t kPlans = 6;
 
 }  // namespace
 
-Trainer::Trainer(Model& model, OptimizerPtr optimizer, std::vector<LossPtr> losses, std::vector<double> loss_weights, uint64_t seed)
+Trainer::Trainer(Model& model, OptimizerPtr optimizer, std::vector<LossPtr> losses, std::vector<double> loss_weights,
+                 uint64_t seed)
     : impl_(std::make_unique<Impl>(model, std::move(optimizer), std::move(losses))) {
     Impl& t = *impl_;
     require(t.optimizer != nullptr, "a trainer needs an optimizer");
     const Graph& graph = t.model.graph;
-    require(t.losses.size() == graph.outputs.size(), "the model has ", graph.outputs.size(), " output(s), got ", t.losses.size(),
-            " loss(es); give one for each output");
-    require(loss_weights.empty() || loss_weights.size() == t.losses.size(), "expected ", t.losses.size(), " loss weight(s), got ",
-            loss_weights.size());
+    require(t.losses.size() == graph.outputs.size(), "the model has ", graph.outputs.size(), " output(s), got ",
+            t.losses.size(), " loss(es); give one for each output");
+    require(loss_weights.empty() || loss_weights.size() == t.losses.size(), "expected ", t.losses.size(),
+            " loss weight(s), got ", loss_weights.size());
     for (size_t o = 0; o < t.losses.size(); ++o) {
         require(t.losses[o] != nullptr, "a trainer needs a loss for each output");
         t.losses[o]->target_shape(graph.nodes[graph.outputs[o]].shape, graph.name(graph.outputs[o]));
@@ -83,7 +88,8 @@ void Trainer::Impl::check_target(size_t o) {
                       std::equal(expected.begin(), expected.end(), target.shape.begin() + 1);
     require(same, "[", losses[o]->type(), "] expects targets of shape ", with_batch(expected), " for the output ",
             with_batch(output), " of [", name, "], got ", to_string(target.shape));
-    require(target.shape[0] == rows, "[", losses[o]->type(), "] got ", target.shape[0], " targets for ", rows, " inputs");
+    require(target.shape[0] == rows, "[", losses[o]->type(), "] got ", target.shape[0], " targets for ", rows,
+            " inputs");
     if (losses[o]->target_type() == DType::int64 && !integral(target.type))
         throw TypeError(concat("[", losses[o]->type(), "] expects integer class labels, got ", name_of(target.type)));
     losses[o]->check_targets(target, output);
@@ -99,18 +105,21 @@ void Trainer::Impl::check_weights() {
 void Trainer::Impl::check_given_weights() {
     const Shape& shape = data.weights.shape;
     require(data.weights.type == DType::float32, "sample weights must be float32, got ", name_of(data.weights.type));
-    require(!shape.empty() && shape[0] == rows, "expected ", rows, " sample weights, one for each input, got shape ", to_string(shape));
+    require(!shape.empty() && shape[0] == rows, "expected ", rows, " sample weights, one for each input, got shape ",
+            to_string(shape));
     for (size_t o = 0; o < losses.size(); ++o) {
         const Shape& output = model.graph.nodes[model.graph.outputs[o]].shape;
         const Shape beyond(shape.begin() + 1, shape.end());
-        const bool per_row = beyond.size() + 1 == output.size() && std::equal(beyond.begin(), beyond.end(), output.begin());
-        require(beyond.empty() || per_row, "sample weights have shape ", to_string(shape), "; for the output ", with_batch(output),
-                " they must be (N,) or ", with_batch(Shape(output.begin(), output.end() - 1)));
+        const bool per_row =
+            beyond.size() + 1 == output.size() && std::equal(beyond.begin(), beyond.end(), output.begin());
+        require(beyond.empty() || per_row, "sample weights have shape ", to_string(shape), "; for the output ",
+                with_batch(output), " they must be (N,) or ", with_batch(Shape(output.begin(), output.end() - 1)));
         weight_dimensions[o] = beyond;
     }
     const float* w = static_cast<const float*>(data.weights.data);
     for (int64_t i = 0, n = element_count(shape); i < n; ++i)
-        require(std::isfinite(w[i]) && w[i] >= 0.0f, "sample weights must be finite and not negative; number ", i, " is ", w[i]);
+        require(std::isfinite(w[i]) && w[i] >= 0.0f, "sample weights must be finite and not negative; number ", i,
+                " is ", w[i]);
 }
 
 void Trainer::bind(const Dataset& data) {
@@ -120,8 +129,8 @@ void Trainer::bind(const Dataset& data) {
     try {
         t.data = data;
         t.rows = check_inputs(t.model.graph, data.inputs);
-        require(data.targets.size() == t.losses.size(), "the model has ", t.losses.size(), " output(s), got ", data.targets.size(),
-                " array(s) of targets");
+        require(data.targets.size() == t.losses.size(), "the model has ", t.losses.size(), " output(s), got ",
+                data.targets.size(), " array(s) of targets");
         for (size_t o = 0; o < t.losses.size(); ++o) t.check_target(o);
         t.check_weights();
     } catch (...) {
@@ -163,13 +172,15 @@ Plan& Trainer::Impl::plan(int64_t batch, bool training) {
     return *plans.front();
 }
 
-double Trainer::Impl::run(Plan& p, const int64_t* row_list, int64_t first, int64_t count, const std::vector<float*>& predictions) {
+double Trainer::Impl::run(Plan& p, const int64_t* row_list, int64_t first, int64_t count,
+                          const std::vector<float*>& predictions) {
     if (row_list) {
         for (int64_t i = 0; i < count; ++i)
-            require(row_list[i] >= 0 && row_list[i] < rows, "row ", row_list[i], " is not within the ", rows, " rows of the data");
+            require(row_list[i] >= 0 && row_list[i] < rows, "row ", row_list[i], " is not within the ", rows,
+                    " rows of the data");
     }
-    require(predictions.empty() || predictions.size() == losses.size(), "expected memory for ", losses.size(), " output(s), got ",
-            predictions.size());
+    require(predictions.empty() || predictions.size() == losses.size(), "expected memory for ", losses.size(),
+            " output(s), got ", predictions.size());
     set_sources(p.data.inputs, data.inputs);
     set_sources(p.data.targets, data.targets);
     for (PlanData::Source& w : p.data.weights) w = {data.weights.data, data.weights.type};
@@ -187,8 +198,8 @@ namespace {
 void check_rows(int64_t rows, const int64_t* list, int64_t first, int64_t count) {
     require(rows > 0, "bind() data to the trainer before stepping");
     require(count > 0, "a step needs at least one row, got ", count);
-    require(list || (first >= 0 && count <= rows - first), "rows ", first, " to ", first + count, " are not within the ", rows,
-            " rows of the data");
+    require(list || (first >= 0 && count <= rows - first), "rows ", first, " to ", first + count,
+            " are not within the ", rows, " rows of the data");
 }
 
 }  // namespace
@@ -210,21 +221,31 @@ double Trainer::test_step(const int64_t* rows, int64_t first, int64_t count, con
     return t.run(t.plan(count, false), rows, first, count, predictions);
 }
 
-const std::vector<double>& Trainer::losses() const { return impl_->last_losses; }
+const std::vector<double>& Trainer::losses() const {
+    return impl_->last_losses;
+}
 
-void Trainer::set_learning_rate(double rate) { impl_->rate_override = rate; }
+void Trainer::set_learning_rate(double rate) {
+    impl_->rate_override = rate;
+}
 double Trainer::learning_rate() const {
     return impl_->rate_override >= 0.0 ? impl_->rate_override : impl_->optimizer->learning_rate(impl_->iteration);
 }
 
-int64_t Trainer::iteration() const { return impl_->iteration; }
-void Trainer::set_iteration(int64_t iteration) { impl_->iteration = iteration; }
+int64_t Trainer::iteration() const {
+    return impl_->iteration;
+}
+void Trainer::set_iteration(int64_t iteration) {
+    impl_->iteration = iteration;
+}
 
 std::vector<float*> Trainer::slots() {
     std::vector<float*> pointers;
     for (AlignedBuffer& slot : impl_->slots) pointers.push_back(slot.floats());
     return pointers;
 }
-int64_t Trainer::parameter_arena_size() const { return impl_->model.parameters.arena_size(); }
+int64_t Trainer::parameter_arena_size() const {
+    return impl_->model.parameters.arena_size();
+}
 
 }  // namespace striate

@@ -1,5 +1,5 @@
-// What kernels are given: plain pointers and sizes. Shared with per-ISA sources, so nothing here may have a function body
-// that the linker could merge: plain data only. One family of kernels a header.
+// What kernels are given: plain pointers and sizes. Shared with per-ISA sources, so nothing here may have a function
+// body that the linker could merge: plain data only. One family of kernels a header.
 #pragma once
 
 #include <stdint.h>

@@ -9,10 +9,10 @@ namespace striate::kernels {
 // y = f(bias + sum over taps of A * W): convolution in all its forms (forward, gradient to input, transposed) and dense
 // layers. Output pixel (image, row, col) of group g reads, for tap (r, c), `depth` contiguous floats at
 //     x + x_offset + g * x_group + image * x_image + row * x_row + col * x_col + r * tap_row + c * tap_col
-// which lie inside the map or its halo, and multiplies them with the rows (r * tap_cols + c) * depth .. + depth of W. Channel
-// o of W's row k is at weights + g * w_group + (o / panel) * w_panel + k * w_step + o % panel; every row can be read up to the
-// next multiple of the vector width. The pixel's channel o is written at
-// y + y_offset + g * y_group + image * y_image + row * y_row + col * y_col + o * y_channel.
+// which lie inside the map or its halo, and multiplies them with the rows (r * tap_cols + c) * depth .. + depth of W.
+// Channel o of W's row k is at weights + g * w_group + (o / panel) * w_panel + k * w_step + o % panel; every row can be
+// read up to the next multiple of the vector width. The pixel's channel o is written at y + y_offset + g * y_group +
+// image * y_image + row * y_row + col * y_col + o * y_channel.
 struct ConvArgs {
     const float* x;
     const float* weights;
@@ -31,16 +31,17 @@ struct ConvArgs {
     bool accumulate;  // add to what is in y
     bool relu;
 
-    // How the work is cut: `cols` into strips of nearly equal length, at most `strip`; when that is one strip, the strips of
-    // `segments` neighbouring lines make a tile together. A unit is `unit_tiles` tiles times `unit_panels` panels of channels,
-    // and the reduction is done `block_rows` tap rows and `block_depth` of the depth at a time.
+    // How the work is cut: `cols` into strips of nearly equal length, at most `strip`; when that is one strip, the
+    // strips of `segments` neighbouring lines make a tile together. A unit is `unit_tiles` tiles times `unit_panels`
+    // panels of channels, and the reduction is done `block_rows` tap rows and `block_depth` of the depth at a time.
     int64_t strip, segments, unit_tiles, unit_panels;
     int64_t block_rows, block_depth;
     bool panels_outer;  // order of the units: whether neighbours share weights or pixels
 };
 
-// dst[p][k][j] = src[g * s_group + r * s_row + c * s_col + d * s_depth + (p * panel + j) * s_channel], zero behind the last
-// channel, with k = (r * cols + c) * depth + d: weights as ConvArgs wants them. Units: groups * panels * rows * cols.
+// dst[p][k][j] = src[g * s_group + r * s_row + c * s_col + d * s_depth + (p * panel + j) * s_channel], zero behind the
+// last channel, with k = (r * cols + c) * depth + d: weights as ConvArgs wants them. Units: groups * panels * rows *
+// cols.
 struct PackArgs {
     const float* src;
     float* dst;
@@ -49,11 +50,11 @@ struct PackArgs {
     int64_t s_group, s_row, s_col, s_depth, s_channel;
 };
 
-// slots[piece][g][k][o] = the piece's part of sum over output pixels of A(pixel)[k] * dy(pixel)[o]: the gradient with respect
-// to weights. Row k = (r * tap_cols + c) * depth + d of A is where ConvArgs reads it. Rows of a slot are w_step floats apart,
-// a whole number of vectors, so that the floats behind the last channel are rubbish.
-// The output pixels are cut into chunks of chunk_images x chunk_rows x chunk_cols and the chunks dealt out to `pieces`
-// pieces; a unit does one piece of one group for `unit_panels` panels of channels and `unit_taps` taps.
+// slots[piece][g][k][o] = the piece's part of sum over output pixels of A(pixel)[k] * dy(pixel)[o]: the gradient with
+// respect to weights. Row k = (r * tap_cols + c) * depth + d of A is where ConvArgs reads it. Rows of a slot are w_step
+// floats apart, a whole number of vectors, so that the floats behind the last channel are rubbish. The output pixels
+// are cut into chunks of chunk_images x chunk_rows x chunk_cols and the chunks dealt out to `pieces` pieces; a unit
+// does one piece of one group for `unit_panels` panels of channels and `unit_taps` taps.
 struct ConvWeightArgs {
     const float* x;
     const float* dy;
@@ -78,18 +79,18 @@ struct ConvWeightArgs {
 // Rows that a unit of sum_slots adds up.
 static constexpr int64_t kSlotRows = 16;
 
-// out[k * out_step + g * channels + j] = sum over pieces, in order, of slots[piece][g][k][j]: what conv_weights left, put
-// together. Unit: kSlotRows rows of a group.
+// out[k * out_step + g * channels + j] = sum over pieces, in order, of slots[piece][g][k][j]: what conv_weights left,
+// put together. Unit: kSlotRows rows of a group.
 struct SlotSumArgs {
     const float* slots;
     float* out;
     int64_t pieces, groups, rows, channels, step, out_step;
 };
 
-// A convolution in which every input channel has `multiplier` output channels of its own: output channel c * multiplier + j
-// reads input channel c. Places of pixels and taps are as in ConvArgs; the weight of output channel o for tap (r, c) is at
-// weights + w_offset + r * w_row + c * w_col + o. With `gather` it is the other direction: the x that is read has
-// channels * multiplier channels, and y's channel c is the sum over its `multiplier` channels. Units: output lines.
+// A convolution in which every input channel has `multiplier` output channels of its own: output channel c * multiplier
+// + j reads input channel c. Places of pixels and taps are as in ConvArgs; the weight of output channel o for tap (r,
+// c) is at weights + w_offset + r * w_row + c * w_col + o. With `gather` it is the other direction: the x that is read
+// has channels * multiplier channels, and y's channel c is the sum over its `multiplier` channels. Units: output lines.
 struct DepthwiseArgs {
     const float* x;
     const float* weights;
@@ -107,8 +108,8 @@ struct DepthwiseArgs {
     bool relu;
 };
 
-// slots[piece][tap][o] = the piece's part of sum over pixels of x * dy; sum_slots() adds the pieces. Unit = piece, a share of
-// the output lines.
+// slots[piece][tap][o] = the piece's part of sum over pixels of x * dy; sum_slots() adds the pieces. Unit = piece, a
+// share of the output lines.
 struct DepthwiseWeightArgs {
     const float* x;
     const float* dy;
@@ -129,8 +130,8 @@ struct FmaPeakArgs {
     int64_t count;
 };
 
-// partials[piece][c] = the piece's part of the sum of every channel: the gradient with respect to a bias. merge_sums() adds
-// the pieces. Unit = piece, a share of the image rows.
+// partials[piece][c] = the piece's part of the sum of every channel: the gradient with respect to a bias. merge_sums()
+// adds the pieces. Unit = piece, a share of the image rows.
 struct ChannelSumArgs {
     View view_x;
     const float* x;

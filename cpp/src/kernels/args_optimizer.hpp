@@ -9,8 +9,8 @@ struct UpdatePiece {
     int64_t offset, count, segment;
 };
 
-// One fused pass over the arena of parameters: clip the gradient, decay the weights, move the slots, step. A unit is a piece.
-// scalars[0] is the learning rate; a rule with bias correction finds its factors behind it.
+// One fused pass over the arena of parameters: clip the gradient, decay the weights, move the slots, step. A unit is a
+// piece. scalars[0] is the learning rate; a rule with bias correction finds its factors behind it.
 struct UpdateArgs {
     const UpdatePiece* pieces;
     float* parameters;
@@ -20,8 +20,8 @@ struct UpdateArgs {
     const float* clip_scales;  // of each segment, or null
     float clip_value;          // 0: none
     float weight_decay;
-    float rate0, rate1;        // momentum; rho and momentum; beta_1 and beta_2
-    float keep0, keep1;        // 1 - rate0 and 1 - rate1, rounded once
+    float rate0, rate1;  // momentum; rho and momentum; beta_1 and beta_2
+    float keep0, keep1;  // 1 - rate0 and 1 - rate1, rounded once
     float epsilon;
     bool nesterov, centered, amsgrad;
 };

@@ -10,7 +10,7 @@ void channel_sums(const ChannelSumArgs& a, int64_t begin, int64_t end) {
         double* sums = a.partials + piece * c;
         for (int64_t i = 0; i < c; ++i) sums[i] = 0;
         each_block(views, piece_begin(all_rows, a.pieces, piece), piece_begin(all_rows, a.pieces, piece + 1),
-                   [&](const int64_t (&offsets)[1][kBlock], int64_t count, int64_t channel, int64_t width) {
+                   [&](const int64_t(&offsets)[1][kBlock], int64_t count, int64_t channel, int64_t width) {
                        float block[kWidest];
                        each_vector(width, [&](int64_t i, auto lanes) {
                            Vec even = {}, odd = {};

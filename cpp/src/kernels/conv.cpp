@@ -21,7 +21,8 @@ void run_copied(TileFunction function, TileCall t, int64_t segments, int64_t len
         target[s] = t.c[s];
         t.c[s] = copy + s * length * width;
         for (int64_t r = 0; t.load && r < length; ++r)
-            for (int64_t j = 0; j < width; ++j) t.c[s][r * width + j] = j < channels ? target[s][r * step + j * y_channel] : 0;
+            for (int64_t j = 0; j < width; ++j)
+                t.c[s][r * width + j] = j < channels ? target[s][r * step + j * y_channel] : 0;
     }
     t.c_step = width;
     function(t);
@@ -36,8 +37,8 @@ void run_copied(TileFunction function, TileCall t, int64_t segments, int64_t len
     }
 }
 
-void run_tiles(const ConvArgs& a, const Strips& strips, int64_t group, int64_t panel, const Block& block, int64_t tile_begin,
-               int64_t tile_end) {
+void run_tiles(const ConvArgs& a, const Strips& strips, int64_t group, int64_t panel, const Block& block,
+               int64_t tile_begin, int64_t tile_end) {
     const int64_t first_channel = panel * a.panel;
     TileCall t;
     t.c_step = a.y_col;
@@ -112,7 +113,8 @@ void conv(const ConvArgs& a, int64_t begin, int64_t end) {
             for (int64_t row = 0; row < a.tap_rows; row += a.block_rows) {
                 for (int64_t depth = 0; depth < a.depth; depth += a.block_depth) {
                     const bool last = row + a.block_rows >= a.tap_rows && depth + a.block_depth >= a.depth;
-                    run_tiles(a, strips, group, panel, {row, depth, row == 0 && depth == 0, last}, tile_begin, tile_end);
+                    run_tiles(a, strips, group, panel, {row, depth, row == 0 && depth == 0, last}, tile_begin,
+                              tile_end);
                 }
             }
         }

@@ -37,11 +37,12 @@ void pack_chunk(const ConvWeightArgs& a, const Chunk& c, const float* dy, int64_
 }
 
 // Adds one chunk's part to a panel of `slot` (or starts it) for the taps [tap_begin, tap_end).
-void run_chunk(const ConvWeightArgs& a, const Chunk& chunk, int64_t group, int64_t panel, int64_t tap_begin, int64_t tap_end,
-               bool first, float* slot) {
+void run_chunk(const ConvWeightArgs& a, const Chunk& chunk, int64_t group, int64_t panel, int64_t tap_begin,
+               int64_t tap_end, bool first, float* slot) {
     const int64_t channel = panel * a.panel, channels = least(a.panel, a.channels - channel);
     const int64_t vectors = divide_up(channels, kWidth), width = vectors * kWidth;
-    const float* dy = a.dy + group * a.y_group + channel + chunk.image * a.y_image + chunk.row * a.y_row + chunk.col * a.y_col;
+    const float* dy =
+        a.dy + group * a.y_group + channel + chunk.image * a.y_image + chunk.row * a.y_row + chunk.col * a.y_col;
     TileCall t;
     if (a.pack) {
         pack_chunk(a, chunk, dy, channels, width, a.scratch);
@@ -67,7 +68,8 @@ void run_chunk(const ConvWeightArgs& a, const Chunk& chunk, int64_t group, int64
     t.relu = false;
 
     const Strips strips(a.depth, a.strip, a.segments);
-    const float* x = a.x + a.x_offset + group * a.x_group + chunk.image * a.x_image + chunk.row * a.x_row + chunk.col * a.x_col;
+    const float* x =
+        a.x + a.x_offset + group * a.x_group + chunk.image * a.x_image + chunk.row * a.x_row + chunk.col * a.x_col;
     const int64_t tiles = divide_up(tap_end - tap_begin, a.segments) * strips.per_line();
     Place place = strips.at(0);
     for (int64_t tile = 0; tile < tiles; ++tile, place = strips.after(place)) {
@@ -85,14 +87,17 @@ void run_chunk(const ConvWeightArgs& a, const Chunk& chunk, int64_t group, int64
 void conv_weights(const ConvWeightArgs& a, int64_t begin, int64_t end) {
     const int64_t taps = a.tap_rows * a.tap_cols, panels = divide_up(a.channels, a.panel);
     const int64_t tap_blocks = divide_up(taps, a.unit_taps), panel_blocks = divide_up(panels, a.unit_panels);
-    const int64_t chunks = divide_up(a.images, a.chunk_images) * divide_up(a.rows, a.chunk_rows) * divide_up(a.cols, a.chunk_cols);
+    const int64_t chunks =
+        divide_up(a.images, a.chunk_images) * divide_up(a.rows, a.chunk_rows) * divide_up(a.cols, a.chunk_cols);
     for (int64_t unit = begin; unit < end; ++unit) {
         const int64_t tap_block = unit % tap_blocks, panel_block = unit / tap_blocks % panel_blocks;
-        const int64_t group = unit / tap_blocks / panel_blocks % a.groups, piece = unit / tap_blocks / panel_blocks / a.groups;
+        const int64_t group = unit / tap_blocks / panel_blocks % a.groups,
+                      piece = unit / tap_blocks / panel_blocks / a.groups;
         const int64_t tap_begin = tap_block * a.unit_taps, tap_end = least(tap_begin + a.unit_taps, taps);
         const int64_t panel_begin = panel_block * a.unit_panels, panel_end = least(panel_begin + a.unit_panels, panels);
         float* slot = a.slots + (piece * a.groups + group) * taps * a.depth * a.w_step;
-        const int64_t chunk_begin = piece_begin(chunks, a.pieces, piece), chunk_end = piece_begin(chunks, a.pieces, piece + 1);
+        const int64_t chunk_begin = piece_begin(chunks, a.pieces, piece),
+                      chunk_end = piece_begin(chunks, a.pieces, piece + 1);
         for (int64_t index = chunk_begin; index < chunk_end; ++index) {
             const Chunk chunk = chunk_at(a, index);
             for (int64_t panel = panel_begin; panel < panel_end; ++panel)

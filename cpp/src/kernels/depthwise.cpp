@@ -1,6 +1,6 @@
 // Depthwise convolution: forward and gradient to input, vectors over channels, at the speed of memory.
-#include "kernels/args_conv.hpp"
 #include "kernels/depthwise.hpp"
+#include "kernels/args_conv.hpp"
 
 namespace striate::kernels::STRIATE_ISA {
 namespace {
@@ -18,7 +18,8 @@ STRIATE_INLINE void sum_taps(const DepthwiseArgs& a, const float* x, const float
 }
 
 template <int kPixels, class Lanes>
-STRIATE_INLINE void pixels_once(const DepthwiseArgs& a, const float* x, const float* w, const float* bias, float* y, Lanes lanes) {
+STRIATE_INLINE void pixels_once(const DepthwiseArgs& a, const float* x, const float* w, const float* bias, float* y,
+                                Lanes lanes) {
     Vec acc[kPixels];
     const Vec first = bias ? lanes.load(bias) : Vec{};
 #pragma GCC unroll 8

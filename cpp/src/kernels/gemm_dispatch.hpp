@@ -38,7 +38,8 @@ struct TileTable {
   private:
     template <int kSegments, int kLength = 1>
     constexpr void fill() {
-        if constexpr (kSegments * kLength <= max_rows(kVectors) && (kSegments == 1 || kSegments * kLength <= max_rows(2))) {
+        if constexpr (kSegments * kLength <= max_rows(kVectors) &&
+                      (kSegments == 1 || kSegments * kLength <= max_rows(2))) {
             of[kSegments][kLength] = &Tile<kWalk, kSegments, kLength, kVectors>::run;
             fill<kSegments, kLength + 1>();
         }
@@ -58,10 +59,12 @@ STRIATE_INLINE TileFunction tile_for(int64_t vectors, int64_t segments, int64_t 
     return vectors == 1 ? one.of[segments][length] : two.of[segments][length];
 }
 
-STRIATE_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+STRIATE_INLINE int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
 
-// How lines of `size` pixels (or rows of weights) are cut into tiles: a line into strips of nearly equal length, or several
-// short lines into one tile.
+// How lines of `size` pixels (or rows of weights) are cut into tiles: a line into strips of nearly equal length, or
+// several short lines into one tile.
 struct Place {
     int64_t line, strip, start, length;
 };

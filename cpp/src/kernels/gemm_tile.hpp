@@ -1,5 +1,5 @@
-// The register-blocked microkernel behind convolution and dense layers: a tile of output pixels x channels, summed over a
-// batch of small matrix products. Included by kernel sources only.
+// The register-blocked microkernel behind convolution and dense layers: a tile of output pixels x channels, summed over
+// a batch of small matrix products. Included by kernel sources only.
 #pragma once
 
 #include "kernels/simd.hpp"
@@ -13,14 +13,14 @@ constexpr int kMaxSegments = 4;
 struct TileCall {
     const float* a[kMaxSegments];  // one base address a segment
     float* c[kMaxSegments];
-    int64_t c_step;                // between rows of a segment
-    int64_t a_step;                // of `a`: forward between rows (depth is contiguous); transposed between depths (rows are)
-    int64_t outer, inner, depth;   // the reduction; a taps's place in `a` and `b` follows from its outer and inner index
+    int64_t c_step;  // between rows of a segment
+    int64_t a_step;  // of `a`: forward between rows (depth is contiguous); transposed between depths (rows are)
+    int64_t outer, inner, depth;  // the reduction; a taps's place in `a` and `b` follows from its outer and inner index
     int64_t a_outer, a_inner;
     const float* b;
     int64_t b_outer, b_inner, b_step;
-    const float* bias;             // added at the start, or null
-    bool load;                     // start from c
+    const float* bias;  // added at the start, or null
+    bool load;          // start from c
     bool relu;
 };
 
@@ -62,7 +62,8 @@ struct Tile {
                 const float* a[kSegments][kBases];
                 unroll<0, kSegments>([&](auto s) STRIATE_BODY {
                     unroll<0, kBases>([&](auto g) STRIATE_BODY {
-                        a[s.value][g.value] = t.a[s.value] + o * t.a_outer + i * t.a_inner + g.value * kRowsPerBase * a_step;
+                        a[s.value][g.value] =
+                            t.a[s.value] + o * t.a_outer + i * t.a_inner + g.value * kRowsPerBase * a_step;
                     });
                 });
                 const auto step = [&](auto u) STRIATE_BODY {
@@ -138,7 +139,8 @@ struct Tile {
     static STRIATE_INLINE void finish(const TileCall& t, Accumulators& acc) {
         if (t.relu) {
             unroll<0, kRows>([&](auto r) STRIATE_BODY {
-                unroll<0, kVectors>([&](auto j) STRIATE_BODY { acc[r.value][j.value] = max(Vec{}, acc[r.value][j.value]); });
+                unroll<0, kVectors>([&](auto j)
+                                        STRIATE_BODY { acc[r.value][j.value] = max(Vec{}, acc[r.value][j.value]); });
             });
         }
         each_row(t, [&](auto r, float* c) STRIATE_BODY {

@@ -1,4 +1,5 @@
-// The optimizers' update rules. Plain loops: the compiler vectorises them with the square root and division of each ISA.
+// The optimizers' update rules. Plain loops: the compiler vectorises them with the square root and division of each
+// ISA.
 #include "kernels/args.hpp"
 #include "kernels/simd.hpp"
 
@@ -27,7 +28,8 @@ STRIATE_INLINE void update(const UpdateArgs& a, int64_t begin, int64_t end, Rule
 
 }  // namespace
 
-// v -= lr * g; with momentum (Polyak 1964), m = momentum * m - lr * g and v += m, or Nesterov's v += momentum * m - lr * g.
+// v -= lr * g; with momentum (Polyak 1964), m = momentum * m - lr * g and v += m, or Nesterov's v += momentum * m - lr
+// * g.
 void update_sgd(const UpdateArgs& a, int64_t begin, int64_t end) {
     const float rate = a.scalars[0], momentum = a.rate0;
     float* __restrict m = a.slot0;
@@ -70,13 +72,15 @@ void update_rmsprop(const UpdateArgs& a, int64_t begin, int64_t end) {
             return with_momentum(i, p, rate * g / __builtin_sqrtf(centered(i, g)));
         });
     } else if (a.centered) {
-        update(a, begin, end, [=](int64_t i, float p, float g) { return p - rate * g / __builtin_sqrtf(centered(i, g)); });
+        update(a, begin, end,
+               [=](int64_t i, float p, float g) { return p - rate * g / __builtin_sqrtf(centered(i, g)); });
     } else if (moving) {
         update(a, begin, end, [=](int64_t i, float p, float g) {
             return with_momentum(i, p, rate * g / __builtin_sqrtf(denominator(i, g)));
         });
     } else {
-        update(a, begin, end, [=](int64_t i, float p, float g) { return p - rate * g / __builtin_sqrtf(denominator(i, g)); });
+        update(a, begin, end,
+               [=](int64_t i, float p, float g) { return p - rate * g / __builtin_sqrtf(denominator(i, g)); });
     }
 }
 
@@ -103,8 +107,8 @@ void update_adadelta(const UpdateArgs& a, int64_t begin, int64_t end) {
     });
 }
 
-// Kingma & Ba 2015, with the bias corrections folded into the rate (scalars[1]); AMSGrad of Reddi et al. 2018. Slots: mean,
-// mean square, largest mean square.
+// Kingma & Ba 2015, with the bias corrections folded into the rate (scalars[1]); AMSGrad of Reddi et al. 2018. Slots:
+// mean, mean square, largest mean square.
 void update_adam(const UpdateArgs& a, int64_t begin, int64_t end) {
     const float rate = a.scalars[1], keep1 = a.keep0, keep2 = a.keep1, epsilon = a.epsilon;
     float* __restrict mean = a.slot0;

@@ -5,7 +5,9 @@
 namespace striate::kernels::STRIATE_ISA {
 namespace {
 
-STRIATE_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+STRIATE_INLINE int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
 
 // One tap of one panel: `depth` rows of `panel` floats, of which `channels` are real.
 void copy_rows(const float* src, float* dst, const PackArgs& a, int64_t channels) {
@@ -31,7 +33,8 @@ void turn_rows(const float* src, float* dst, const PackArgs& a, int64_t channels
     for (int64_t j = 0; j < a.panel; j += kWidth) {
         int64_t d = 0;
         if (j + kWidth <= channels)
-            for (; d + kWidth <= a.depth; d += kWidth) turn_square(src + j * a.s_channel + d, a.s_channel, dst + d * a.panel + j, a.panel);
+            for (; d + kWidth <= a.depth; d += kWidth)
+                turn_square(src + j * a.s_channel + d, a.s_channel, dst + d * a.panel + j, a.panel);
         for (; d < a.depth; ++d)
             for (int64_t i = j; i < j + kWidth; ++i) dst[d * a.panel + i] = i < channels ? src[i * a.s_channel + d] : 0;
     }
@@ -50,7 +53,8 @@ void pack_weights(const PackArgs& a, int64_t begin, int64_t end) {
     for (int64_t unit = begin; unit < end; ++unit) {
         const int64_t tap = unit % taps, panel = unit / taps % panels, group = unit / taps / panels;
         const int64_t first = panel * a.panel, channels = least(a.panel, a.channels - first);
-        const float* src = a.src + a.src_offset + group * a.s_group + tap / a.cols * a.s_row + tap % a.cols * a.s_col + first * a.s_channel;
+        const float* src = a.src + a.src_offset + group * a.s_group + tap / a.cols * a.s_row + tap % a.cols * a.s_col +
+                           first * a.s_channel;
         float* dst = a.dst + unit * a.depth * a.panel;
         if (a.s_channel == 1) {
             copy_rows(src, dst, a, channels);

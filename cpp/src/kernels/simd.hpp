@@ -1,5 +1,6 @@
 // One vector type for every instruction set, by GCC/Clang vector extensions. Included only by kernel sources, which are
-// compiled once per ISA: all of it lies in an anonymous namespace inside the ISA's own, so no symbol can leak between them.
+// compiled once per ISA: all of it lies in an anonymous namespace inside the ISA's own, so no symbol can leak between
+// them.
 #pragma once
 
 #include <stddef.h>
@@ -32,10 +33,18 @@ using VecU = uint32_t __attribute__((vector_size(kWidth * 4)));
 using UnalignedVec = float __attribute__((vector_size(kWidth * 4), aligned(4), may_alias));
 using UnalignedVecI = int32_t __attribute__((vector_size(kWidth * 4), aligned(4), may_alias));
 
-STRIATE_INLINE Vec load(const float* p) { return *reinterpret_cast<const UnalignedVec*>(p); }
-STRIATE_INLINE void store(float* p, Vec v) { *reinterpret_cast<UnalignedVec*>(p) = v; }
-STRIATE_INLINE Vec broadcast(float s) { return s - Vec{}; }
-STRIATE_INLINE VecI broadcast_int(int32_t s) { return s - VecI{}; }
+STRIATE_INLINE Vec load(const float* p) {
+    return *reinterpret_cast<const UnalignedVec*>(p);
+}
+STRIATE_INLINE void store(float* p, Vec v) {
+    *reinterpret_cast<UnalignedVec*>(p) = v;
+}
+STRIATE_INLINE Vec broadcast(float s) {
+    return s - Vec{};
+}
+STRIATE_INLINE VecI broadcast_int(int32_t s) {
+    return s - VecI{};
+}
 
 // The first `count` floats (0 < count < kWidth); the rest of the vector is zero and the memory behind is not touched.
 STRIATE_INLINE Vec load_partial(const float* p, int64_t count) {
@@ -49,13 +58,25 @@ STRIATE_INLINE void store_partial(float* p, Vec v, int64_t count) {
     for (int64_t i = 0; i < count; ++i) p[i] = lanes[i];
 }
 
-STRIATE_INLINE Vec select(VecI mask, Vec yes, Vec no) { return mask ? yes : no; }
+STRIATE_INLINE Vec select(VecI mask, Vec yes, Vec no) {
+    return mask ? yes : no;
+}
 // The second operand wins unless the first is greater (less), so a NaN in `b` passes through.
-STRIATE_INLINE Vec max(Vec a, Vec b) { return select(a > b, a, b); }
-STRIATE_INLINE Vec min(Vec a, Vec b) { return select(a < b, a, b); }
-STRIATE_INLINE VecI bits(Vec v) { return reinterpret_cast<VecI>(v); }
-STRIATE_INLINE Vec from_bits(VecI v) { return reinterpret_cast<Vec>(v); }
-STRIATE_INLINE Vec abs(Vec v) { return from_bits(bits(v) & 0x7fffffff); }
+STRIATE_INLINE Vec max(Vec a, Vec b) {
+    return select(a > b, a, b);
+}
+STRIATE_INLINE Vec min(Vec a, Vec b) {
+    return select(a < b, a, b);
+}
+STRIATE_INLINE VecI bits(Vec v) {
+    return reinterpret_cast<VecI>(v);
+}
+STRIATE_INLINE Vec from_bits(VecI v) {
+    return reinterpret_cast<Vec>(v);
+}
+STRIATE_INLINE Vec abs(Vec v) {
+    return from_bits(bits(v) & 0x7fffffff);
+}
 
 STRIATE_INLINE float sum(Vec v) {
     float lanes[kWidth];

@@ -12,13 +12,16 @@ enum class Reads { x, y, neither };
 
 Reads reads_of(ActivationKind kind) {
     switch (kind) {
-        case ActivationKind::linear: return Reads::neither;
+        case ActivationKind::linear:
+            return Reads::neither;
         case ActivationKind::silu:
         case ActivationKind::gelu:
         case ActivationKind::gelu_tanh:
         case ActivationKind::hard_swish:
-        case ActivationKind::rectifier: return Reads::x;
-        default: return Reads::y;
+        case ActivationKind::rectifier:
+            return Reads::x;
+        default:
+            return Reads::y;
     }
 }
 
@@ -45,16 +48,17 @@ void emit_activation(PlanContext& plan, const ActivationFunction& f) {
         const Reads wanted = reads_of(f.kind);
         std::vector<TensorId> reads{dy};
         if (wanted != Reads::neither) reads.push_back(wanted == Reads::x ? x : y);
-        kernels::ActivationGradArgs grad{f.kind,  f.alpha, view_x,  view_y,      p.view(dy), p.view(dx), nullptr,
-                                         nullptr, nullptr, nullptr, f.threshold, f.ceiling};
-        p.step(in_place(kernel_step(p, "activation backward", dispatch::kernels().activation_backward, grad, reads, {dx},
-                                    [=](kernels::ActivationGradArgs& a, const Frame& frame) {
-                                        a.x = wanted == Reads::x ? frame.get(x) : nullptr;
-                                        a.y = wanted == Reads::y ? frame.get(y) : nullptr;
-                                        a.dy = frame.get(dy);
-                                        a.dx = frame.get(dx);
-                                    }),
-                        dy, dx));
+        kernels::ActivationGradArgs grad{f.kind,  f.alpha, view_x,  view_y,  p.view(dy),  p.view(dx),
+                                         nullptr, nullptr, nullptr, nullptr, f.threshold, f.ceiling};
+        p.step(
+            in_place(kernel_step(p, "activation backward", dispatch::kernels().activation_backward, grad, reads, {dx},
+                                 [=](kernels::ActivationGradArgs& a, const Frame& frame) {
+                                     a.x = wanted == Reads::x ? frame.get(x) : nullptr;
+                                     a.y = wanted == Reads::y ? frame.get(y) : nullptr;
+                                     a.dy = frame.get(dy);
+                                     a.dx = frame.get(dx);
+                                 }),
+                     dy, dx));
     });
 }
 

@@ -8,7 +8,7 @@ namespace striate {
 
 struct ActivationFunction {
     kernels::ActivationKind kind = kernels::ActivationKind::linear;
-    float alpha = 0.0f;                    // slope or scale
+    float alpha = 0.0f;                      // slope or scale
     float threshold = 0.0f, ceiling = 0.0f;  // of a general rectifier
 };
 

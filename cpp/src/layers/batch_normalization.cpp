@@ -6,9 +6,10 @@
 
 namespace striate {
 
-BatchNormalization::BatchNormalization(Options options, std::string name) : LayerOf(std::move(options), std::move(name)) {
-    require(options_.momentum >= 0.0 && options_.momentum < 1.0, "[", label(), "] momentum must be at least 0 and less than 1, got ",
-            options_.momentum);
+BatchNormalization::BatchNormalization(Options options, std::string name)
+    : LayerOf(std::move(options), std::move(name)) {
+    require(options_.momentum >= 0.0 && options_.momentum < 1.0, "[", label(),
+            "] momentum must be at least 0 and less than 1, got ", options_.momentum);
     normalization::check_epsilon(options_.epsilon, label());
 }
 
@@ -44,8 +45,9 @@ void BatchNormalization::emit(PlanContext& plan) const {
 
     if (batch_statistics) {
         const TensorId partials = plan.create({pieces * 4 * c});  // doubles
-        plan.step(kernel_step(plan, "batch statistics", table.moments, kernels::MomentsArgs{view_x, nullptr, nullptr, 1, pieces}, {x},
-                              {partials}, [=](kernels::MomentsArgs& a, const Frame& f) {
+        plan.step(kernel_step(plan, "batch statistics", table.moments,
+                              kernels::MomentsArgs{view_x, nullptr, nullptr, 1, pieces}, {x}, {partials},
+                              [=](kernels::MomentsArgs& a, const Frame& f) {
                                   a.x = f.get(x);
                                   a.partials = f.get<double>(partials);
                               }));
@@ -71,8 +73,9 @@ void BatchNormalization::emit(PlanContext& plan) const {
                               }));
     } else {
         plan.prepare(kernel_step(plan, "fixed statistics", table.batch_norm_fixed,
-                                 kernels::BatchNormFixedArgs{c, epsilon, nullptr, nullptr, nullptr, nullptr}, {moving_variance},
-                                 {inverse_std, scale}, [=](kernels::BatchNormFixedArgs& a, const Frame& f) {
+                                 kernels::BatchNormFixedArgs{c, epsilon, nullptr, nullptr, nullptr, nullptr},
+                                 {moving_variance}, {inverse_std, scale},
+                                 [=](kernels::BatchNormFixedArgs& a, const Frame& f) {
                                      a.gamma = pointer(f, gamma);
                                      a.moving_variance = f.get(moving_variance);
                                      a.inverse_std = f.get(inverse_std);
@@ -104,7 +107,8 @@ void BatchNormalization::emit(PlanContext& plan) const {
             merge.pieces = pieces;
             merge.pixels = static_cast<double>(view_dy.n * view_dy.h * view_dy.w);
             p.step(kernel_step(p, "merge gradient sums", dispatch::kernels().batch_norm_backward_merge, merge,
-                               {partials, inverse_std, scale}, writes, [=](kernels::BatchNormGradMergeArgs& a, const Frame& f) {
+                               {partials, inverse_std, scale}, writes,
+                               [=](kernels::BatchNormGradMergeArgs& a, const Frame& f) {
                                    a.partials = f.get<double>(partials);
                                    a.inverse_std = f.get(inverse_std);
                                    a.scale = f.get(scale);

@@ -6,8 +6,8 @@
 namespace striate {
 namespace {
 
-// The part of `whole` that begins `begin` along an axis (counted from the last: 0 channels, 1 columns, 2 rows) and has the
-// size of `part`, and where it begins in memory.
+// The part of `whole` that begins `begin` along an axis (counted from the last: 0 channels, 1 columns, 2 rows) and has
+// the size of `part`, and where it begins in memory.
 View part_of(const View& whole, const View& part, size_t from_last, int64_t begin, int64_t& offset) {
     View view = whole;
     const int64_t strides[] = {1, whole.pixel, whole.row};
@@ -23,8 +23,8 @@ View part_of(const View& whole, const View& part, size_t from_last, int64_t begi
 size_t Concatenate::axis(const Shape& input) const {
     const auto rank = static_cast<int64_t>(input.size());
     const int64_t axis = options_.axis < 0 ? options_.axis + rank + 1 : options_.axis;
-    require(axis >= 1 && axis <= rank, "[", label(), "] axis must be one of ", with_batch(input), " other than the batch, got ",
-            options_.axis);
+    require(axis >= 1 && axis <= rank, "[", label(), "] axis must be one of ", with_batch(input),
+            " other than the batch, got ", options_.axis);
     require(rank <= 3, "[", label(), "] expects inputs of at most 4 dimensions, got ", with_batch(input));
     return static_cast<size_t>(axis - 1);
 }
@@ -40,8 +40,8 @@ Shape Concatenate::infer(const std::vector<Shape>& inputs) const {
             other[along] = whole[along];
             fits = other == whole;
         }
-        require(fits, "[", label(), "] inputs must agree but along axis ", options_.axis, ", got ", with_batch(inputs[0]), " and ",
-                with_batch(inputs[i]));
+        require(fits, "[", label(), "] inputs must agree but along axis ", options_.axis, ", got ",
+                with_batch(inputs[0]), " and ", with_batch(inputs[i]));
         whole[along] += inputs[i][along];
     }
     return whole;

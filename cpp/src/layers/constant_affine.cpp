@@ -16,17 +16,21 @@ TensorId constant(PlanContext& plan, const std::vector<double>& numbers, int64_t
     Step write;
     write.what = "constants";
     write.writes = {id};
-    write.run = [=](const Frame& f, int64_t, int64_t, std::byte*) { std::copy(values.begin(), values.end(), f.get(id)); };
+    write.run = [=](const Frame& f, int64_t, int64_t, std::byte*) {
+        std::copy(values.begin(), values.end(), f.get(id));
+    };
     plan.prepare(std::move(write));
     return id;
 }
 
 }  // namespace
 
-void check_channels(const std::vector<double>& numbers, const char* argument, const Shape& input, const std::string& owner) {
+void check_channels(const std::vector<double>& numbers, const char* argument, const Shape& input,
+                    const std::string& owner) {
     const auto count = static_cast<int64_t>(numbers.size());
-    require(count == 1 || count == input.back(), "[", owner, "] ", argument, " must be one number or one for each of the ", input.back(),
-            " channels of ", with_batch(input), ", got ", count);
+    require(count == 1 || count == input.back(), "[", owner, "] ", argument,
+            " must be one number or one for each of the ", input.back(), " channels of ", with_batch(input), ", got ",
+            count);
 }
 
 void emit_constant_affine(PlanContext& plan, const ConstantAffine& constants) {
@@ -36,7 +40,8 @@ void emit_constant_affine(PlanContext& plan, const ConstantAffine& constants) {
     const TensorId shift = constant(plan, constants.shift, channels);
     normalization::emit_affine(plan, x, y, mean, scale, shift, 0);
     plan.backward([=](PlanContext& p) {
-        if (p.wants_input_gradient()) normalization::emit_affine_backward(p, x, p.output_gradient(), mean, scale, {}, {}, 0);
+        if (p.wants_input_gradient())
+            normalization::emit_affine_backward(p, x, p.output_gradient(), mean, scale, {}, {}, 0);
     });
 }
 

@@ -1,4 +1,5 @@
-// y = (x - mean) * scale + shift with constants, one for all or one for each channel: what Rescaling and Normalization are.
+// y = (x - mean) * scale + shift with constants, one for all or one for each channel: what Rescaling and Normalization
+// are.
 #pragma once
 
 #include <string>
@@ -14,7 +15,8 @@ struct ConstantAffine {
 };
 
 // Throws ValueError, naming `owner`, unless there is one number or one for each of the input's channels.
-void check_channels(const std::vector<double>& numbers, const char* argument, const Shape& input, const std::string& owner);
+void check_channels(const std::vector<double>& numbers, const char* argument, const Shape& input,
+                    const std::string& owner);
 
 void emit_constant_affine(PlanContext& plan, const ConstantAffine& constants);
 

@@ -7,10 +7,13 @@
 namespace striate {
 namespace {
 
-convolution::Arguments arguments(const Conv2DOptions& o) { return {o.kernel_size, o.strides, o.dilation_rate, o.padding}; }
+convolution::Arguments arguments(const Conv2DOptions& o) {
+    return {o.kernel_size, o.strides, o.dilation_rate, o.padding};
+}
 
 convolution::Problem problem(const Conv2D& layer, const Shape& input) {
-    return convolution::problem_of(arguments(layer.options()), input, layer.options().filters, layer.options().groups, layer.label());
+    return convolution::problem_of(arguments(layer.options()), input, layer.options().filters, layer.options().groups,
+                                   layer.label());
 }
 
 }  // namespace
@@ -19,8 +22,8 @@ Conv2D::Conv2D(Options options, std::string name) : LayerOf(std::move(options), 
     convolution::check_positive(options_.filters, "filters", label());
     convolution::check(arguments(options_), label());
     convolution::check_positive(options_.groups, "groups", label());
-    require(options_.filters % options_.groups == 0, "[", label(), "] filters must be a multiple of groups, got ", options_.filters,
-            " filters and ", options_.groups, " groups");
+    require(options_.filters % options_.groups == 0, "[", label(), "] filters must be a multiple of groups, got ",
+            options_.filters, " filters and ", options_.groups, " groups");
     check_initializer(options_.kernel_initializer, label());
     check_initializer(options_.bias_initializer, label());
     activation_ = convolution::remaining_activation(options_.activation, label());
@@ -28,26 +31,34 @@ Conv2D::Conv2D(Options options, std::string name) : LayerOf(std::move(options), 
 
 Shape Conv2D::infer(const std::vector<Shape>& inputs) const {
     const Shape& shape = single(inputs, 3, "(N, H, W, C)");
-    require(shape[2] % options_.groups == 0, "[", label(), "] expects channels in a multiple of groups=", options_.groups, ", got ",
-            with_batch(shape));
+    require(shape[2] % options_.groups == 0, "[", label(),
+            "] expects channels in a multiple of groups=", options_.groups, ", got ", with_batch(shape));
     const convolution::Problem p = problem(*this, shape);
     return {p.out_h, p.out_w, p.out_c};
 }
 
 std::vector<Parameter> Conv2D::parameters(const std::vector<Shape>& inputs) const {
-    const Shape kernel{options_.kernel_size.h, options_.kernel_size.w, inputs[0][2] / options_.groups, options_.filters};
+    const Shape kernel{options_.kernel_size.h, options_.kernel_size.w, inputs[0][2] / options_.groups,
+                       options_.filters};
     std::vector<Parameter> list{{"kernel", kernel, options_.kernel_initializer}};
     if (options_.use_bias) list.push_back({"bias", {options_.filters}, options_.bias_initializer});
     return list;
 }
 
-Halo Conv2D::input_halo(const std::vector<Shape>& inputs) const { return convolution::input_halo(problem(*this, inputs[0])); }
-Halo Conv2D::gradient_halo(const std::vector<Shape>& inputs) const { return convolution::output_halo(problem(*this, inputs[0])); }
+Halo Conv2D::input_halo(const std::vector<Shape>& inputs) const {
+    return convolution::input_halo(problem(*this, inputs[0]));
+}
+Halo Conv2D::gradient_halo(const std::vector<Shape>& inputs) const {
+    return convolution::output_halo(problem(*this, inputs[0]));
+}
 
-Window Conv2D::window() const { return convolution::window_of(arguments(options_)); }
+Window Conv2D::window() const {
+    return convolution::window_of(arguments(options_));
+}
 
 int64_t Conv2D::multiply_adds(const std::vector<Shape>& inputs) const {
-    return element_count(infer(inputs)) * options_.kernel_size.h * options_.kernel_size.w * (inputs[0][2] / options_.groups);
+    return element_count(infer(inputs)) * options_.kernel_size.h * options_.kernel_size.w *
+           (inputs[0][2] / options_.groups);
 }
 
 void Conv2D::emit(PlanContext& plan) const {
@@ -59,7 +70,8 @@ void Conv2D::emit(PlanContext& plan) const {
     plan.backward([=](PlanContext& b) {
         const TensorId dy = convolution::gradient_before_relu(b, y, relu);
         if (bias && b.wants_parameter_gradient("bias")) convolution::emit_to_bias(b, dy, b.parameter_gradient("bias"));
-        if (b.wants_parameter_gradient("kernel")) convolution::emit_to_weights(b, p, x, dy, b.parameter_gradient("kernel"));
+        if (b.wants_parameter_gradient("kernel"))
+            convolution::emit_to_weights(b, p, x, dy, b.parameter_gradient("kernel"));
         if (b.wants_input_gradient()) convolution::emit_to_input(b, p, dy, kernel, {}, b.input_gradient(), false);
     });
 }

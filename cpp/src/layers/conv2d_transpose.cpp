@@ -9,7 +9,9 @@
 namespace striate {
 namespace {
 
-convolution::Arguments arguments(const Conv2DTransposeOptions& o) { return {o.kernel_size, o.strides, o.dilation_rate, o.padding}; }
+convolution::Arguments arguments(const Conv2DTransposeOptions& o) {
+    return {o.kernel_size, o.strides, o.dilation_rate, o.padding};
+}
 
 // The convolution that this layer is the transpose of: from our output to our input.
 convolution::Problem problem(const Conv2DTranspose& layer, const Shape& input) {
@@ -19,7 +21,8 @@ convolution::Problem problem(const Conv2DTranspose& layer, const Shape& input) {
     p.in_c = o.filters;
     p.kernel = o.kernel_size, p.stride = o.strides, p.dilation = o.dilation_rate;
     const bool same = o.padding == "same";
-    const auto axis = [&](int64_t size, int64_t kernel, int64_t stride, int64_t dilation, const int64_t* extra, int64_t& out, int64_t& pad) {
+    const auto axis = [&](int64_t size, int64_t kernel, int64_t stride, int64_t dilation, const int64_t* extra,
+                          int64_t& out, int64_t& pad) {
         element_count({size, stride});  // throws when sizes are absurd
         const int64_t extent = (kernel - 1) * dilation + 1, reached = (size - 1) * stride + extent;
         if (extra) {
@@ -29,10 +32,12 @@ convolution::Problem problem(const Conv2DTranspose& layer, const Shape& input) {
         }
         pad = same ? std::max<int64_t>(reached - out, 0) / 2 : 0;
     };
-    axis(p.out_h, p.kernel.h, p.stride.h, p.dilation.h, o.output_padding ? &o.output_padding->h : nullptr, p.in_h, p.pad_top);
-    axis(p.out_w, p.kernel.w, p.stride.w, p.dilation.w, o.output_padding ? &o.output_padding->w : nullptr, p.in_w, p.pad_left);
-    require(p.in_h > 0 && p.in_w > 0, "[", layer.label(), "] would have an output of (", p.in_h, ", ", p.in_w, ") for the input ",
-            with_batch(input), "; use padding='valid' or a larger output_padding");
+    axis(p.out_h, p.kernel.h, p.stride.h, p.dilation.h, o.output_padding ? &o.output_padding->h : nullptr, p.in_h,
+         p.pad_top);
+    axis(p.out_w, p.kernel.w, p.stride.w, p.dilation.w, o.output_padding ? &o.output_padding->w : nullptr, p.in_w,
+         p.pad_left);
+    require(p.in_h > 0 && p.in_w > 0, "[", layer.label(), "] would have an output of (", p.in_h, ", ", p.in_w,
+            ") for the input ", with_batch(input), "; use padding='valid' or a larger output_padding");
     return p;
 }
 
@@ -43,9 +48,9 @@ Conv2DTranspose::Conv2DTranspose(Options options, std::string name) : LayerOf(st
     convolution::check(arguments(options_), label());
     if (options_.output_padding) {
         const Pair& extra = *options_.output_padding;
-        require(extra.h >= 0 && extra.w >= 0 && extra.h < options_.strides.h && extra.w < options_.strides.w, "[", label(),
-                "] output_padding must be at least 0 and less than strides (", options_.strides.h, ", ", options_.strides.w,
-                "), got (", extra.h, ", ", extra.w, ")");
+        require(extra.h >= 0 && extra.w >= 0 && extra.h < options_.strides.h && extra.w < options_.strides.w, "[",
+                label(), "] output_padding must be at least 0 and less than strides (", options_.strides.h, ", ",
+                options_.strides.w, "), got (", extra.h, ", ", extra.w, ")");
     }
     check_initializer(options_.kernel_initializer, label());
     check_initializer(options_.bias_initializer, label());
@@ -73,7 +78,9 @@ Halo Conv2DTranspose::gradient_halo(const std::vector<Shape>& inputs) const {
 
 // Each output position sees ceil(extent / stride) input positions.
 Window Conv2DTranspose::window() const {
-    const auto seen = [](int64_t kernel, int64_t stride, int64_t dilation) { return ((kernel - 1) * dilation + stride) / stride; };
+    const auto seen = [](int64_t kernel, int64_t stride, int64_t dilation) {
+        return ((kernel - 1) * dilation + stride) / stride;
+    };
     return {{seen(options_.kernel_size.h, options_.strides.h, options_.dilation_rate.h),
              seen(options_.kernel_size.w, options_.strides.w, options_.dilation_rate.w)},
             {1}};
@@ -92,7 +99,8 @@ void Conv2DTranspose::emit(PlanContext& plan) const {
     plan.backward([=](PlanContext& b) {
         const TensorId dy = convolution::gradient_before_relu(b, y, relu);
         if (bias && b.wants_parameter_gradient("bias")) convolution::emit_to_bias(b, dy, b.parameter_gradient("bias"));
-        if (b.wants_parameter_gradient("kernel")) convolution::emit_to_weights(b, p, dy, x, b.parameter_gradient("kernel"));
+        if (b.wants_parameter_gradient("kernel"))
+            convolution::emit_to_weights(b, p, dy, x, b.parameter_gradient("kernel"));
         if (b.wants_input_gradient()) convolution::emit_forward(b, p, dy, kernel, {}, b.input_gradient(), false);
     });
 }

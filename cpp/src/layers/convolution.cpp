@@ -8,8 +8,12 @@ namespace {
 
 using kernels::divide_up;
 
-Axis vertical(const Problem& p) { return {p.in_h, p.out_h, p.kernel.h, p.stride.h, p.dilation.h, p.pad_top}; }
-Axis horizontal(const Problem& p) { return {p.in_w, p.out_w, p.kernel.w, p.stride.w, p.dilation.w, p.pad_left}; }
+Axis vertical(const Problem& p) {
+    return {p.in_h, p.out_h, p.kernel.h, p.stride.h, p.dilation.h, p.pad_top};
+}
+Axis horizontal(const Problem& p) {
+    return {p.in_w, p.out_w, p.kernel.w, p.stride.w, p.dilation.w, p.pad_left};
+}
 
 // Strides of a kernel (height, width, in / groups, out).
 struct KernelStrides {
@@ -146,7 +150,8 @@ std::vector<Lowered> to_input(const Problem& p, const View& dy, const View& dx, 
 
 bool prefers_turned(const Problem& p, const View& dy, const View& dx) {
     const bool dense = p.kernel == Pair(1) && p.stride == Pair(1) && p.groups == 1;
-    const bool lines = dy.h == 1 && dx.h == 1 && (dy.w == 1 || (dy.image == dy.w * dy.pixel && dx.image == dx.w * dx.pixel));
+    const bool lines =
+        dy.h == 1 && dx.h == 1 && (dy.w == 1 || (dy.image == dy.w * dy.pixel && dx.image == dx.w * dx.pixel));
     return dense && lines && dy.n * dy.w <= 256 && p.in_c * p.out_c >= 64 * 1024;
 }
 

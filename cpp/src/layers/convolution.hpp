@@ -1,5 +1,5 @@
-// From a convolution's shapes to kernel arguments: what Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D and Dense
-// share.
+// From a convolution's shapes to kernel arguments: what Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D and
+// Dense share.
 #pragma once
 
 #include <vector>
@@ -21,13 +21,13 @@ struct Problem {
     int64_t pad_top = 0, pad_left = 0;
 };
 
-// Output size and padding in front, as Keras and TensorFlow define them: "same" gives ceil(in / stride) and puts the odd
-// row of padding behind. 0 when the kernel is larger than the image.
+// Output size and padding in front, as Keras and TensorFlow define them: "same" gives ceil(in / stride) and puts the
+// odd row of padding behind. 0 when the kernel is larger than the image.
 int64_t output_size(int64_t in, int64_t kernel, int64_t stride, int64_t dilation, bool same);
 int64_t padding_before(int64_t in, int64_t kernel, int64_t stride, int64_t dilation, bool same);
 
-// The zeros that the kernels read around the input map (forward, to weights) and around the gradient of the output map (to
-// input).
+// The zeros that the kernels read around the input map (forward, to weights) and around the gradient of the output map
+// (to input).
 Halo input_halo(const Problem& p);
 Halo output_halo(const Problem& p);
 
@@ -39,8 +39,8 @@ struct Machine {
     static Machine of(int lanes);
 };
 
-// One call of the kernel `conv` and the packing of its weights. Pointers to be filled in: conv.x, conv.y, conv.bias, and
-// pack.src, pack.dst = conv.weights or, when `direct`, conv.weights alone, which is then the layer's own kernel.
+// One call of the kernel `conv` and the packing of its weights. Pointers to be filled in: conv.x, conv.y, conv.bias,
+// and pack.src, pack.dst = conv.weights or, when `direct`, conv.weights alone, which is then the layer's own kernel.
 struct Lowered {
     kernels::ConvArgs conv;
     kernels::PackArgs pack;
@@ -50,12 +50,13 @@ struct Lowered {
 
 Lowered forward(const Problem& p, const View& x, const View& y, const Machine& machine);
 
-// The gradient with respect to the input, from that of the output: one call for each phase of the stride. Together they write
-// every element of dx.
+// The gradient with respect to the input, from that of the output: one call for each phase of the stride. Together they
+// write every element of dx.
 std::vector<Lowered> to_input(const Problem& p, const View& dy, const View& dx, const Machine& machine);
 
 // A dense layer's gradient to input for few rows and large weights: rows of weights take the place of pixels, and the
-// gradient of the output, which is small, is what is packed. conv.x is the layer's kernel, pack.src is dy, conv.y is dx.
+// gradient of the output, which is small, is what is packed. conv.x is the layer's kernel, pack.src is dy, conv.y is
+// dx.
 bool prefers_turned(const Problem& p, const View& dy, const View& dx);
 Lowered to_input_turned(const Problem& p, const View& dy, const View& dx, const Machine& machine);
 

@@ -13,9 +13,9 @@ struct Axis {
     int64_t in, out, kernel, stride, dilation, pad;
 };
 
-// One phase of the gradient with respect to the input: the input positions first, first + stride, ... (`count` of them) and
-// the kernel's taps that reach them. Tap r of `taps` reads output position index + start + r * step and the kernel's row
-// kernel_first - r * kernel_step.
+// One phase of the gradient with respect to the input: the input positions first, first + stride, ... (`count` of them)
+// and the kernel's taps that reach them. Tap r of `taps` reads output position index + start + r * step and the
+// kernel's row kernel_first - r * kernel_step.
 struct Phase {
     int64_t first, count;
     int64_t taps, start, step;

@@ -1,7 +1,6 @@
 #include "layers/convolution_schedule.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "kernels/layout.hpp"
 
@@ -10,9 +9,9 @@ namespace {
 
 using kernels::divide_up;
 
-int64_t tune(const char* name, int64_t value) { return std::getenv(name) ? std::atoi(std::getenv(name)) : value; }
-
-int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
+int64_t round_up(int64_t a, int64_t b) {
+    return divide_up(a, b) * b;
+}
 
 // One line where rows, or whole images, follow each other without a gap.
 template <class Args>
@@ -60,7 +59,7 @@ constexpr int64_t kMaxPieces = 16;
 void schedule(kernels::ConvArgs& a, const Machine& m) {
     const int64_t depth = a.tap_rows * a.tap_cols * a.depth;
     merge_lines(a);
-    const int64_t vectors = std::min<int64_t>(tune("NV", m.many_registers ? 4 : 2), divide_up(a.channels, m.lanes));
+    const int64_t vectors = std::min<int64_t>(m.many_registers ? 4 : 2, divide_up(a.channels, m.lanes));
     const int64_t limit = tile_rows(m, vectors);
     // A map that is too narrow for a tile: walk along the images instead, or let several lines share a tile.
     if (a.cols * 4 < limit && a.images > a.cols) turn(a);
@@ -73,17 +72,20 @@ void schedule(kernels::ConvArgs& a, const Machine& m) {
     a.segments = a.strip == a.cols ? segments_of(m, vectors, a.cols, lines) : 1;
 
     const int64_t panels = divide_up(a.channels, a.panel), panel_bytes = std::max<int64_t>(1, a.w_panel * 4);
-    a.unit_panels = panels * panel_bytes <= kSmallWeights ? panels : std::clamp<int64_t>(kWeightBlock / panel_bytes, 1, panels);
+    a.unit_panels =
+        panels * panel_bytes <= kSmallWeights ? panels : std::clamp<int64_t>(kWeightBlock / panel_bytes, 1, panels);
     a.panels_outer = a.unit_panels < panels;
     a.block_rows = std::max<int64_t>(1, a.tap_rows);
     a.block_depth = std::max<int64_t>(1, a.depth);
     if (panel_bytes > kSmallWeights) {
         const int64_t row_bytes = panel_bytes / a.tap_rows;
         a.block_rows = std::max<int64_t>(1, kWeightBlock / row_bytes);
-        if (row_bytes > kWeightBlock) a.block_depth = round_up(divide_up(a.depth, divide_up(row_bytes, kWeightBlock)), 16);
+        if (row_bytes > kWeightBlock)
+            a.block_depth = round_up(divide_up(a.depth, divide_up(row_bytes, kWeightBlock)), 16);
     }
     const int64_t tiles = divide_up(lines, a.segments) * divide_up(a.cols, a.strip);
-    const int64_t tile_work = std::max<int64_t>(1, a.segments * a.strip * depth * std::min(a.channels, a.unit_panels * a.panel));
+    const int64_t tile_work =
+        std::max<int64_t>(1, a.segments * a.strip * depth * std::min(a.channels, a.unit_panels * a.panel));
     a.unit_tiles = std::clamp<int64_t>(kUnitWork / tile_work, 1, tiles);
 }
 
@@ -92,14 +94,14 @@ void schedule(kernels::ConvWeightArgs& a, const Machine& m) {
     merge_lines(a);
     if (a.cols < 8 && a.images > a.cols) turn(a);
 
-    const int64_t vectors = std::min<int64_t>(tune("NVW", 2), divide_up(a.channels, m.lanes));
+    const int64_t vectors = std::min<int64_t>(2, divide_up(a.channels, m.lanes));
     const int64_t limit = tile_rows(m, vectors);
     a.panel = vectors * m.lanes;
     a.w_step = round_up(a.channels, m.lanes);
     a.strip = divide_up(a.depth, divide_up(a.depth, limit));
     a.segments = a.strip == a.depth ? segments_of(m, vectors, a.depth, taps) : 1;
 
-    const int64_t chunk = tune("CHUNK", 128);
+    const int64_t chunk = 128;  // pixels of the gradient that are packed at a time
     a.chunk_cols = divide_up(a.cols, divide_up(a.cols, chunk));
     a.chunk_rows = std::min(a.rows, std::max<int64_t>(1, chunk / a.chunk_cols));
     const bool whole = a.chunk_rows == a.rows && a.chunk_cols == a.cols;

@@ -9,17 +9,22 @@ namespace {
 
 constexpr int64_t kLargest = (int64_t{1} << 31) - 1;
 
-Machine machine() { return Machine::of(dispatch::kernels().vector_width); }
-
-double multiply_adds(const kernels::ConvArgs& a) {
-    return static_cast<double>(a.images * a.rows * a.cols) * static_cast<double>(a.tap_rows * a.tap_cols * a.depth * a.channels * a.groups);
+Machine machine() {
+    return Machine::of(dispatch::kernels().vector_width);
 }
 
-float* pointer(const Frame& frame, TensorId id) { return id.valid() ? frame.get(id) : nullptr; }
+double multiply_adds(const kernels::ConvArgs& a) {
+    return static_cast<double>(a.images * a.rows * a.cols) *
+           static_cast<double>(a.tap_rows * a.tap_cols * a.depth * a.channels * a.groups);
+}
+
+float* pointer(const Frame& frame, TensorId id) {
+    return id.valid() ? frame.get(id) : nullptr;
+}
 
 // One call of `conv`: `x` is walked over, `w` is packed unless the call is direct.
-void emit_call(PlanContext& plan, const char* what, Lowered l, TensorId x, TensorId w, TensorId bias, TensorId y, bool relu,
-               bool parameters_packed) {
+void emit_call(PlanContext& plan, const char* what, Lowered l, TensorId x, TensorId w, TensorId bias, TensorId y,
+               bool relu, bool parameters_packed) {
     l.conv.relu = relu;
     TensorId weights = w;
     if (!l.direct) {
@@ -38,26 +43,28 @@ void emit_call(PlanContext& plan, const char* what, Lowered l, TensorId x, Tenso
     }
     std::vector<TensorId> reads{x, weights};
     if (bias.valid()) reads.push_back(bias);
-    Step step = kernel_step(plan, what, dispatch::kernels().conv, l.conv, reads, {y}, [=](kernels::ConvArgs& a, const Frame& f) {
-        a.x = f.get(x);
-        a.weights = f.get(weights);
-        a.bias = pointer(f, bias);
-        a.y = f.get(y);
-    });
+    Step step = kernel_step(plan, what, dispatch::kernels().conv, l.conv, reads, {y},
+                            [=](kernels::ConvArgs& a, const Frame& f) {
+                                a.x = f.get(x);
+                                a.weights = f.get(weights);
+                                a.bias = pointer(f, bias);
+                                a.y = f.get(y);
+                            });
     step.flops = 2 * multiply_adds(l.conv);
     plan.step(std::move(step));
 }
 
-void emit_depthwise_call(PlanContext& plan, const char* what, const kernels::DepthwiseArgs& args, TensorId x, TensorId kernel,
-                         TensorId bias, TensorId y) {
+void emit_depthwise_call(PlanContext& plan, const char* what, const kernels::DepthwiseArgs& args, TensorId x,
+                         TensorId kernel, TensorId bias, TensorId y) {
     std::vector<TensorId> reads{x, kernel};
     if (bias.valid()) reads.push_back(bias);
-    Step step = kernel_step(plan, what, dispatch::kernels().depthwise, args, reads, {y}, [=](kernels::DepthwiseArgs& a, const Frame& f) {
-        a.x = f.get(x);
-        a.weights = f.get(kernel);
-        a.bias = pointer(f, bias);
-        a.y = f.get(y);
-    });
+    Step step = kernel_step(plan, what, dispatch::kernels().depthwise, args, reads, {y},
+                            [=](kernels::DepthwiseArgs& a, const Frame& f) {
+                                a.x = f.get(x);
+                                a.weights = f.get(kernel);
+                                a.bias = pointer(f, bias);
+                                a.y = f.get(y);
+                            });
     const int64_t pixels = args.images * args.rows * args.cols, taps = args.tap_rows * args.tap_cols;
     step.flops = 2 * static_cast<double>(pixels) * static_cast<double>(taps * args.channels * args.multiplier);
     plan.step(std::move(step));
@@ -79,13 +86,14 @@ void check_positive(int64_t value, const char* what, const std::string& owner) {
 
 void check(const Arguments& a, const std::string& owner) {
     const auto pair = [&](const Pair& p, const char* what) {
-        require(p.h > 0 && p.w > 0 && p.h <= kLargest && p.w <= kLargest, "[", owner, "] ", what, " must be from 1 to ", kLargest,
-                ", got (", p.h, ", ", p.w, ")");
+        require(p.h > 0 && p.w > 0 && p.h <= kLargest && p.w <= kLargest, "[", owner, "] ", what, " must be from 1 to ",
+                kLargest, ", got (", p.h, ", ", p.w, ")");
     };
     pair(a.kernel_size, "kernel_size");
     pair(a.strides, "strides");
     pair(a.dilation_rate, "dilation_rate");
-    require(a.padding == "valid" || a.padding == "same", "[", owner, "] padding must be 'valid' or 'same', got '", a.padding, "'");
+    require(a.padding == "valid" || a.padding == "same", "[", owner, "] padding must be 'valid' or 'same', got '",
+            a.padding, "'");
 }
 
 Problem problem_of(const Arguments& a, const Shape& input, int64_t out_c, int64_t groups, const std::string& owner) {
@@ -108,26 +116,32 @@ Window window_of(const Arguments& a) {
     return {{(a.kernel_size.h - 1) * a.dilation_rate.h + 1, (a.kernel_size.w - 1) * a.dilation_rate.w + 1}, a.strides};
 }
 
-bool fuses_relu(const std::optional<std::string>& activation) { return activation && *activation == "relu"; }
+bool fuses_relu(const std::optional<std::string>& activation) {
+    return activation && *activation == "relu";
+}
 
 LayerPtr remaining_activation(const std::optional<std::string>& activation, const std::string& owner) {
     return fuses_relu(activation) ? nullptr : activation_layer(activation, owner);
 }
 
-void emit_forward(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y, bool relu) {
+void emit_forward(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y,
+                  bool relu) {
     emit_call(plan, "convolution", forward(p, plan.view(x), plan.view(y), machine()), x, kernel, bias, y, relu, true);
 }
 
-void emit_depthwise(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y, bool relu) {
+void emit_depthwise(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y,
+                    bool relu) {
     kernels::DepthwiseArgs args = depthwise_forward(p, plan.view(x), plan.view(y));
     args.relu = relu;
     emit_depthwise_call(plan, "depthwise convolution", args, x, kernel, bias, y);
 }
 
-void emit_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId kernel, TensorId bias, TensorId dx, bool relu) {
+void emit_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId kernel, TensorId bias, TensorId dx,
+                   bool relu) {
     const View view_dy = plan.view(dy), view_dx = plan.view(dx);
     if (prefers_turned(p, view_dy, view_dx) && !bias.valid() && !relu) {
-        emit_call(plan, "convolution to input", to_input_turned(p, view_dy, view_dx, machine()), kernel, dy, {}, dx, false, false);
+        emit_call(plan, "convolution to input", to_input_turned(p, view_dy, view_dx, machine()), kernel, dy, {}, dx,
+                  false, false);
         return;
     }
     for (const Lowered& call : to_input(p, view_dy, view_dx, machine()))
@@ -151,7 +165,8 @@ void emit_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId d
     step.bytes = traffic(plan, step.reads, step.writes);
     step.flops = 2 * static_cast<double>(l.weights.images * l.weights.rows * l.weights.cols) *
                  static_cast<double>(p.kernel.h * p.kernel.w * p.in_c / p.groups * p.out_c);
-    step.run = [=, kernel = dispatch::kernels().conv_weights](const Frame& f, int64_t begin, int64_t end, std::byte* scratch) {
+    step.run = [=, kernel = dispatch::kernels().conv_weights](const Frame& f, int64_t begin, int64_t end,
+                                                              std::byte* scratch) {
         kernels::ConvWeightArgs a = l.weights;
         a.x = f.get(x);
         a.dy = f.get(dy);
@@ -166,8 +181,8 @@ void emit_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId d
 void emit_depthwise_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId dy, TensorId d_kernel) {
     const LoweredDepthwiseWeights l = depthwise_to_weights(p, plan.view(x), plan.view(dy));
     const TensorId slots = plan.create({l.slot_floats});
-    plan.step(kernel_step(plan, "depthwise convolution to weights", dispatch::kernels().depthwise_weights, l.weights, {x, dy},
-                          {slots}, [=](kernels::DepthwiseWeightArgs& a, const Frame& f) {
+    plan.step(kernel_step(plan, "depthwise convolution to weights", dispatch::kernels().depthwise_weights, l.weights,
+                          {x, dy}, {slots}, [=](kernels::DepthwiseWeightArgs& a, const Frame& f) {
                               a.x = f.get(x);
                               a.dy = f.get(dy);
                               a.slots = f.get(slots);
@@ -179,13 +194,15 @@ void emit_to_bias(PlanContext& plan, TensorId dy, TensorId d_bias) {
     const View view = plan.view(dy);
     const int64_t pieces = kernels::sum_pieces(kernels::rows(view), kernels::elements(view));
     const TensorId partials = plan.create({2 * pieces * view.c});  // doubles
-    plan.step(kernel_step(plan, "channel sums", dispatch::kernels().channel_sums, kernels::ChannelSumArgs{view, nullptr, nullptr, pieces},
-                          {dy}, {partials}, [=](kernels::ChannelSumArgs& a, const Frame& f) {
+    plan.step(kernel_step(plan, "channel sums", dispatch::kernels().channel_sums,
+                          kernels::ChannelSumArgs{view, nullptr, nullptr, pieces}, {dy}, {partials},
+                          [=](kernels::ChannelSumArgs& a, const Frame& f) {
                               a.x = f.get(dy);
                               a.partials = f.get<double>(partials);
                           }));
-    plan.step(kernel_step(plan, "merge sums", dispatch::kernels().merge_sums, kernels::MergeSumsArgs{pieces, view.c, nullptr, nullptr, 1.0},
-                          {partials}, {d_bias}, [=](kernels::MergeSumsArgs& a, const Frame& f) {
+    plan.step(kernel_step(plan, "merge sums", dispatch::kernels().merge_sums,
+                          kernels::MergeSumsArgs{pieces, view.c, nullptr, nullptr, 1.0}, {partials}, {d_bias},
+                          [=](kernels::MergeSumsArgs& a, const Frame& f) {
                               a.partials = f.get<double>(partials);
                               a.out = f.get(d_bias);
                           }));
@@ -198,13 +215,14 @@ TensorId gradient_before_relu(PlanContext& plan, TensorId y, bool relu) {
     kernels::ActivationGradArgs args{};
     args.kind = kernels::ActivationKind::relu;
     args.view_y = plan.view(y), args.view_dy = plan.view(dy), args.view_dx = plan.view(g);
-    plan.step(in_place(kernel_step(plan, "activation backward", dispatch::kernels().activation_backward, args, {dy, y}, {g},
-                                   [=](kernels::ActivationGradArgs& a, const Frame& f) {
-                                       a.y = f.get(y);
-                                       a.dy = f.get(dy);
-                                       a.dx = f.get(g);
-                                   }),
-                       dy, g));
+    plan.step(
+        in_place(kernel_step(plan, "activation backward", dispatch::kernels().activation_backward, args, {dy, y}, {g},
+                             [=](kernels::ActivationGradArgs& a, const Frame& f) {
+                                 a.y = f.get(y);
+                                 a.dy = f.get(dy);
+                                 a.dx = f.get(g);
+                             }),
+                 dy, g));
     return g;
 }
 

@@ -30,11 +30,14 @@ LayerPtr remaining_activation(const std::optional<std::string>& activation, cons
 bool fuses_relu(const std::optional<std::string>& activation);
 
 // y = convolution of x, plus a bias unless that is not valid, rectified if `relu`.
-void emit_forward(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y, bool relu);
-void emit_depthwise(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y, bool relu);
+void emit_forward(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y,
+                  bool relu);
+void emit_depthwise(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y,
+                    bool relu);
 
 // dx from dy; for a transposed convolution this is the way forward, with its bias and activation.
-void emit_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId kernel, TensorId bias, TensorId dx, bool relu);
+void emit_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId kernel, TensorId bias, TensorId dx,
+                   bool relu);
 void emit_depthwise_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId kernel, TensorId dx);
 
 void emit_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId dy, TensorId d_kernel);

@@ -15,7 +15,8 @@ Dense::Dense(Options options, std::string name) : LayerOf(std::move(options), st
 
 Shape Dense::infer(const std::vector<Shape>& inputs) const {
     Shape shape = single(inputs);
-    require(!shape.empty(), "[", label(), "] expects input of at least 2 dimensions (N, features), got ", with_batch(shape));
+    require(!shape.empty(), "[", label(), "] expects input of at least 2 dimensions (N, features), got ",
+            with_batch(shape));
     shape.back() = options_.units;
     return shape;
 }
@@ -26,7 +27,9 @@ std::vector<Parameter> Dense::parameters(const std::vector<Shape>& inputs) const
     return list;
 }
 
-int64_t Dense::multiply_adds(const std::vector<Shape>& inputs) const { return element_count(single(inputs)) * options_.units; }
+int64_t Dense::multiply_adds(const std::vector<Shape>& inputs) const {
+    return element_count(single(inputs)) * options_.units;
+}
 
 void Dense::emit(PlanContext& plan) const {
     const TensorId x = plan.input(), y = plan.output(), kernel = plan.parameter("kernel");
@@ -40,7 +43,8 @@ void Dense::emit(PlanContext& plan) const {
     plan.backward([=](PlanContext& b) {
         const TensorId dy = convolution::gradient_before_relu(b, y, relu);
         if (bias && b.wants_parameter_gradient("bias")) convolution::emit_to_bias(b, dy, b.parameter_gradient("bias"));
-        if (b.wants_parameter_gradient("kernel")) convolution::emit_to_weights(b, p, x, dy, b.parameter_gradient("kernel"));
+        if (b.wants_parameter_gradient("kernel"))
+            convolution::emit_to_weights(b, p, x, dy, b.parameter_gradient("kernel"));
         if (b.wants_input_gradient()) convolution::emit_to_input(b, p, dy, kernel, {}, b.input_gradient(), false);
     });
 }

@@ -7,7 +7,9 @@
 namespace striate {
 namespace {
 
-convolution::Arguments arguments(const DepthwiseConv2DOptions& o) { return {o.kernel_size, o.strides, o.dilation_rate, o.padding}; }
+convolution::Arguments arguments(const DepthwiseConv2DOptions& o) {
+    return {o.kernel_size, o.strides, o.dilation_rate, o.padding};
+}
 
 convolution::Problem problem(const DepthwiseConv2D& layer, const Shape& input) {
     const DepthwiseConv2DOptions& o = layer.options();
@@ -46,7 +48,9 @@ Halo DepthwiseConv2D::gradient_halo(const std::vector<Shape>& inputs) const {
     return convolution::output_halo(problem(*this, inputs[0]));
 }
 
-Window DepthwiseConv2D::window() const { return convolution::window_of(arguments(options_)); }
+Window DepthwiseConv2D::window() const {
+    return convolution::window_of(arguments(options_));
+}
 
 int64_t DepthwiseConv2D::multiply_adds(const std::vector<Shape>& inputs) const {
     return element_count(infer(inputs)) * options_.kernel_size.h * options_.kernel_size.w;

@@ -8,8 +8,8 @@
 namespace striate {
 
 ELU::ELU(Options options, std::string name) : LayerOf(std::move(options), std::move(name)) {
-    require(options_.alpha > 0.0 && std::isfinite(options_.alpha), "[", label(), "] alpha must be a positive number, got ",
-            options_.alpha);
+    require(options_.alpha > 0.0 && std::isfinite(options_.alpha), "[", label(),
+            "] alpha must be a positive number, got ", options_.alpha);
 }
 
 void ELU::emit(PlanContext& plan) const {

@@ -28,8 +28,8 @@ void GlobalMaxPooling2D::emit(PlanContext& plan) const {
         if (!p.wants_input_gradient()) return;
         const TensorId dy = p.output_gradient(), dx = p.input_gradient();
         p.step(kernel_step(p, "global max pool backward", dispatch::kernels().global_max_pool_backward,
-                           kernels::GlobalPoolGradArgs{p.view(dy), p.view(dx), nullptr, nullptr, nullptr}, {dy, winners}, {dx},
-                           [=](kernels::GlobalPoolGradArgs& a, const Frame& f) {
+                           kernels::GlobalPoolGradArgs{p.view(dy), p.view(dx), nullptr, nullptr, nullptr},
+                           {dy, winners}, {dx}, [=](kernels::GlobalPoolGradArgs& a, const Frame& f) {
                                a.dy = f.get(dy);
                                a.dx = f.get(dx);
                                a.winners = f.get<int32_t>(winners);

@@ -6,9 +6,10 @@
 
 namespace striate {
 
-GroupNormalization::GroupNormalization(Options options, std::string name) : LayerOf(std::move(options), std::move(name)) {
-    require(options_.groups > 0 || options_.groups == -1, "[", label(), "] groups must be positive, or -1 for one a channel, got ",
-            options_.groups);
+GroupNormalization::GroupNormalization(Options options, std::string name)
+    : LayerOf(std::move(options), std::move(name)) {
+    require(options_.groups > 0 || options_.groups == -1, "[", label(),
+            "] groups must be positive, or -1 for one a channel, got ", options_.groups);
     normalization::check_epsilon(options_.epsilon, label());
 }
 
@@ -38,9 +39,11 @@ void GroupNormalization::emit(PlanContext& plan) const {
     const TensorId gamma = options_.scale ? plan.parameter("gamma") : TensorId{};
     const TensorId beta = options_.center ? plan.parameter("beta") : TensorId{};
     const TensorId partials = plan.create({v.n * pieces * 4 * v.c});  // doubles
-    const TensorId mean = plan.create({v.n, v.c}), inverse_std = plan.create({v.n, v.c}), scale = plan.create({v.n, v.c});
-    plan.step(kernel_step(plan, "group statistics", table.moments, kernels::MomentsArgs{v, nullptr, nullptr, v.n, pieces}, {x},
-                          {partials}, [=](kernels::MomentsArgs& a, const Frame& f) {
+    const TensorId mean = plan.create({v.n, v.c}), inverse_std = plan.create({v.n, v.c}),
+                   scale = plan.create({v.n, v.c});
+    plan.step(kernel_step(plan, "group statistics", table.moments,
+                          kernels::MomentsArgs{v, nullptr, nullptr, v.n, pieces}, {x}, {partials},
+                          [=](kernels::MomentsArgs& a, const Frame& f) {
                               a.x = f.get(x);
                               a.partials = f.get<double>(partials);
                           }));
@@ -52,8 +55,8 @@ void GroupNormalization::emit(PlanContext& plan) const {
     merge.row_pixels = v.w;
     merge.pieces = pieces;
     merge.epsilon = static_cast<float>(options_.epsilon);
-    plan.step(kernel_step(plan, "merge statistics", table.group_norm_merge, merge, {partials}, {mean, inverse_std, scale},
-                          [=](kernels::GroupNormMergeArgs& a, const Frame& f) {
+    plan.step(kernel_step(plan, "merge statistics", table.group_norm_merge, merge, {partials},
+                          {mean, inverse_std, scale}, [=](kernels::GroupNormMergeArgs& a, const Frame& f) {
                               a.partials = f.get<double>(partials);
                               a.gamma = pointer(f, gamma);
                               a.mean = f.get(mean);
@@ -73,14 +76,15 @@ void GroupNormalization::emit(PlanContext& plan) const {
             std::vector<TensorId> writes;
             for (const TensorId id : {d_gamma, d_beta})
                 if (id.valid()) writes.push_back(id);
-            p.step(kernel_step(p, "parameter gradients", dispatch::kernels().group_norm_parameter_gradients,
-                               kernels::GroupNormParameterGradArgs{v.n, v.c, pieces, nullptr, nullptr, nullptr, nullptr},
-                               {sums, inverse_std}, writes, [=](kernels::GroupNormParameterGradArgs& a, const Frame& f) {
-                                   a.partials = f.get<double>(sums);
-                                   a.inverse_std = f.get(inverse_std);
-                                   a.d_gamma = pointer(f, d_gamma);
-                                   a.d_beta = pointer(f, d_beta);
-                               }));
+            p.step(
+                kernel_step(p, "parameter gradients", dispatch::kernels().group_norm_parameter_gradients,
+                            kernels::GroupNormParameterGradArgs{v.n, v.c, pieces, nullptr, nullptr, nullptr, nullptr},
+                            {sums, inverse_std}, writes, [=](kernels::GroupNormParameterGradArgs& a, const Frame& f) {
+                                a.partials = f.get<double>(sums);
+                                a.inverse_std = f.get(inverse_std);
+                                a.d_gamma = pointer(f, d_gamma);
+                                a.d_beta = pointer(f, d_beta);
+                            }));
         }
         if (!p.wants_input_gradient()) return;
         const TensorId slope = p.create({v.n, v.c}), offset = p.create({v.n, v.c});
@@ -90,8 +94,9 @@ void GroupNormalization::emit(PlanContext& plan) const {
         args.groups = groups;
         args.pieces = pieces;
         args.pixels = static_cast<double>(v.h * v.w);
-        p.step(kernel_step(p, "merge gradient sums", dispatch::kernels().group_norm_backward_merge, args, {sums, inverse_std},
-                           {slope, offset}, [=](kernels::GroupNormGradMergeArgs& a, const Frame& f) {
+        p.step(kernel_step(p, "merge gradient sums", dispatch::kernels().group_norm_backward_merge, args,
+                           {sums, inverse_std}, {slope, offset},
+                           [=](kernels::GroupNormGradMergeArgs& a, const Frame& f) {
                                a.partials = f.get<double>(sums);
                                a.gamma = pointer(f, gamma);
                                a.inverse_std = f.get(inverse_std);

@@ -8,7 +8,8 @@
 
 namespace striate {
 
-LayerNormalization::LayerNormalization(Options options, std::string name) : LayerOf(std::move(options), std::move(name)) {
+LayerNormalization::LayerNormalization(Options options, std::string name)
+    : LayerOf(std::move(options), std::move(name)) {
     normalization::check_epsilon(options_.epsilon, label());
 }
 
@@ -20,8 +21,8 @@ size_t LayerNormalization::axes(const Shape& input) const {
     const auto count = static_cast<int64_t>(axes.size());
     bool last = count >= 1 && count <= std::min<int64_t>(rank, 3);
     for (int64_t i = 0; last && i < count; ++i) last = axes[static_cast<size_t>(i)] == rank - count + 1 + i;
-    require(last, "[", label(), "] axis must be the last axis or the last two or three of ", with_batch(input), ", got ",
-            to_string(options_.axis));
+    require(last, "[", label(), "] axis must be the last axis or the last two or three of ", with_batch(input),
+            ", got ", to_string(options_.axis));
     return axes.size();
 }
 
@@ -89,8 +90,8 @@ void LayerNormalization::emit(PlanContext& plan) const {
             grad.view_dx = p.view(dx);
         }
         if (wants_gamma || wants_beta) outputs.push_back(partials = p.create({pieces * 4 * size}));  // doubles
-        p.step(kernel_step(p, "layer normalisation backward", dispatch::kernels().layer_norm_backward, grad, inputs, outputs,
-                           [=](kernels::LayerNormGradArgs& a, const Frame& f) {
+        p.step(kernel_step(p, "layer normalisation backward", dispatch::kernels().layer_norm_backward, grad, inputs,
+                           outputs, [=](kernels::LayerNormGradArgs& a, const Frame& f) {
                                a.x = f.get(x);
                                a.gamma = pointer(f, gamma);
                                a.dy = f.get(dy);
@@ -102,8 +103,9 @@ void LayerNormalization::emit(PlanContext& plan) const {
         if (!partials.valid()) return;
         // A piece's sums lie side by side, gamma's before beta's; they are merged as one row.
         const TensorId merged = p.create({2 * size});
-        p.step(kernel_step(p, "merge sums", dispatch::kernels().merge_sums, kernels::MergeSumsArgs{pieces, 2 * size, nullptr, nullptr, 1.0},
-                           {partials}, {merged}, [=](kernels::MergeSumsArgs& a, const Frame& f) {
+        p.step(kernel_step(p, "merge sums", dispatch::kernels().merge_sums,
+                           kernels::MergeSumsArgs{pieces, 2 * size, nullptr, nullptr, 1.0}, {partials}, {merged},
+                           [=](kernels::MergeSumsArgs& a, const Frame& f) {
                                a.partials = f.get<double>(partials);
                                a.out = f.get(merged);
                            }));

@@ -6,7 +6,8 @@
 namespace striate {
 
 LeakyReLU::LeakyReLU(Options options, std::string name) : LayerOf(std::move(options), std::move(name)) {
-    require(options_.negative_slope >= 0.0, "[", label(), "] negative_slope must not be negative, got ", options_.negative_slope);
+    require(options_.negative_slope >= 0.0, "[", label(), "] negative_slope must not be negative, got ",
+            options_.negative_slope);
 }
 
 void LeakyReLU::emit(PlanContext& plan) const {

@@ -15,12 +15,15 @@ View middle(const View& large, const View& small) {
     view.w = small.w;
     return view;
 }
-int64_t offset(const View& large, const std::vector<int64_t>& m) { return m[0] * large.row + m[2] * large.pixel; }
+int64_t offset(const View& large, const std::vector<int64_t>& m) {
+    return m[0] * large.row + m[2] * large.pixel;
+}
 
 }  // namespace
 
 void check(const std::vector<int64_t>& m, const char* argument, const std::string& owner) {
-    require(m.size() == 4, "[", owner, "] ", argument, " must be four numbers (top, bottom, left, right), got ", m.size());
+    require(m.size() == 4, "[", owner, "] ", argument, " must be four numbers (top, bottom, left, right), got ",
+            m.size());
     require(std::all_of(m.begin(), m.end(), [](int64_t v) { return v >= 0; }), "[", owner, "] ", argument,
             " must not be negative, got ", to_string(m));
 }
@@ -36,7 +39,8 @@ void emit_widen(PlanContext& plan, const char* what, TensorId small, TensorId la
 
 void emit_narrow(PlanContext& plan, const char* what, TensorId large, TensorId small, const std::vector<int64_t>& m) {
     const View view_small = plan.view(small), view_large = plan.view(large);
-    plan.step(copy_step(plan, what, large, middle(view_large, view_small), offset(view_large, m), small, view_small, 0));
+    plan.step(
+        copy_step(plan, what, large, middle(view_large, view_small), offset(view_large, m), small, view_small, 0));
 }
 
 }  // namespace striate::margins

@@ -12,8 +12,10 @@ namespace striate::margins {
 void check(const std::vector<int64_t>& margins, const char* argument, const std::string& owner);
 
 // Copies the map `small` into the middle of `large`, and zeros into the margins.
-void emit_widen(PlanContext& plan, const char* what, TensorId small, TensorId large, const std::vector<int64_t>& margins);
+void emit_widen(PlanContext& plan, const char* what, TensorId small, TensorId large,
+                const std::vector<int64_t>& margins);
 // Copies the middle of `large` to `small`.
-void emit_narrow(PlanContext& plan, const char* what, TensorId large, TensorId small, const std::vector<int64_t>& margins);
+void emit_narrow(PlanContext& plan, const char* what, TensorId large, TensorId small,
+                 const std::vector<int64_t>& margins);
 
 }  // namespace striate::margins

@@ -28,11 +28,12 @@ void MaxPooling2D::emit(PlanContext& plan) const {
         places = plan.create(plan.shape(y), {}, args.winners.wide ? DType::int32 : DType::uint8);
         writes.push_back(places);
     }
-    plan.step(kernel_step(plan, "max pool", dispatch::kernels().max_pool, args, {x}, writes, [=](kernels::MaxPoolArgs& a, const Frame& f) {
-        a.x = f.get(x);
-        a.y = f.get(y);
-        a.winners.places = places.valid() ? f.get<void>(places) : nullptr;
-    }));
+    plan.step(kernel_step(plan, "max pool", dispatch::kernels().max_pool, args, {x}, writes,
+                          [=](kernels::MaxPoolArgs& a, const Frame& f) {
+                              a.x = f.get(x);
+                              a.y = f.get(y);
+                              a.winners.places = places.valid() ? f.get<void>(places) : nullptr;
+                          }));
     plan.backward([=, window = args.window, winners = args.winners](PlanContext& p) {
         if (!p.wants_input_gradient()) return;
         const TensorId dy = p.output_gradient(), dx = p.input_gradient();

@@ -38,19 +38,20 @@ Shape infer(const std::vector<Shape>& inputs, size_t most, const std::string& ow
             fits = shape[i] == common[i] || shape[i] == 1 || common[i] == 1;
             common[i] = std::max(common[i], shape[i]);
         }
-        require(fits, "[", owner, "] inputs must have one shape, but for axes of size 1, got ", with_batch(inputs[0]), " and ",
-                with_batch(shape));
+        require(fits, "[", owner, "] inputs must have one shape, but for axes of size 1, got ", with_batch(inputs[0]),
+                " and ", with_batch(shape));
     }
     return common;
 }
 
 void emit_binary(PlanContext& plan, const char* what, kernels::BinaryKind kind, TensorId a, TensorId b, TensorId y) {
     const kernels::BinaryArgs args{kind, plan.view(a), plan.view(b), plan.view(y), nullptr, nullptr, nullptr};
-    Step step = kernel_step(plan, what, dispatch::kernels().binary, args, {a, b}, {y}, [=](kernels::BinaryArgs& bound, const Frame& f) {
-        bound.a = f.get(a);
-        bound.b = f.get(b);
-        bound.y = f.get(y);
-    });
+    Step step = kernel_step(plan, what, dispatch::kernels().binary, args, {a, b}, {y},
+                            [=](kernels::BinaryArgs& bound, const Frame& f) {
+                                bound.a = f.get(a);
+                                bound.b = f.get(b);
+                                bound.y = f.get(y);
+                            });
     plan.step(plan.shape(a) == plan.shape(y) ? in_place(std::move(step), a, y) : std::move(step));
 }
 
@@ -60,8 +61,8 @@ void emit_pass(PlanContext& plan, size_t index, TensorId gradient, TensorId inpu
     if (factor == 1.0f) return plan.pass_input_gradient(index, gradient);
     const TensorId dx = plan.input_gradient(index);
     plan.step(kernel_step(plan, "scale gradient", dispatch::kernels().scale_shift,
-                          kernels::ScaleShiftArgs{plan.view(gradient), plan.view(dx), nullptr, nullptr, factor, 0.0f}, {gradient}, {dx},
-                          [=](kernels::ScaleShiftArgs& a, const Frame& f) {
+                          kernels::ScaleShiftArgs{plan.view(gradient), plan.view(dx), nullptr, nullptr, factor, 0.0f},
+                          {gradient}, {dx}, [=](kernels::ScaleShiftArgs& a, const Frame& f) {
                               a.x = f.get(gradient);
                               a.y = f.get(dx);
                           }));

@@ -1,4 +1,5 @@
-// What Add, Subtract and Multiply share: element by element, where an input's axis of size 1 stands for all of another's.
+// What Add, Subtract and Multiply share: element by element, where an input's axis of size 1 stands for all of
+// another's.
 #pragma once
 
 #include <string>
@@ -9,8 +10,8 @@
 
 namespace striate::merging {
 
-// The common shape. Throws ValueError, naming `owner`, for fewer than two inputs or more than `most`, and for shapes that differ
-// other than by axes of size 1.
+// The common shape. Throws ValueError, naming `owner`, for fewer than two inputs or more than `most`, and for shapes
+// that differ other than by axes of size 1.
 Shape infer(const std::vector<Shape>& inputs, size_t most, const std::string& owner);
 
 // y = a (+, -, *) b.

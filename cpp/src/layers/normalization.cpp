@@ -16,9 +16,11 @@ constexpr double kSmallest = 1e-7;
 }  // namespace
 
 Normalization::Normalization(Options options, std::string name) : LayerOf(std::move(options), std::move(name)) {
-    require(options_.mean.has_value() == options_.variance.has_value(), "[", label(), "] needs both mean and variance, or neither");
+    require(options_.mean.has_value() == options_.variance.has_value(), "[", label(),
+            "] needs both mean and variance, or neither");
     if (!options_.mean) return;
-    require(!options_.mean->empty() && !options_.variance->empty(), "[", label(), "] mean and variance must not be empty");
+    require(!options_.mean->empty() && !options_.variance->empty(), "[", label(),
+            "] mean and variance must not be empty");
     for (double v : *options_.mean) require(std::isfinite(v), "[", label(), "] mean must be finite, got ", v);
     for (double v : *options_.variance)
         require(v >= 0.0 && std::isfinite(v), "[", label(), "] variance must be a number of at least 0, got ", v);
@@ -27,7 +29,8 @@ Normalization::Normalization(Options options, std::string name) : LayerOf(std::m
 Shape Normalization::infer(const std::vector<Shape>& inputs) const {
     const Shape& shape = single(inputs);
     if (options_.axis) normalization::check_last_axis(*options_.axis, shape, label());
-    require(options_.mean.has_value(), "[", label(), "] has no statistics; give mean and variance, or call adapt(data) before");
+    require(options_.mean.has_value(), "[", label(),
+            "] has no statistics; give mean and variance, or call adapt(data) before");
     check_channels(*options_.mean, "mean", shape, label());
     check_channels(*options_.variance, "variance", shape, label());
     return shape;

@@ -9,11 +9,13 @@
 
 namespace striate::pooling {
 
-// Throws ValueError, naming `owner`, for sizes that are not positive and for a padding that is neither "valid" nor "same".
+// Throws ValueError, naming `owner`, for sizes that are not positive and for a padding that is neither "valid" nor
+// "same".
 void check(const Pair& pool_size, const Pair& strides, const std::string& padding, const std::string& owner);
 
 // The shape of the output; throws ValueError when the window is larger than the map.
-Shape infer(const Shape& input, const Pair& pool_size, const Pair& strides, const std::string& padding, const std::string& owner);
+Shape infer(const Shape& input, const Pair& pool_size, const Pair& strides, const std::string& padding,
+            const std::string& owner);
 
 kernels::PoolWindow window(const Shape& input, const Pair& pool_size, const Pair& strides, const std::string& padding);
 

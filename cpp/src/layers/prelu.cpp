@@ -17,8 +17,8 @@ Shape PReLU::alpha_shape(const Shape& input) const {
     const auto rank = static_cast<int64_t>(shape.size());
     for (int64_t axis : options_.shared_axes.value_or(std::vector<int64_t>{})) {
         const int64_t index = axis < 0 ? axis + rank : axis - 1;
-        require(axis != 0 && index >= 0 && index < rank, "[", label(), "] shared_axes are axes of the input ", with_batch(input),
-                " other than the batch, 1 to ", rank, ", got ", axis);
+        require(axis != 0 && index >= 0 && index < rank, "[", label(), "] shared_axes are axes of the input ",
+                with_batch(input), " other than the batch, 1 to ", rank, ", got ", axis);
         shape[static_cast<size_t>(index)] = 1;
     }
     return shape;
@@ -58,7 +58,8 @@ void PReLU::emit(PlanContext& plan) const {
         const TensorId dy = p.output_gradient();
         const bool wants_alpha = p.wants_parameter_gradient("alpha"), wants_x = p.wants_input_gradient();
         const int64_t pieces = std::min<int64_t>(view_x.n, 64);
-        kernels::PReluGradArgs grad{view_x, p.view(dy), {}, nullptr, nullptr, nullptr, s0, s1, s2, size, nullptr, nullptr, pieces};
+        kernels::PReluGradArgs grad{view_x, p.view(dy), {},   nullptr, nullptr, nullptr, s0,
+                                    s1,     s2,         size, nullptr, nullptr, pieces};
         std::vector<TensorId> writes;
         TensorId dx, partials;
         if (wants_x) {
@@ -76,8 +77,9 @@ void PReLU::emit(PlanContext& plan) const {
                            }));
         if (!wants_alpha) return;
         const TensorId d_alpha = p.parameter_gradient("alpha");
-        p.step(kernel_step(p, "merge sums", dispatch::kernels().merge_sums, kernels::MergeSumsArgs{pieces, size, nullptr, nullptr, 1.0},
-                           {partials}, {d_alpha}, [=](kernels::MergeSumsArgs& a, const Frame& f) {
+        p.step(kernel_step(p, "merge sums", dispatch::kernels().merge_sums,
+                           kernels::MergeSumsArgs{pieces, size, nullptr, nullptr, 1.0}, {partials}, {d_alpha},
+                           [=](kernels::MergeSumsArgs& a, const Frame& f) {
                                a.partials = f.get<double>(partials);
                                a.out = f.get(d_alpha);
                            }));

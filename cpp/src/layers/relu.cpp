@@ -10,7 +10,8 @@ namespace striate {
 ReLU::ReLU(Options options, std::string name) : LayerOf(std::move(options), std::move(name)) {
     require(!options_.max_value || *options_.max_value >= 0.0, "[", label(), "] max_value must not be negative, got ",
             options_.max_value.value_or(0.0));
-    require(options_.negative_slope >= 0.0, "[", label(), "] negative_slope must not be negative, got ", options_.negative_slope);
+    require(options_.negative_slope >= 0.0, "[", label(), "] negative_slope must not be negative, got ",
+            options_.negative_slope);
     require(options_.threshold >= 0.0, "[", label(), "] threshold must not be negative, got ", options_.threshold);
 }
 
@@ -25,7 +26,8 @@ void ReLU::emit(PlanContext& plan) const {
         f.kind = kernels::ActivationKind::rectifier;
         f.alpha = static_cast<float>(options_.negative_slope);
         f.threshold = static_cast<float>(options_.threshold);
-        f.ceiling = options_.max_value ? static_cast<float>(*options_.max_value) : std::numeric_limits<float>::infinity();
+        f.ceiling =
+            options_.max_value ? static_cast<float>(*options_.max_value) : std::numeric_limits<float>::infinity();
     }
     emit_activation(plan, f);
 }

@@ -19,6 +19,8 @@ Shape Rescaling::infer(const std::vector<Shape>& inputs) const {
     return shape;
 }
 
-void Rescaling::emit(PlanContext& plan) const { emit_constant_affine(plan, {{0.0}, options_.scale, options_.offset}); }
+void Rescaling::emit(PlanContext& plan) const {
+    emit_constant_affine(plan, {{0.0}, options_.scale, options_.offset});
+}
 
 }  // namespace striate

@@ -9,9 +9,11 @@ namespace striate {
 Reshape::Reshape(Options options, std::string name) : LayerOf(std::move(options), std::move(name)) {
     const Shape& target = options_.target_shape;
     require(!target.empty(), "[", label(), "] target_shape must have at least one size");
-    require(std::count(target.begin(), target.end(), -1) <= 1, "[", label(), "] target_shape may have one -1, got ", to_string(target));
+    require(std::count(target.begin(), target.end(), -1) <= 1, "[", label(), "] target_shape may have one -1, got ",
+            to_string(target));
     for (int64_t size : target)
-        require(size > 0 || size == -1, "[", label(), "] target_shape must have positive sizes, or one -1, got ", to_string(target));
+        require(size > 0 || size == -1, "[", label(), "] target_shape must have positive sizes, or one -1, got ",
+                to_string(target));
 }
 
 Shape Reshape::infer(const std::vector<Shape>& inputs) const {
@@ -24,8 +26,8 @@ Shape Reshape::infer(const std::vector<Shape>& inputs) const {
         const int64_t rest = element_count(to);
         *open = count % rest == 0 ? count / rest : 0;
     }
-    require(element_count(to) == count, "[", label(), "] cannot turn ", with_batch(from), ", ", count, " elements a sample, into ",
-            with_batch(options_.target_shape));
+    require(element_count(to) == count, "[", label(), "] cannot turn ", with_batch(from), ", ", count,
+            " elements a sample, into ", with_batch(options_.target_shape));
     return to;
 }
 

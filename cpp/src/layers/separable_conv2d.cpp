@@ -7,7 +7,9 @@
 namespace striate {
 namespace {
 
-convolution::Arguments arguments(const SeparableConv2DOptions& o) { return {o.kernel_size, o.strides, o.dilation_rate, o.padding}; }
+convolution::Arguments arguments(const SeparableConv2DOptions& o) {
+    return {o.kernel_size, o.strides, o.dilation_rate, o.padding};
+}
 
 convolution::Problem depthwise(const SeparableConv2D& layer, const Shape& input) {
     const SeparableConv2DOptions& o = layer.options();
@@ -52,19 +54,23 @@ Halo SeparableConv2D::input_halo(const std::vector<Shape>& inputs) const {
     return convolution::input_halo(depthwise(*this, inputs[0]));
 }
 
-Window SeparableConv2D::window() const { return convolution::window_of(arguments(options_)); }
+Window SeparableConv2D::window() const {
+    return convolution::window_of(arguments(options_));
+}
 
 int64_t SeparableConv2D::multiply_adds(const std::vector<Shape>& inputs) const {
     const Shape out = infer(inputs);
     const int64_t between = inputs[0][2] * options_.depth_multiplier;
-    return element_count({out[0], out[1], between}) * (options_.kernel_size.h * options_.kernel_size.w + options_.filters);
+    return element_count({out[0], out[1], between}) *
+           (options_.kernel_size.h * options_.kernel_size.w + options_.filters);
 }
 
 void SeparableConv2D::emit(PlanContext& plan) const {
     const TensorId x = plan.input(), y = plan.output();
     const TensorId deep = plan.parameter("depthwise_kernel"), wide = plan.parameter("pointwise_kernel");
     const Shape& shape = plan.shape(x);
-    const convolution::Problem first = depthwise(*this, {shape[1], shape[2], shape[3]}), second = pointwise(*this, first);
+    const convolution::Problem first = depthwise(*this, {shape[1], shape[2], shape[3]}),
+                               second = pointwise(*this, first);
     const bool relu = convolution::fuses_relu(options_.activation), bias = options_.use_bias;
     const TensorId between = plan.create({plan.batch(), first.out_h, first.out_w, first.out_c});
     convolution::emit_depthwise(plan, first, x, deep, {}, between, false);
@@ -78,7 +84,8 @@ void SeparableConv2D::emit(PlanContext& plan) const {
         if (!to_deep && !to_x) return;
         const TensorId d_between = b.create(b.shape(between), convolution::output_halo(first));
         convolution::emit_to_input(b, second, dy, wide, {}, d_between, false);
-        if (to_deep) convolution::emit_depthwise_to_weights(b, first, x, d_between, b.parameter_gradient("depthwise_kernel"));
+        if (to_deep)
+            convolution::emit_depthwise_to_weights(b, first, x, d_between, b.parameter_gradient("depthwise_kernel"));
         if (to_x) convolution::emit_depthwise_to_input(b, first, d_between, deep, b.input_gradient());
     });
 }

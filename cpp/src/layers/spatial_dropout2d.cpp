@@ -11,8 +11,10 @@ Step scale_channels(const PlanContext& plan, const char* what, TensorId from, Te
     const View v = plan.view(from);
     const View channels{v.n, 1, 1, v.c, v.c, v.c, v.c};
     return in_place(kernel_step(plan, what, dispatch::kernels().binary,
-                                kernels::BinaryArgs{kernels::BinaryKind::multiply, v, channels, plan.view(to), nullptr, nullptr, nullptr},
-                                {from, factors}, {to}, [=](kernels::BinaryArgs& a, const Frame& f) {
+                                kernels::BinaryArgs{kernels::BinaryKind::multiply, v, channels, plan.view(to), nullptr,
+                                                    nullptr, nullptr},
+                                {from, factors}, {to},
+                                [=](kernels::BinaryArgs& a, const Frame& f) {
                                     a.a = f.get(from);
                                     a.b = f.get(factors);
                                     a.y = f.get(to);
@@ -23,10 +25,13 @@ Step scale_channels(const PlanContext& plan, const char* what, TensorId from, Te
 }  // namespace
 
 SpatialDropout2D::SpatialDropout2D(Options options, std::string name) : LayerOf(std::move(options), std::move(name)) {
-    require(options_.rate >= 0.0 && options_.rate < 1.0, "[", label(), "] rate must be at least 0 and less than 1, got ", options_.rate);
+    require(options_.rate >= 0.0 && options_.rate < 1.0, "[", label(),
+            "] rate must be at least 0 and less than 1, got ", options_.rate);
 }
 
-Shape SpatialDropout2D::infer(const std::vector<Shape>& inputs) const { return single(inputs, 3, "(N, H, W, C)"); }
+Shape SpatialDropout2D::infer(const std::vector<Shape>& inputs) const {
+    return single(inputs, 3, "(N, H, W, C)");
+}
 
 void SpatialDropout2D::emit(PlanContext& plan) const {
     if (!plan.training() || options_.rate == 0.0) {

@@ -15,8 +15,8 @@ double traffic(const PlanContext& plan, const std::vector<TensorId>& reads, cons
 
 // A step that calls `kernel`. `args` holds the sizes; `bind(args, frame)` fills in the pointers when the step runs.
 template <class Args, class Bind>
-Step kernel_step(const PlanContext& plan, const char* what, void (*kernel)(const Args&, int64_t, int64_t), const Args& args,
-                 std::vector<TensorId> reads, std::vector<TensorId> writes, Bind bind) {
+Step kernel_step(const PlanContext& plan, const char* what, void (*kernel)(const Args&, int64_t, int64_t),
+                 const Args& args, std::vector<TensorId> reads, std::vector<TensorId> writes, Bind bind) {
     Step step;
     step.what = what;
     step.units = kernels::units(args);

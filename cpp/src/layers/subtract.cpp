@@ -4,7 +4,9 @@
 
 namespace striate {
 
-Shape Subtract::infer(const std::vector<Shape>& inputs) const { return merging::infer(inputs, 2, label()); }
+Shape Subtract::infer(const std::vector<Shape>& inputs) const {
+    return merging::infer(inputs, 2, label());
+}
 
 void Subtract::emit(PlanContext& plan) const {
     merging::emit_binary(plan, "subtract", kernels::BinaryKind::subtract, plan.input(0), plan.input(1), plan.output());

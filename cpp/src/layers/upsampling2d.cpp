@@ -6,8 +6,8 @@
 namespace striate {
 
 UpSampling2D::UpSampling2D(Options options, std::string name) : LayerOf(std::move(options), std::move(name)) {
-    require(options_.size.h > 0 && options_.size.w > 0, "[", label(), "] size must be positive, got (", options_.size.h, ", ",
-            options_.size.w, ")");
+    require(options_.size.h > 0 && options_.size.w > 0, "[", label(), "] size must be positive, got (", options_.size.h,
+            ", ", options_.size.w, ")");
     require(options_.interpolation == "nearest" || options_.interpolation == "bilinear", "[", label(),
             "] interpolation must be 'nearest' or 'bilinear', got '", options_.interpolation, "'");
 }

@@ -13,7 +13,9 @@ Shape CategoricalCrossentropy::target_shape(const Shape& output, const std::stri
     return output;
 }
 
-void CategoricalCrossentropy::check_targets(const Array& targets, const Shape&) const { losses::check_probabilities(targets, kType); }
+void CategoricalCrossentropy::check_targets(const Array& targets, const Shape&) const {
+    losses::check_probabilities(targets, kType);
+}
 
 void CategoricalCrossentropy::emit(const LossContext& context) const {
     kernels::CategoricalLossArgs kind{};

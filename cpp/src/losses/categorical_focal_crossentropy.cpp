@@ -13,8 +13,8 @@ CategoricalFocalCrossentropy::CategoricalFocalCrossentropy(Options options) : Lo
 Shape CategoricalFocalCrossentropy::target_shape(const Shape& output, const std::string& layer) const {
     losses::check_classes(output, kType, layer);
     const auto count = static_cast<int64_t>(options_.alpha.size());
-    require(count == 1 || count == output.back(), "[", kType, "] alpha must be one number or one for each of the ", output.back(),
-            " classes, got ", count);
+    require(count == 1 || count == output.back(), "[", kType, "] alpha must be one number or one for each of the ",
+            output.back(), " classes, got ", count);
     return output;
 }
 

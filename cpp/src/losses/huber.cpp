@@ -7,7 +7,8 @@
 namespace striate {
 
 Huber::Huber(Options options) : LossOf(std::move(options)) {
-    require(options_.delta > 0.0 && std::isfinite(options_.delta), "[", kType, "] delta must be a positive number, got ", options_.delta);
+    require(options_.delta > 0.0 && std::isfinite(options_.delta), "[", kType,
+            "] delta must be a positive number, got ", options_.delta);
 }
 
 void Huber::emit(const LossContext& context) const {

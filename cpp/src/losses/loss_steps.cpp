@@ -45,10 +45,13 @@ struct Bound {
     }
 };
 
-TensorId doubles(PlanContext& plan, int64_t count) { return plan.create({2 * count}, {}, DType::float32); }
+TensorId doubles(PlanContext& plan, int64_t count) {
+    return plan.create({2 * count}, {}, DType::float32);
+}
 
 Bound bind(const LossContext& context, const LossRows& batch, TensorId normaliser = {}) {
-    return {context.prediction, context.gradient, context.weights, doubles(context.plan, kernels::units(batch)), normaliser};
+    return {context.prediction, context.gradient, context.weights, doubles(context.plan, kernels::units(batch)),
+            normaliser};
 }
 
 void emit_merge(const LossContext& context, const LossRows& batch, const Bound& bound) {
@@ -69,12 +72,13 @@ void emit_merge(const LossContext& context, const LossRows& batch, const Bound& 
 }  // namespace
 
 void check_smoothing(double label_smoothing, const std::string& owner) {
-    require(label_smoothing >= 0.0 && label_smoothing <= 1.0, "[", owner, "] label_smoothing must be within 0 to 1, got ",
-            label_smoothing);
+    require(label_smoothing >= 0.0 && label_smoothing <= 1.0, "[", owner,
+            "] label_smoothing must be within 0 to 1, got ", label_smoothing);
 }
 
 void check_at_least_zero(double value, const char* argument, const std::string& owner) {
-    require(value >= 0.0 && std::isfinite(value), "[", owner, "] ", argument, " must be a number of at least 0, got ", value);
+    require(value >= 0.0 && std::isfinite(value), "[", owner, "] ", argument, " must be a number of at least 0, got ",
+            value);
 }
 
 void check_probabilities(const Array& targets, const std::string& owner) {
@@ -82,20 +86,25 @@ void check_probabilities(const Array& targets, const std::string& owner) {
     const auto check = [&](const auto* values) {
         for (int64_t i = 0; i < count; ++i) {
             const auto v = static_cast<double>(values[i]);
-            require(!(v < 0.0 || v > 1.0), "[", owner, "] targets must be within 0 to 1, got ", v, " (element ", i, ")");
+            require(!(v < 0.0 || v > 1.0), "[", owner, "] targets must be within 0 to 1, got ", v, " (element ", i,
+                    ")");
         }
     };
     switch (targets.type) {
-        case DType::float32: return check(static_cast<const float*>(targets.data));
-        case DType::uint8: return check(static_cast<const uint8_t*>(targets.data));
-        case DType::int32: return check(static_cast<const int32_t*>(targets.data));
-        case DType::int64: return check(static_cast<const int64_t*>(targets.data));
+        case DType::float32:
+            return check(static_cast<const float*>(targets.data));
+        case DType::uint8:
+            return check(static_cast<const uint8_t*>(targets.data));
+        case DType::int32:
+            return check(static_cast<const int32_t*>(targets.data));
+        case DType::int64:
+            return check(static_cast<const int64_t*>(targets.data));
     }
 }
 
 void check_classes(const Shape& output, const std::string& owner, const std::string& layer) {
-    require(output.back() >= 2, "[", owner, "] needs an output with a number for each of at least two classes, but [", layer,
-            "] gives ", with_batch(output), "; for two classes in one number use BinaryCrossentropy");
+    require(output.back() >= 2, "[", owner, "] needs an output with a number for each of at least two classes, but [",
+            layer, "] gives ", with_batch(output), "; for two classes in one number use BinaryCrossentropy");
 }
 
 void emit_element_loss(const LossContext& context, const kernels::ElementLossArgs& kind) {
@@ -103,19 +112,21 @@ void emit_element_loss(const LossContext& context, const kernels::ElementLossArg
     args.batch = rows_of(context);
     const Bound bound = bind(context, args.batch);
     const TensorId target = context.target;
-    context.plan.step(kernel_step(context.plan, "loss", dispatch::kernels().element_loss, args, bound.reads(target), bound.writes(),
-                                  [=](kernels::ElementLossArgs& a, const Frame& f) {
+    context.plan.step(kernel_step(context.plan, "loss", dispatch::kernels().element_loss, args, bound.reads(target),
+                                  bound.writes(), [=](kernels::ElementLossArgs& a, const Frame& f) {
                                       bound.fill(a.batch, f);
                                       a.target = f.get(target);
                                   }));
     emit_merge(context, args.batch, bound);
 }
 
-void emit_categorical_loss(const LossContext& context, const kernels::CategoricalLossArgs& kind, const std::vector<double>& alphas) {
+void emit_categorical_loss(const LossContext& context, const kernels::CategoricalLossArgs& kind,
+                           const std::vector<double>& alphas) {
     kernels::CategoricalLossArgs args = kind;
     args.batch = rows_of(context);
     std::vector<float> each(static_cast<size_t>(args.batch.c), 1.0f);
-    for (size_t i = 0; i < each.size() && !alphas.empty(); ++i) each[i] = static_cast<float>(alphas[alphas.size() == 1 ? 0 : i]);
+    for (size_t i = 0; i < each.size() && !alphas.empty(); ++i)
+        each[i] = static_cast<float>(alphas[alphas.size() == 1 ? 0 : i]);
     const Bound bound = bind(context, args.batch);
     const TensorId target = context.target;
     context.plan.step(kernel_step(context.plan, "loss", dispatch::kernels().categorical_loss, args, bound.reads(target),
@@ -140,21 +151,22 @@ void emit_sparse_loss(const LossContext& context, std::optional<int64_t> ignored
         const int64_t pieces = kernels::units(count);
         const TensorId counts = doubles(context.plan, pieces);
         normaliser = doubles(context.plan, 1);
-        context.plan.step(kernel_step(context.plan, "count labels", dispatch::kernels().count_labels, count, {target}, {counts},
-                                      [=](kernels::CountLabelsArgs& a, const Frame& f) {
+        context.plan.step(kernel_step(context.plan, "count labels", dispatch::kernels().count_labels, count, {target},
+                                      {counts}, [=](kernels::CountLabelsArgs& a, const Frame& f) {
                                           a.labels.data = f.get<int64_t>(target);
                                           a.counts = f.get<double>(counts);
                                       }));
         context.plan.step(kernel_step(context.plan, "loss normaliser", dispatch::kernels().loss_normaliser,
-                                      kernels::LossNormaliserArgs{args.batch.rows, pieces, nullptr, nullptr}, {counts}, {normaliser},
+                                      kernels::LossNormaliserArgs{args.batch.rows, pieces, nullptr, nullptr}, {counts},
+                                      {normaliser},
                                       [=, n = normaliser](kernels::LossNormaliserArgs& a, const Frame& f) {
                                           a.counts = f.get<double>(counts);
                                           a.out = f.get<double>(n);
                                       }));
     }
     const Bound bound = bind(context, args.batch, normaliser);
-    context.plan.step(kernel_step(context.plan, "loss", dispatch::kernels().sparse_loss, args, bound.reads(target), bound.writes(),
-                                  [=](kernels::SparseLossArgs& a, const Frame& f) {
+    context.plan.step(kernel_step(context.plan, "loss", dispatch::kernels().sparse_loss, args, bound.reads(target),
+                                  bound.writes(), [=](kernels::SparseLossArgs& a, const Frame& f) {
                                       bound.fill(a.batch, f);
                                       a.labels.data = f.get<int64_t>(target);
                                   }));
@@ -171,22 +183,26 @@ Apart overlap_axes(const std::optional<std::vector<int64_t>>& axis, const Shape&
         summed[static_cast<size_t>(index)] = 1;
     }
     for (int64_t i = 1; i + 1 < rank; ++i)
-        require(summed[static_cast<size_t>(i)] != 0, "[", owner, "] axis must hold every axis between the batch and the channels of ",
-                with_batch(output), ", but lacks ", i);
+        require(summed[static_cast<size_t>(i)] != 0, "[", owner,
+                "] axis must hold every axis between the batch and the channels of ", with_batch(output),
+                ", but lacks ", i);
     return {summed.front() == 0, summed.back() == 0};
 }
 
-void emit_overlap_loss(const LossContext& context, const Apart& apart, bool tversky, double alpha, double beta, const std::string& owner) {
+void emit_overlap_loss(const LossContext& context, const Apart& apart, bool tversky, double alpha, double beta,
+                       const std::string& owner) {
     PlanContext& plan = context.plan;
     const Shape& shape = plan.shape(context.prediction);
     const int64_t n = shape[0], c = shape.back(), pixels = element_count(shape) / (n * c);
-    require(element_count(plan.shape(context.weights)) == n, "[", owner, "] takes one weight for each sample, got weights of shape ",
-            to_string(plan.shape(context.weights)));
+    require(element_count(plan.shape(context.weights)) == n, "[", owner,
+            "] takes one weight for each sample, got weights of shape ", to_string(plan.shape(context.weights)));
     const int64_t pieces = kernels::sum_pieces(pixels, pixels * c);
-    const TensorId prediction = context.prediction, target = context.target, weights = context.weights, value = context.value;
+    const TensorId prediction = context.prediction, target = context.target, weights = context.weights,
+                   value = context.value;
     const TensorId partials = doubles(plan, n * pieces * 3 * c);
-    plan.step(kernel_step(plan, "overlap", dispatch::kernels().overlap, kernels::OverlapArgs{n, pixels, c, pieces, nullptr, nullptr, nullptr},
-                          {prediction, target}, {partials}, [=](kernels::OverlapArgs& a, const Frame& f) {
+    plan.step(kernel_step(plan, "overlap", dispatch::kernels().overlap,
+                          kernels::OverlapArgs{n, pixels, c, pieces, nullptr, nullptr, nullptr}, {prediction, target},
+                          {partials}, [=](kernels::OverlapArgs& a, const Frame& f) {
                               a.prediction = f.get(prediction);
                               a.target = f.get(target);
                               a.partials = f.get<double>(partials);

@@ -17,13 +17,15 @@ void check_at_least_zero(double value, const char* argument, const std::string& 
 // Throws ValueError unless all (floating-point) targets are within 0 to 1; NaN passes.
 void check_probabilities(const Array& targets, const std::string& owner);
 
-// Throws ValueError, naming `owner` and the layer, unless the output has a class for each of at least two numbers in its last axis.
+// Throws ValueError, naming `owner` and the layer, unless the output has a class for each of at least two numbers in
+// its last axis.
 void check_classes(const Shape& output, const std::string& owner, const std::string& layer);
 
 // A loss that is the mean over a row of a function of each prediction and its target.
 void emit_element_loss(const LossContext& context, const kernels::ElementLossArgs& kind);
 // Cross-entropy with targets for each class; `alphas` of the focal loss, one number or one for each class.
-void emit_categorical_loss(const LossContext& context, const kernels::CategoricalLossArgs& kind, const std::vector<double>& alphas);
+void emit_categorical_loss(const LossContext& context, const kernels::CategoricalLossArgs& kind,
+                           const std::vector<double>& alphas);
 void emit_sparse_loss(const LossContext& context, std::optional<int64_t> ignored);
 
 // Which axes of overlap stay apart. Throws ValueError for axes that the output has not, or that leave out a middle one.
@@ -31,6 +33,7 @@ struct Apart {
     bool images = false, channels = false;
 };
 Apart overlap_axes(const std::optional<std::vector<int64_t>>& axis, const Shape& output, const std::string& owner);
-void emit_overlap_loss(const LossContext& context, const Apart& apart, bool tversky, double alpha, double beta, const std::string& owner);
+void emit_overlap_loss(const LossContext& context, const Apart& apart, bool tversky, double alpha, double beta,
+                       const std::string& owner);
 
 }  // namespace striate::losses

@@ -26,10 +26,14 @@ Shape SparseCategoricalCrossentropy::target_shape(const Shape& output, const std
 
 void SparseCategoricalCrossentropy::check_targets(const Array& targets, const Shape& output) const {
     switch (targets.type) {
-        case DType::uint8: return check_labels<uint8_t>(targets, output.back(), options_.ignore_class);
-        case DType::int32: return check_labels<int32_t>(targets, output.back(), options_.ignore_class);
-        case DType::int64: return check_labels<int64_t>(targets, output.back(), options_.ignore_class);
-        case DType::float32: throw TypeError("[SparseCategoricalCrossentropy] labels must be integers, got float32");
+        case DType::uint8:
+            return check_labels<uint8_t>(targets, output.back(), options_.ignore_class);
+        case DType::int32:
+            return check_labels<int32_t>(targets, output.back(), options_.ignore_class);
+        case DType::int64:
+            return check_labels<int64_t>(targets, output.back(), options_.ignore_class);
+        case DType::float32:
+            throw TypeError("[SparseCategoricalCrossentropy] labels must be integers, got float32");
     }
 }
 

@@ -18,12 +18,18 @@ using Kernel = void (*)(const kernels::UpdateArgs&, int64_t, int64_t);
 Kernel kernel_of(UpdateRule::Kind kind) {
     const kernels::Table& table = dispatch::kernels();
     switch (kind) {
-        case UpdateRule::sgd: return table.update_sgd;
-        case UpdateRule::rmsprop: return table.update_rmsprop;
-        case UpdateRule::adagrad: return table.update_adagrad;
-        case UpdateRule::adadelta: return table.update_adadelta;
-        case UpdateRule::adam: return table.update_adam;
-        case UpdateRule::lion: return table.update_lion;
+        case UpdateRule::sgd:
+            return table.update_sgd;
+        case UpdateRule::rmsprop:
+            return table.update_rmsprop;
+        case UpdateRule::adagrad:
+            return table.update_adagrad;
+        case UpdateRule::adadelta:
+            return table.update_adadelta;
+        case UpdateRule::adam:
+            return table.update_adam;
+        case UpdateRule::lion:
+            return table.update_lion;
     }
     return nullptr;
 }
@@ -48,7 +54,8 @@ std::shared_ptr<const Pieces> cut(const std::vector<Segment>& segments, bool apa
 }
 
 // Steps that find each segment's (or the whole arena's) scale from the norm of its gradient.
-TensorId emit_scales(const UpdateContext& context, const std::shared_ptr<const Pieces>& pieces, bool per_segment, double limit) {
+TensorId emit_scales(const UpdateContext& context, const std::shared_ptr<const Pieces>& pieces, bool per_segment,
+                     double limit) {
     const auto count = static_cast<int64_t>(pieces->size());
     const auto scale_count = per_segment ? static_cast<int64_t>(context.segments->size()) : 1;
     const TensorId partials = context.plan.create({2 * count}, {}, DType::float32);  // doubles
@@ -119,15 +126,17 @@ void check_fraction(double value, const char* name, const std::string& owner) {
 }
 
 void check_not_negative(double value, const char* name, const std::string& owner) {
-    require(value >= 0.0 && std::isfinite(value), "[", owner, "] ", name, " must be a number of at least 0, got ", value);
+    require(value >= 0.0 && std::isfinite(value), "[", owner, "] ", name, " must be a number of at least 0, got ",
+            value);
 }
 
 void check_optimizer(const OptimizerOptions& options, const std::string& owner) {
     if (!options.learning_rate.schedule) check_not_negative(options.learning_rate.value, "learning_rate", owner);
     if (options.weight_decay) check_not_negative(*options.weight_decay, "weight_decay", owner);
     int clips = 0;
-    for (const auto& [name, value] : {std::pair{"clipnorm", options.clipnorm}, std::pair{"global_clipnorm", options.global_clipnorm},
-                                      std::pair{"clipvalue", options.clipvalue}}) {
+    for (const auto& [name, value] :
+         {std::pair{"clipnorm", options.clipnorm}, std::pair{"global_clipnorm", options.global_clipnorm},
+          std::pair{"clipvalue", options.clipvalue}}) {
         if (!value) continue;
         ++clips;
         require(*value > 0.0, "[", owner, "] ", name, " must be positive, got ", *value);
@@ -169,8 +178,10 @@ void emit_update(const UpdateContext& context, const OptimizerOptions& options, 
     for (const TensorId& slot : slots)
         if (slot.valid()) step.writes.push_back(slot);
     step.units = static_cast<int64_t>(pieces->size());
-    step.bytes = static_cast<double>(context.size) * sizeof(float) * (1.0 + 2.0 * static_cast<double>(step.writes.size()));
-    step.run = [=, s0 = slots[0], s1 = slots[1], s2 = slots[2]](const Frame& f, int64_t begin, int64_t end, std::byte*) {
+    step.bytes =
+        static_cast<double>(context.size) * sizeof(float) * (1.0 + 2.0 * static_cast<double>(step.writes.size()));
+    step.run = [=, s0 = slots[0], s1 = slots[1], s2 = slots[2]](const Frame& f, int64_t begin, int64_t end,
+                                                                std::byte*) {
         (void)pieces;  // keeps them alive
         kernels::UpdateArgs a = args;
         a.parameters = f.get(parameters);

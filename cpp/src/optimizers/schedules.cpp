@@ -33,7 +33,8 @@ ExponentialDecay::ExponentialDecay(Options options) : ScheduleOf(std::move(optio
 
 double ExponentialDecay::at(int64_t iteration) const {
     const double periods = static_cast<double>(iteration) / static_cast<double>(options_.decay_steps);
-    return options_.initial_learning_rate * std::pow(options_.decay_rate, options_.staircase ? std::floor(periods) : periods);
+    return options_.initial_learning_rate *
+           std::pow(options_.decay_rate, options_.staircase ? std::floor(periods) : periods);
 }
 
 CosineDecay::CosineDecay(Options options) : ScheduleOf(std::move(options)) {
@@ -47,7 +48,8 @@ CosineDecay::CosineDecay(Options options) : ScheduleOf(std::move(options)) {
 double CosineDecay::at(int64_t iteration) const {
     const auto steps = static_cast<double>(options_.decay_steps);
     const auto now = static_cast<double>(iteration);
-    if (!options_.warmup_target) return options_.initial_learning_rate * cosine(std::min(now, steps) / steps, options_.alpha);
+    if (!options_.warmup_target)
+        return options_.initial_learning_rate * cosine(std::min(now, steps) / steps, options_.alpha);
     const auto warmup = static_cast<double>(options_.warmup_steps);
     const double target = *options_.warmup_target;
     if (now < warmup) return options_.initial_learning_rate + (target - options_.initial_learning_rate) * now / warmup;
@@ -59,7 +61,8 @@ CosineDecayRestarts::CosineDecayRestarts(Options options) : ScheduleOf(std::move
     check_steps(options_.first_decay_steps, "first_decay_steps", kType);
     check_rate(options_.alpha, "alpha", kType);
     check_rate(options_.m_mul, "m_mul", kType);
-    require(options_.t_mul >= 1.0 && std::isfinite(options_.t_mul), "[", kType, "] t_mul must be at least 1, got ", options_.t_mul);
+    require(options_.t_mul >= 1.0 && std::isfinite(options_.t_mul), "[", kType, "] t_mul must be at least 1, got ",
+            options_.t_mul);
 }
 
 double CosineDecayRestarts::at(int64_t iteration) const {
@@ -74,13 +77,16 @@ double CosineDecayRestarts::at(int64_t iteration) const {
         done = (done - started) / std::pow(options_.t_mul, period);
     }
     const double height = std::pow(options_.m_mul, period);
-    return options_.initial_learning_rate * ((1.0 - options_.alpha) * 0.5 * height * (1.0 + std::cos(kPi * done)) + options_.alpha);
+    return options_.initial_learning_rate *
+           ((1.0 - options_.alpha) * 0.5 * height * (1.0 + std::cos(kPi * done)) + options_.alpha);
 }
 
 PiecewiseConstantDecay::PiecewiseConstantDecay(Options options) : ScheduleOf(std::move(options)) {
-    require(options_.values.size() == options_.boundaries.size() + 1, "[", kType, "] needs one value more than boundaries, got ",
-            options_.values.size(), " values and ", options_.boundaries.size(), " boundaries");
-    require(std::is_sorted(options_.boundaries.begin(), options_.boundaries.end()), "[", kType, "] boundaries must be in increasing order");
+    require(options_.values.size() == options_.boundaries.size() + 1, "[", kType,
+            "] needs one value more than boundaries, got ", options_.values.size(), " values and ",
+            options_.boundaries.size(), " boundaries");
+    require(std::is_sorted(options_.boundaries.begin(), options_.boundaries.end()), "[", kType,
+            "] boundaries must be in increasing order");
     for (double value : options_.values) check_rate(value, "values", kType);
 }
 

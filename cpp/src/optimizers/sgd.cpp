@@ -2,7 +2,9 @@
 
 namespace striate {
 
-SGD::SGD(Options options) : OptimizerOf(std::move(options)) { check_fraction(options_.momentum, "momentum", kType); }
+SGD::SGD(Options options) : OptimizerOf(std::move(options)) {
+    check_fraction(options_.momentum, "momentum", kType);
+}
 
 std::vector<std::string> SGD::slots() const {
     if (options_.momentum == 0.0) return {};

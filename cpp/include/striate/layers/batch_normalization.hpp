@@ -25,8 +25,9 @@ struct BatchNormalizationOptions {
     }
 };
 
-// Each channel brought to mean 0 and variance 1 over the batch, then scaled by gamma and shifted by beta (Ioffe & Szegedy 2015).
-// In inference, and when frozen, by the moving averages that training keeps: moving = momentum * moving + (1 - momentum) * batch.
+// Each channel brought to mean 0 and variance 1 over the batch, then scaled by gamma and shifted by beta (Ioffe &
+// Szegedy 2015). In inference, and when frozen, by the moving averages that training keeps: moving = momentum * moving
+// + (1 - momentum) * batch.
 class BatchNormalization : public LayerOf<BatchNormalization, BatchNormalizationOptions> {
   public:
     static constexpr const char* kType = "BatchNormalization";

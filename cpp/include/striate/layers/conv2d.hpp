@@ -32,14 +32,14 @@ struct Conv2DOptions {
     }
 };
 
-// Each output channel is a sum over windows of all input channels of its group (LeCun et al. 1998). Maps (h, w, c), kernel
-// (kernel height, kernel width, c / groups, filters), bias (filters). "same" pads as TensorFlow does: the output has
-// ceil(size / stride) rows, and the odd row of zeros lies behind the map.
+// Each output channel is a sum over windows of all input channels of its group (LeCun et al. 1998). Maps (h, w, c),
+// kernel (kernel height, kernel width, c / groups, filters), bias (filters). "same" pads as TensorFlow does: the output
+// has ceil(size / stride) rows, and the odd row of zeros lies behind the map.
 class Conv2D : public LayerOf<Conv2D, Conv2DOptions> {
   public:
     static constexpr const char* kType = "Conv2D";
-    // Throws ValueError for sizes that are not positive, filters that groups do not divide, an unknown padding, activation or
-    // initializer.
+    // Throws ValueError for sizes that are not positive, filters that groups do not divide, an unknown padding,
+    // activation or initializer.
     Conv2D(Options options, std::string name);
 
     Shape infer(const std::vector<Shape>& inputs) const override;

@@ -32,15 +32,15 @@ struct Conv2DTransposeOptions {
     }
 };
 
-// The transpose of a convolution, which enlarges maps (Dumoulin & Visin 2016). Kernel (kernel height, kernel width, filters, c),
-// bias (filters). "same" gives size * stride rows, "valid" size * stride + max(extent - stride, 0), where extent is
-// (kernel - 1) * dilation + 1; with output_padding it is (size - 1) * stride + extent - 2 * pad + output_padding, where pad is
-// extent / 2, rounded down, for "same" and 0 for "valid".
+// The transpose of a convolution, which enlarges maps (Dumoulin & Visin 2016). Kernel (kernel height, kernel width,
+// filters, c), bias (filters). "same" gives size * stride rows, "valid" size * stride + max(extent - stride, 0), where
+// extent is (kernel - 1) * dilation + 1; with output_padding it is (size - 1) * stride + extent - 2 * pad +
+// output_padding, where pad is extent / 2, rounded down, for "same" and 0 for "valid".
 class Conv2DTranspose : public LayerOf<Conv2DTranspose, Conv2DTransposeOptions> {
   public:
     static constexpr const char* kType = "Conv2DTranspose";
-    // Throws ValueError for sizes that are not positive, an output_padding that is not less than the stride, an unknown padding,
-    // activation or initializer.
+    // Throws ValueError for sizes that are not positive, an output_padding that is not less than the stride, an unknown
+    // padding, activation or initializer.
     Conv2DTranspose(Options options, std::string name);
 
     Shape infer(const std::vector<Shape>& inputs) const override;

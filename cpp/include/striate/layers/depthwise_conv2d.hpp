@@ -30,8 +30,8 @@ struct DepthwiseConv2DOptions {
     }
 };
 
-// Convolution of each channel with kernels of its own (Chollet 2017): output channel i * depth_multiplier + j comes from input
-// channel i. Kernel (kernel height, kernel width, c, depth_multiplier), bias (c * depth_multiplier).
+// Convolution of each channel with kernels of its own (Chollet 2017): output channel i * depth_multiplier + j comes
+// from input channel i. Kernel (kernel height, kernel width, c, depth_multiplier), bias (c * depth_multiplier).
 class DepthwiseConv2D : public LayerOf<DepthwiseConv2D, DepthwiseConv2DOptions> {
   public:
     static constexpr const char* kType = "DepthwiseConv2D";

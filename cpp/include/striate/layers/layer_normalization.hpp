@@ -21,7 +21,8 @@ struct LayerNormalizationOptions {
     }
 };
 
-// Mean 0 and variance 1 over the last axes of each sample, then gamma and beta of their shape (Ba, Kiros & Hinton 2016).
+// Mean 0 and variance 1 over the last axes of each sample, then gamma and beta of their shape (Ba, Kiros & Hinton
+// 2016).
 class LayerNormalization : public LayerOf<LayerNormalization, LayerNormalizationOptions> {
   public:
     static constexpr const char* kType = "LayerNormalization";

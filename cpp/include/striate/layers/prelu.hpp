@@ -17,13 +17,15 @@ struct PReLUOptions {
     }
 };
 
-// x above 0, alpha * x below, with a learned alpha for each place of the input, shared along the axes asked for (He et al. 2015).
+// x above 0, alpha * x below, with a learned alpha for each place of the input, shared along the axes asked for (He et
+// al. 2015).
 class PReLU : public LayerOf<PReLU, PReLUOptions> {
   public:
     static constexpr const char* kType = "PReLU";
     PReLU(Options options, std::string name);
 
-    // Throws ValueError for an axis that the input has not, and for inputs of more than three dimensions beside the batch.
+    // Throws ValueError for an axis that the input has not, and for inputs of more than three dimensions beside the
+    // batch.
     Shape infer(const std::vector<Shape>& inputs) const override;
     std::vector<Parameter> parameters(const std::vector<Shape>& inputs) const override;
     void emit(PlanContext& plan) const override;

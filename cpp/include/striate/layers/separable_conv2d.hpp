@@ -34,8 +34,9 @@ struct SeparableConv2DOptions {
     }
 };
 
-// A depthwise convolution followed by a 1x1 convolution that mixes its channels (Chollet 2017). Depthwise kernel (kernel height,
-// kernel width, c, depth_multiplier), pointwise kernel (1, 1, c * depth_multiplier, filters), bias (filters).
+// A depthwise convolution followed by a 1x1 convolution that mixes its channels (Chollet 2017). Depthwise kernel
+// (kernel height, kernel width, c, depth_multiplier), pointwise kernel (1, 1, c * depth_multiplier, filters), bias
+// (filters).
 class SeparableConv2D : public LayerOf<SeparableConv2D, SeparableConv2DOptions> {
   public:
     static constexpr const char* kType = "SeparableConv2D";

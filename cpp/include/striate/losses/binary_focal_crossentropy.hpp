@@ -20,8 +20,8 @@ struct BinaryFocalCrossentropyOptions {
     }
 };
 
-// Binary cross-entropy times (1 - p_t)^gamma, which discounts what is right already (Lin et al. 2017); with class balancing also
-// times alpha for ones and 1 - alpha for zeros.
+// Binary cross-entropy times (1 - p_t)^gamma, which discounts what is right already (Lin et al. 2017); with class
+// balancing also times alpha for ones and 1 - alpha for zeros.
 class BinaryFocalCrossentropy : public LossOf<BinaryFocalCrossentropy, BinaryFocalCrossentropyOptions> {
   public:
     static constexpr const char* kType = "BinaryFocalCrossentropy";

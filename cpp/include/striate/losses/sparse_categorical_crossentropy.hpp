@@ -18,7 +18,8 @@ struct SparseCategoricalCrossentropyOptions {
 };
 
 // -log(p of the label) for integer labels; rows of `ignore_class` do not count, and the mean is over the others.
-class SparseCategoricalCrossentropy : public LossOf<SparseCategoricalCrossentropy, SparseCategoricalCrossentropyOptions> {
+class SparseCategoricalCrossentropy
+    : public LossOf<SparseCategoricalCrossentropy, SparseCategoricalCrossentropyOptions> {
   public:
     static constexpr const char* kType = "SparseCategoricalCrossentropy";
     using LossOf::LossOf;

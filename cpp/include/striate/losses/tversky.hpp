@@ -18,8 +18,8 @@ struct TverskyOptions {
     }
 };
 
-// 1 - sum(t p) / (sum(t p) + alpha sum(t (1 - p)) + beta sum((1 - t) p) + e): the index of Salehi et al. (2017), with alpha and
-// beta as Keras 3 computes it, which is the other way round than it (and the paper) says.
+// 1 - sum(t p) / (sum(t p) + alpha sum(t (1 - p)) + beta sum((1 - t) p) + e): the index of Salehi et al. (2017), with
+// alpha and beta as Keras 3 computes it, which is the other way round than it (and the paper) says.
 class Tversky : public LossOf<Tversky, TverskyOptions> {
   public:
     static constexpr const char* kType = "Tversky";

@@ -18,8 +18,8 @@ struct AdamOptions : OptimizerOptions {
     }
 };
 
-// Kingma & Ba 2015: the moving mean of the gradient over the root of the moving mean of its square, both corrected for their
-// start at zero; `amsgrad` keeps the largest of the latter (Reddi, Kale & Kumar 2018).
+// Kingma & Ba 2015: the moving mean of the gradient over the root of the moving mean of its square, both corrected for
+// their start at zero; `amsgrad` keeps the largest of the latter (Reddi, Kale & Kumar 2018).
 template <class Derived, class OptionsType>
 class AdamLike : public OptimizerOf<Derived, OptionsType> {
   public:

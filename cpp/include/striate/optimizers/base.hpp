@@ -24,9 +24,11 @@ ConfigValue write_value(const LearningRate& value);
 
 struct OptimizerOptions {
     LearningRate learning_rate;
-    // Each step takes learning_rate * weight_decay of every weight away, apart from the gradient (Loshchilov & Hutter 2019).
+    // Each step takes learning_rate * weight_decay of every weight away, apart from the gradient (Loshchilov & Hutter
+    // 2019).
     std::optional<double> weight_decay;
-    // At most one of these: the largest norm of a variable's gradient, the largest of all gradients together, the largest value.
+    // At most one of these: the largest norm of a variable's gradient, the largest of all gradients together, the
+    // largest value.
     std::optional<double> clipnorm, global_clipnorm, clipvalue;
 
     template <class Self, class Visitor>

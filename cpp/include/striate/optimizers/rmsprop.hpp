@@ -18,7 +18,8 @@ struct RMSpropOptions : OptimizerOptions {
     }
 };
 
-// Divides the gradient by a moving root mean square of it (Tieleman & Hinton 2012), or, centered, by its standard deviation.
+// Divides the gradient by a moving root mean square of it (Tieleman & Hinton 2012), or, centered, by its standard
+// deviation.
 class RMSprop : public OptimizerOf<RMSprop, RMSpropOptions> {
   public:
     static constexpr const char* kType = "RMSprop";

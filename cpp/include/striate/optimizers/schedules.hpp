@@ -59,8 +59,8 @@ struct CosineDecayOptions {
     }
 };
 
-// Loshchilov & Hutter 2017, without restarts: half a cosine from the initial rate (or from warmup_target, to which it rises linearly
-// over warmup_steps) down to alpha times it.
+// Loshchilov & Hutter 2017, without restarts: half a cosine from the initial rate (or from warmup_target, to which it
+// rises linearly over warmup_steps) down to alpha times it.
 class CosineDecay : public ScheduleOf<CosineDecay, CosineDecayOptions> {
   public:
     static constexpr const char* kType = "CosineDecay";
@@ -82,7 +82,8 @@ struct CosineDecayRestartsOptions {
     }
 };
 
-// Loshchilov & Hutter 2017, with warm restarts: each period is t_mul times as long as the one before and starts m_mul times as high.
+// Loshchilov & Hutter 2017, with warm restarts: each period is t_mul times as long as the one before and starts m_mul
+// times as high.
 class CosineDecayRestarts : public ScheduleOf<CosineDecayRestarts, CosineDecayRestartsOptions> {
   public:
     static constexpr const char* kType = "CosineDecayRestarts";
@@ -123,7 +124,8 @@ struct PolynomialDecayOptions {
     }
 };
 
-// (initial - end) * (1 - step / decay_steps) ^ power + end; with cycle, decay_steps grows to the next multiple of itself.
+// (initial - end) * (1 - step / decay_steps) ^ power + end; with cycle, decay_steps grows to the next multiple of
+// itself.
 class PolynomialDecay : public ScheduleOf<PolynomialDecay, PolynomialDecayOptions> {
   public:
     static constexpr const char* kType = "PolynomialDecay";

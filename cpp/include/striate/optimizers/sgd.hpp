@@ -17,8 +17,8 @@ struct SGDOptions : OptimizerOptions {
     }
 };
 
-// Gradient descent: v -= lr * g. With momentum (Polyak 1964): m = momentum * m - lr * g, v += m; with Nesterov's (1983; Sutskever
-// et al. 2013): v += momentum * m - lr * g.
+// Gradient descent: v -= lr * g. With momentum (Polyak 1964): m = momentum * m - lr * g, v += m; with Nesterov's (1983;
+// Sutskever et al. 2013): v += momentum * m - lr * g.
 class SGD : public OptimizerOf<SGD, SGDOptions> {
   public:
     static constexpr const char* kType = "SGD";
