@@ -3,10 +3,11 @@
     pip install torch==2.13.0          # the CPU build
     python benchmarks/compare.py
 
-A row is a network; PyTorch runs channels first, channels last, and (in training) with plain and fused Adam, and the best of
-them counts. Each round starts a process for each contender, one after the other; the figure is the median over the rounds.
-A training step is forward, loss, backward and Adam on a batch that is taken from an array in memory: `fit` in striate, the
-usual loop in PyTorch. Ratios above 1 mean that striate is faster. The last column is the peak memory of the whole process.
+A row is a network; PyTorch runs channels first, channels last, and (in training) with plain and fused Adam, and the
+best of them counts. Each round starts a process for each contender, one after the other; the figure is the median over
+the rounds. A training step is forward, loss, backward and Adam on a batch that is taken from an array in memory: `fit`
+in striate, the usual loop in PyTorch. Ratios above 1 mean that striate is faster. The last column is the peak memory of
+the whole process.
 """
 
 from __future__ import annotations
@@ -58,9 +59,7 @@ def main() -> None:
     print(f"striate {st.__version__} ({st.isa()}) against PyTorch {torch.__version__}, {args.threads} threads each, "
           f"median of {args.rounds} rounds\n")  # fmt: skip
     for measure in args.measures.split(","):
-        print(
-            f"| {TITLES[measure]} | batch | striate ms | PyTorch's best ms | which | ratio | peak MB (striate, PyTorch) |"
-        )
+        print(f"| {TITLES[measure]} | batch | striate ms | PyTorch ms | its best | ratio | peak MB (both) |")
         print("|---|---|---|---|---|---|---|")
         ratios = []
         for name in args.networks.split(","):

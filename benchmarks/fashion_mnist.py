@@ -1,11 +1,11 @@
 """The network of `striate train --model cnn` on Fashion-MNIST in PyTorch, to stand beside it.
 
     apt install dataset-fashion-mnist && pip install torch==2.13.0
-    striate train /usr/share/datasets/fashion-mnist --task classify --model cnn --epochs 8 --batch-size 64 --validation-split 0
+    striate train /usr/share/datasets/fashion-mnist --model cnn --epochs 8 --batch-size 64 --validation-split 0
     python benchmarks/fashion_mnist.py --epochs 8
 
-The same layers, initialisation, batch size, optimizer (fused Adam, 0.002) and cosine schedule, channels last, all cores; one
-line per epoch with its time, and the accuracy on the 10,000 test images at the end.
+The same layers, initialisation, batch size, optimizer (fused Adam, 0.002) and cosine schedule, channels last, all
+cores; one line per epoch with its time, and the accuracy on the 10,000 test images at the end.
 """
 
 from __future__ import annotations

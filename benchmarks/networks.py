@@ -1,7 +1,7 @@
 """The networks of the benchmarks, described once and built in each framework.
 
-A network is a list of rows; strings and numbers only, so that no framework's defaults can slip in between. All convolutions
-are 3x3 with `same` padding and stride 1 unless a row says otherwise.
+A network is a list of rows; strings and numbers only, so that no framework's defaults can slip in between. All
+convolutions are 3x3 with `same` padding and stride 1 unless a row says otherwise.
 """
 
 from __future__ import annotations

@@ -418,7 +418,7 @@ CASES = (
         (large((27, 31, 19), batch=9), large((301,), batch=130)),
         channel_weights("gamma", "beta", "moving_mean", "moving_variance"),
         tolerance=5e-5,
-        floor=0.1,
+        floor=1.0,
         modes=(False, True),
     ),
     LayerCase(
@@ -428,7 +428,7 @@ CASES = (
         (large((27, 31, 35)), large((301,), batch=130), large((13, 11, 17), axis=[1, 2, 3])),
         over_last_axes_weights,
         tolerance=5e-5,
-        floor=0.1,
+        floor=1.0,
     ),
     LayerCase(
         "GroupNormalization",
@@ -437,7 +437,7 @@ CASES = (
         (large((27, 31, 36), groups=4), large((27, 31, 5), groups=-1)),
         channel_weights("gamma", "beta"),
         tolerance=5e-5,
-        floor=0.1,
+        floor=1.0,
     ),
     LayerCase(
         "Activation",
