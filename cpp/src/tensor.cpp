@@ -6,10 +6,25 @@
 
 #include "striate/error.hpp"
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 namespace striate {
 namespace {
 
 constexpr std::align_val_t kAlignment{64};
+
+// Large maps are walked row by row with strides of many pages: huge pages keep that out of the translation buffer. A
+// wish; the system may not grant it.
+void ask_for_huge_pages([[maybe_unused]] std::byte* memory, [[maybe_unused]] size_t bytes) {
+#ifdef __linux__
+    constexpr size_t kPage = 4096, kHuge = size_t{2} << 20;
+    if (bytes < 2 * kHuge) return;
+    const size_t skip = (kPage - reinterpret_cast<uintptr_t>(memory) % kPage) % kPage;
+    madvise(memory + skip, (bytes - skip) / kPage * kPage, MADV_HUGEPAGE);
+#endif
+}
 
 std::string parenthesised(const char* first, const Shape& shape) {
     std::string text = first;
@@ -73,6 +88,7 @@ int64_t element_count(const Shape& shape) {
 AlignedBuffer::AlignedBuffer(size_t bytes) : size_(bytes) {
     if (bytes > static_cast<size_t>(std::numeric_limits<std::ptrdiff_t>::max())) throw std::bad_alloc();
     data_.reset(static_cast<std::byte*>(::operator new(bytes ? bytes : 1, kAlignment)));
+    ask_for_huge_pages(data_.get(), bytes);
     std::memset(data_.get(), 0, bytes);
 }
 
