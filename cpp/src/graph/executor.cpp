@@ -22,12 +22,14 @@ constexpr double kFlopsPerNs = 60.0, kBytesPerNs = 8.0, kWorthSharing = 3000.0;
 // The OpenMP runtime's threads do not survive a fork, and waiting for them would hang: a child works on one thread.
 std::atomic<bool> threads_started{false}, threads_lost{false};
 
+#ifdef _OPENMP
 void watch_forks() {
-#if defined(_OPENMP) && (defined(__unix__) || defined(__APPLE__))
+#if defined(__unix__) || defined(__APPLE__)
     static const int registered = pthread_atfork(nullptr, nullptr, [] { threads_lost = threads_started.load(); });
     (void)registered;
 #endif
 }
+#endif
 
 void run_step(const ScheduledStep& step, const Frame& frame, int thread, int threads, std::byte* scratch) {
     if (!step.shared) {
