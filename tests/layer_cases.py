@@ -250,7 +250,11 @@ def normalized(draw: st.DrawFn, momentum: bool = False) -> Setup:
     args = dict(draw(NORMALIZED))
     if momentum and draw(st.booleans()):
         args["momentum"] = draw(st.sampled_from((0.9, 0.5, 0.0)))
-    return Setup(args, (draw(anything),), draw(BATCHES))
+    setup = Setup(args, (draw(anything),), draw(BATCHES))
+    if momentum and setup.batch * int(np.prod(setup.shapes[0][:-1])) < 4:
+        # Two numbers a channel come out as +1 and -1: with a small epsilon the gradient cancels to float32's rounding.
+        args.pop("epsilon", None)
+    return setup
 
 
 @st.composite
@@ -418,7 +422,7 @@ CASES = (
         (large((27, 31, 19), batch=9), large((301,), batch=130)),
         channel_weights("gamma", "beta", "moving_mean", "moving_variance"),
         tolerance=5e-5,
-        floor=1.0,
+        floor=0.1,
         modes=(False, True),
     ),
     LayerCase(
@@ -428,7 +432,7 @@ CASES = (
         (large((27, 31, 35)), large((301,), batch=130), large((13, 11, 17), axis=[1, 2, 3])),
         over_last_axes_weights,
         tolerance=5e-5,
-        floor=1.0,
+        floor=0.1,
     ),
     LayerCase(
         "GroupNormalization",
@@ -437,7 +441,7 @@ CASES = (
         (large((27, 31, 36), groups=4), large((27, 31, 5), groups=-1)),
         channel_weights("gamma", "beta"),
         tolerance=5e-5,
-        floor=1.0,
+        floor=0.1,
     ),
     LayerCase(
         "Activation",

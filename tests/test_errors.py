@@ -95,7 +95,7 @@ WRONG: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("use_bias a number", lambda: Dense(3, use_bias=2), TYPE, "[dense] use_bias must be a boolean"),  # type: ignore[arg-type]
     ("units beyond 64 bits", lambda: Dense(2**63), VALUE, "[dense] units is too large: 9223372036854775808"),
     ("sizes that overflow", lambda: sequential(Flatten(), shape=(2**31, 2**31, 4)), VALUE, "more elements than 64 bits can count"),
-    ("weights that overflow", lambda: sequential(Dense(2**62), shape=(16,)), VALUE, "[dense] units must be from"),
+    ("weights that overflow", lambda: sequential(Dense(2**62), shape=(16,)), VALUE, "[dense] units must be from -9007199254740992 to 9007199254740992"),
     ("unknown activation", lambda: Dense(3, activation="rleu"), VALUE, "did you mean 'relu'?"),
     ("activation with arguments", lambda: Dense(3, activation=layers.LeakyReLU(0.7)), VALUE, "add it as a layer"),
     ("activation a number", lambda: Dense(3, activation=3), TYPE, "[dense] activation must be a name"),  # type: ignore[arg-type]

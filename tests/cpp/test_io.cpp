@@ -435,7 +435,7 @@ void hostile_architectures() {
     refuse("\"nodes\":[{\"inputs\":[],\"layer\":0}", "\"nodes\":[{\"inputs\":[],\"layer\":2}",
            "[conv2d] needs an input");
     refuse("\"inputs\":[0,1],", "\"inputs\":[0,0],", "");
-    refuse("\"outputs\":[", "\"outputs\":[99,", "one of the outputs is not an integer from 0 to");
+    refuse("\"outputs\":[", "\"outputs\":[99,", "one of the outputs is not an integer from 0 to 8");
     refuse("\"outputs\":[", "\"outputs\":[-1,", "one of the outputs is not an integer");
     refuse("\"frozen\":[", "\"frozen\":[\"nobody\"", "the model has no layer 'nobody'");
     refuse("\"frozen\":[", "\"frozen\":[1", "'frozen' has something other than a layer's name");

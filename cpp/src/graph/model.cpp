@@ -237,6 +237,18 @@ Model::NodeGradients Model::node_gradients(const std::vector<Array>& inputs, con
     State& state = *state_;
     PlanRequest request;
     request.batch = check_inputs(state.graph, inputs);
+    require(output_gradients.size() == state.graph.outputs.size(), "the model has ", state.graph.outputs.size(),
+            " output(s), got ", output_gradients.size(), " gradient(s)");
+    for (size_t o = 0; o < output_gradients.size(); ++o) {
+        const int node = state.graph.outputs[o];
+        const int64_t n =
+            check_batch(output_gradients[o], state.graph.nodes[node].shape, state.graph.name(node), "output gradient");
+        require(n == request.batch, "[", state.graph.name(node), "] expects an output gradient of ", request.batch,
+                " rows, got ", n);
+    }
+    for (int node : nodes)
+        require(node >= 0 && node < static_cast<int>(state.graph.nodes.size()), "there is no node ", node,
+                " in the graph");
     request.backward = true;
     request.outputs = state.graph.outputs;
     request.watched = nodes;
