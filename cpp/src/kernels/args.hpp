@@ -13,3 +13,4 @@
 #include "kernels/args_random.hpp"
 #include "kernels/args_resize.hpp"
 #include "kernels/args_softmax.hpp"
+#include "kernels/args_winograd.hpp"

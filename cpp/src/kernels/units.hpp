@@ -174,6 +174,30 @@ inline int64_t units(const ConvWeightArgs& a) {
 inline int64_t units(const SlotSumArgs& a) {
     return a.groups * divide_up(a.rows, kSlotRows);
 }
+inline int64_t units(const WinogradArgs& a) {
+    return divide_up(a.tiles, a.block);
+}
+inline int64_t units(const WinogradMapArgs& a) {
+    return divide_up(a.tiles.count, kWinogradTiles);
+}
+inline int64_t units(const WinogradProductArgs& a) {
+    return kWinogradPoints * divide_up(divide_up(a.channels, a.panel), a.unit_panels);
+}
+inline int64_t units(const WinogradOutputArgs& a) {
+    return divide_up(a.tiles.count, kWinogradTiles);
+}
+inline int64_t units(const WinogradWeightsArgs& a) {
+    return divide_up(a.channels, a.panel) * divide_up(a.depth, kWinogradRows);
+}
+inline int64_t units(const WinogradToWeightsArgs& a) {
+    return a.pieces;
+}
+inline int64_t units(const WinogradWeightProductArgs& a) {
+    return kWinogradPoints * divide_up(divide_up(a.channels, a.panel), a.unit_panels);
+}
+inline int64_t units(const WinogradWeightGradArgs& a) {
+    return divide_up(a.depth, kWinogradRows);
+}
 inline int64_t units(const DepthwiseArgs& a) {
     return a.images * a.rows;
 }

@@ -34,12 +34,6 @@ void turn(Args& a) {
     std::swap(a.y_image, a.y_col);
 }
 
-// The kernels have tiles of up to so many rows.
-int64_t tile_rows(const Machine& m, int64_t vectors) {
-    if (m.many_registers) return vectors == 1 ? 26 : vectors == 2 ? 14 : vectors == 3 ? 8 : 6;
-    return vectors == 1 ? 12 : 6;
-}
-
 // Several lines, of `length` each, share a tile: as many as there are tiles for.
 int64_t segments_of(const Machine& m, int64_t vectors, int64_t length, int64_t lines) {
     constexpr int64_t kMost = 4;
@@ -55,6 +49,11 @@ constexpr int64_t kSmallSlots = int64_t{1} << 20;
 constexpr int64_t kMaxPieces = 16;
 
 }  // namespace
+
+int64_t tile_rows(const Machine& m, int64_t vectors) {
+    if (m.many_registers) return vectors == 1 ? 26 : vectors == 2 ? 14 : vectors == 3 ? 8 : 6;
+    return vectors == 1 ? 12 : 6;
+}
 
 void schedule(kernels::ConvArgs& a, const Machine& m) {
     const int64_t depth = a.tap_rows * a.tap_cols * a.depth;

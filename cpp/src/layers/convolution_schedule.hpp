@@ -6,6 +6,9 @@
 
 namespace striate::convolution {
 
+// The kernels' tiles of so many vectors have up to so many rows.
+int64_t tile_rows(const Machine& machine, int64_t vectors);
+
 // Fills in panel, w_step, w_panel, w_group and the cut of the work from the rest.
 void schedule(kernels::ConvArgs& a, const Machine& machine);
 

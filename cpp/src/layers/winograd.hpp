@@ -1,0 +1,43 @@
+// 3x3 convolutions by Winograd's F(4x4, 3x3): when, and from shapes to kernel arguments. See kernels/args_winograd.hpp.
+#pragma once
+
+#include "kernels/args_winograd.hpp"
+#include "layers/convolution.hpp"
+
+namespace striate::convolution {
+
+// Whether the transforms are worth it: a rule on shapes alone.
+bool winograd_fits(const Problem& p);
+
+// One direction: from a map x to a map y. Pointers to be filled in: pack.src, pack.dst = weights.src unless `direct`,
+// when weights.src is the layer's kernel itself; weights.dst = product.b; input.x, output.y, output.bias, and what lies
+// between the parts. `blocked` calls are one step, all.scratch of scratch_floats for each thread; others are three,
+// with arrays of v_floats and m_floats between them.
+struct WinogradLowered {
+    kernels::PackArgs pack;
+    bool direct;
+    kernels::WinogradWeightsArgs weights;
+    kernels::WinogradArgs all;
+    bool blocked;
+    int64_t packed_floats, weight_floats, v_floats, m_floats, scratch_floats;
+};
+// `x_halo` and `dy_halo` are the zeros that there are around the map, which may be none.
+WinogradLowered winograd_forward(const Problem& p, const View& x, const Halo& x_halo, const View& y,
+                                 const Machine& machine);
+WinogradLowered winograd_to_input(const Problem& p, const View& dy, const Halo& dy_halo, const View& dx,
+                                  const Machine& machine);
+
+// To weights. Small weights: winograd_to_weights with all.du of du_floats, all.scratch of scratch_floats for each
+// thread. Large ones (`pieces` is 1): for every block of tiles, winograd_input, winograd_gradient and
+// winograd_weight_product, `accumulate` but for the first, with arrays of v_floats and z_floats between them. In the
+// end winograd_weight_gradient.
+struct WinogradWeightsLowered {
+    kernels::WinogradToWeightsArgs all;
+    bool blocked;
+    kernels::WinogradWeightGradArgs result;
+    int64_t v_floats, z_floats, du_floats, scratch_floats;
+};
+WinogradWeightsLowered winograd_to_weights(const Problem& p, const View& x, const Halo& x_halo, const View& dy,
+                                           const Machine& machine);
+
+}  // namespace striate::convolution

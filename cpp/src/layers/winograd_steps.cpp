@@ -1,0 +1,169 @@
+#include "layers/winograd_steps.hpp"
+
+#include "layers/steps.hpp"
+
+namespace striate::convolution {
+namespace {
+
+Machine machine() {
+    return Machine::of(dispatch::kernels().vector_width);
+}
+
+// By the definition, so that rates can be compared with those of direct convolution.
+double flops(const Problem& p, int64_t batch) {
+    return 2 * static_cast<double>(batch * p.out_h * p.out_w) * static_cast<double>(9 * p.in_c * p.out_c);
+}
+
+void emit_lowered(PlanContext& plan, const char* what, double work, const WinogradLowered& l, TensorId x,
+                  TensorId kernel, TensorId bias, TensorId y, bool relu) {
+    const kernels::Table& table = dispatch::kernels();
+    TensorId taps = kernel;
+    if (!l.direct) {
+        const TensorId packed = taps = plan.create({l.packed_floats});
+        plan.prepare(kernel_step(plan, "pack weights", table.pack_weights, l.pack, {kernel}, {packed},
+                                 [=](kernels::PackArgs& a, const Frame& f) {
+                                     a.src = f.get(kernel);
+                                     a.dst = f.get(packed);
+                                 }));
+    }
+    const TensorId weights = plan.create({l.weight_floats});
+    plan.prepare(kernel_step(plan, "transform weights", table.winograd_weights, l.weights, {taps}, {weights},
+                             [=](kernels::WinogradWeightsArgs& a, const Frame& f) {
+                                 a.src = f.get(taps);
+                                 a.dst = f.get(weights);
+                             }));
+    std::vector<TensorId> reads{x, weights};
+    if (bias.valid()) reads.push_back(bias);
+    kernels::WinogradArgs all = l.all;
+    all.output.relu = relu;
+    if (l.blocked) {
+        Step step;
+        step.what = what;
+        step.reads = reads;
+        step.writes = {y};
+        step.units = kernels::units(all);
+        step.scratch = static_cast<size_t>(l.scratch_floats) * sizeof(float);
+        step.bytes = traffic(plan, step.reads, step.writes);
+        step.flops = work;
+        step.run = [=, kernel = table.winograd](const Frame& f, int64_t begin, int64_t end, std::byte* scratch) {
+            kernels::WinogradArgs a = all;
+            a.input.x = f.get(x);
+            a.product.b = f.get(weights);
+            a.output.y = f.get(y);
+            a.output.bias = bias.valid() ? f.get(bias) : nullptr;
+            a.scratch = reinterpret_cast<float*>(scratch);
+            kernel(a, begin, end);
+        };
+        plan.step(std::move(step));
+        return;
+    }
+    const TensorId v = plan.create({l.v_floats}), m = plan.create({l.m_floats});
+    plan.step(kernel_step(plan, "transform input", table.winograd_input, all.input, {x}, {v},
+                          [=](kernels::WinogradMapArgs& a, const Frame& f) {
+                              a.x = f.get(x);
+                              a.out = f.get(v);
+                          }));
+    Step product = kernel_step(plan, what, table.winograd_product, all.product, {v, weights}, {m},
+                               [=](kernels::WinogradProductArgs& a, const Frame& f) {
+                                   a.a = f.get(v);
+                                   a.b = f.get(weights);
+                                   a.c = f.get(m);
+                               });
+    product.flops = work;
+    plan.step(std::move(product));
+    reads = {m};
+    if (bias.valid()) reads.push_back(bias);
+    plan.step(kernel_step(plan, "transform output", table.winograd_output, all.output, reads, {y},
+                          [=](kernels::WinogradOutputArgs& a, const Frame& f) {
+                              a.m = f.get(m);
+                              a.y = f.get(y);
+                              a.bias = bias.valid() ? f.get(bias) : nullptr;
+                          }));
+}
+
+// Block after block, each dealt out to all threads.
+void emit_weight_products(PlanContext& plan, const kernels::WinogradToWeightsArgs& all, TensorId x, TensorId dy,
+                          TensorId du, int64_t v_floats, int64_t z_floats, double work) {
+    const kernels::Table& table = dispatch::kernels();
+    const TensorId v = plan.create({v_floats}), z = plan.create({z_floats});
+    for (int64_t first = 0; first < all.tiles; first += all.block) {
+        const int64_t count = std::min(all.block, all.tiles - first);
+        kernels::WinogradMapArgs input = all.input, gradient = all.gradient;
+        for (kernels::WinogradMapArgs* a : {&input, &gradient}) a->tiles.first = first, a->tiles.count = count;
+        plan.step(kernel_step(plan, "transform input", table.winograd_input, input, {x}, {v},
+                              [=](kernels::WinogradMapArgs& a, const Frame& f) {
+                                  a.x = f.get(x);
+                                  a.out = f.get(v);
+                              }));
+        plan.step(kernel_step(plan, "transform gradient", table.winograd_gradient, gradient, {dy}, {z},
+                              [=](kernels::WinogradMapArgs& a, const Frame& f) {
+                                  a.x = f.get(dy);
+                                  a.out = f.get(z);
+                              }));
+        kernels::WinogradWeightProductArgs product = all.product;
+        product.tiles = count;
+        product.accumulate = first > 0;
+        std::vector<TensorId> reads{v, z};
+        if (first > 0) reads.push_back(du);
+        Step step = kernel_step(plan, "convolution to weights", table.winograd_weight_product, product, reads, {du},
+                                [=](kernels::WinogradWeightProductArgs& a, const Frame& f) {
+                                    a.v = f.get(v);
+                                    a.z = f.get(z);
+                                    a.du = f.get(du);
+                                });
+        step.flops = work * static_cast<double>(count) / static_cast<double>(all.tiles);
+        plan.step(std::move(step));
+    }
+}
+
+}  // namespace
+
+void emit_winograd(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y,
+                   bool relu) {
+    const View view = plan.view(x);
+    emit_lowered(plan, "convolution", flops(p, view.n),
+                 winograd_forward(p, view, plan.halo(x), plan.view(y), machine()), x, kernel, bias, y, relu);
+}
+
+void emit_winograd_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId kernel, TensorId bias,
+                            TensorId dx, bool relu) {
+    const View view = plan.view(dy);
+    emit_lowered(plan, "convolution to input", flops(p, view.n),
+                 winograd_to_input(p, view, plan.halo(dy), plan.view(dx), machine()), dy, kernel, bias, dx, relu);
+}
+
+void emit_winograd_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId dy, TensorId d_kernel) {
+    const kernels::Table& table = dispatch::kernels();
+    const WinogradWeightsLowered l = winograd_to_weights(p, plan.view(x), plan.halo(x), plan.view(dy), machine());
+    const double work = flops(p, plan.view(x).n);
+    const TensorId du = plan.create({l.du_floats});
+    if (l.blocked) {
+        Step step;
+        step.what = "convolution to weights";
+        step.reads = {x, dy};
+        step.writes = {du};
+        step.units = kernels::units(l.all);
+        step.scratch = static_cast<size_t>(l.scratch_floats) * sizeof(float);
+        step.bytes = traffic(plan, step.reads, step.writes);
+        step.flops = work;
+        step.run = [=, kernel = table.winograd_to_weights](const Frame& f, int64_t begin, int64_t end,
+                                                           std::byte* scratch) {
+            kernels::WinogradToWeightsArgs a = l.all;
+            a.input.x = f.get(x);
+            a.gradient.x = f.get(dy);
+            a.du = f.get(du);
+            a.scratch = reinterpret_cast<float*>(scratch);
+            kernel(a, begin, end);
+        };
+        plan.step(std::move(step));
+    } else {
+        emit_weight_products(plan, l.all, x, dy, du, l.v_floats, l.z_floats, work);
+    }
+    plan.step(kernel_step(plan, "weight gradient", table.winograd_weight_gradient, l.result, {du}, {d_kernel},
+                          [=](kernels::WinogradWeightGradArgs& a, const Frame& f) {
+                              a.du = f.get(du);
+                              a.dw = f.get(d_kernel);
+                          }));
+}
+
+}  // namespace striate::convolution

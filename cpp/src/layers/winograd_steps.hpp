@@ -1,0 +1,15 @@
+// The steps of a convolution by Winograd's transforms, in its three directions; the arguments are those of
+// convolution_steps.hpp. For problems that winograd_fits() only.
+#pragma once
+
+#include "layers/winograd.hpp"
+
+namespace striate::convolution {
+
+void emit_winograd(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y,
+                   bool relu);
+void emit_winograd_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId kernel, TensorId bias,
+                            TensorId dx, bool relu);
+void emit_winograd_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId dy, TensorId d_kernel);
+
+}  // namespace striate::convolution
