@@ -7,11 +7,13 @@ from striate.data.directory import image_dataset_from_directory
 from striate.data.idx import load_idx, read_idx, write_idx
 from striate.data.image import read_image
 from striate.data.labels import to_categorical
+from striate.data.segmentation import SegmentationFolder
 from striate.data.splitting import split
 
 __all__ = [
     "Augment",
     "ImageDataset",
+    "SegmentationFolder",
     "augment",
     "image_dataset_from_directory",
     "load_digits",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from striate.data.image import read_image
 
 _MOST_THREADS = 16
+_Result = TypeVar("_Result")
 
 
 def decode_all(
@@ -33,18 +35,11 @@ def decode_all(
         OSError: a file cannot be read (the first such one in `paths`), or with skip_bad none can.
         ValueError: without `shape`, the images differ in size.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
     images = None if shape is None else _allocate(len(paths), shape, dtype)
     loose: list[NDArray[Any]] = []
 
-    def read(place: int) -> NDArray[Any] | OSError | None:
-        try:
-            image = read_image(paths[place], **options)
-        except OSError as error:
-            if skip_bad:
-                return error
-            raise
+    def read(place: int) -> NDArray[Any] | None:
+        image = read_image(paths[place], **options)
         if images is None:
             return image
         images[place] = image
@@ -52,26 +47,43 @@ def decode_all(
 
     kept: list[int] = []
     skipped: list[tuple[str, str]] = []
-    with ThreadPoolExecutor(max_workers=min(_MOST_THREADS, _cpus(), max(1, len(paths)))) as pool:
-        # The iterator gives results in order; leaving it on an error cancels what has not begun.
-        for place, result in enumerate(pool.map(read, range(len(paths)))):
-            if isinstance(result, OSError):
-                skipped.append((paths[place], str(result)))
-                continue
-            if result is not None:
-                if loose and result.shape != loose[0].shape:
-                    raise ValueError(
-                        f"image_dataset_from_directory: {paths[place]} is {_size(result)}, {paths[kept[0]]} "
-                        f"{_size(loose[0])}; pass image_size to bring all images to one size"
-                    )
-                loose.append(result)
-            kept.append(place)
+    for place, result in enumerate(in_threads(read, len(paths), skip_bad)):
+        if isinstance(result, Exception):
+            skipped.append((paths[place], str(result)))
+            continue
+        if result is not None:
+            if loose and result.shape != loose[0].shape:
+                raise ValueError(
+                    f"image_dataset_from_directory: {paths[place]} is {_size(result)}, {paths[kept[0]]} "
+                    f"{_size(loose[0])}; pass image_size to bring all images to one size"
+                )
+            loose.append(result)
+        kept.append(place)
     if not kept:
         raise OSError(f"none of {len(paths)} images could be read; the first: {skipped[0][1]}")
     if images is None:
         images = _allocate(len(loose), loose[0].shape, dtype)
         np.stack(loose, out=images)
     return (images if len(kept) == len(images) else images[kept]), kept, skipped
+
+
+def in_threads(
+    read: Callable[[int], _Result], count: int, skip_bad: bool, bad: tuple[type[Exception], ...] = (OSError,)
+) -> Iterator[_Result | Exception]:
+    """`read(0)`, ..., `read(count - 1)`, in order; with `skip_bad` an exception of `bad` itself where one is raised."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    def attempt(place: int) -> _Result | Exception:
+        try:
+            return read(place)
+        except bad as error:
+            if skip_bad:
+                return error
+            raise
+
+    with ThreadPoolExecutor(max_workers=min(_MOST_THREADS, _cpus(), max(1, count))) as pool:
+        # The iterator gives results in order; leaving it on an error cancels what has not begun.
+        yield from pool.map(attempt, range(count))
 
 
 def _allocate(count: int, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:

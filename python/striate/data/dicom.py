@@ -49,21 +49,13 @@ def decode_dicom(path: Path, frame: int, window: Window, raw: bool) -> Image:
         OSError: the file is damaged, holds no image, or is compressed in a way for which no decoder is installed.
         ValueError: there is no such frame, or a window for a colour image.
     """
-    pydicom = require("pydicom", "data", "striate.data.read_image")
     pixels = require("pydicom.pixels", "data", "striate.data.read_image")
     pillow = require("PIL.Image", "data", "striate.data.read_image")
-    with path.open("rb") as file:
-        try:
-            # Old files lack the preamble that pydicom would insist on.
-            dataset = pydicom.dcmread(file, force=True)
-        except MemoryError:
-            raise
-        except Exception as error:  # what a damaged file raises in pydicom depends on where it is damaged
-            raise OSError(f"cannot read the DICOM file {path}: {error}") from error
+    dataset = _open(path)
     if "Rows" not in dataset or not any(f"{kind}PixelData" in dataset for kind in ("", "Float", "DoubleFloat")):
         raise OSError(f"cannot read the DICOM file {path}: it holds no image")
     try:
-        frames = int(dataset.get("NumberOfFrames") or 1)
+        frames = _frames(dataset)
         photometric = str(dataset.PhotometricInterpretation)
     except Exception as error:
         raise OSError(f"cannot read the DICOM file {path}: {error}") from error
@@ -80,6 +72,30 @@ def decode_dicom(path: Path, frame: int, window: Window, raw: bool) -> Image:
         raise
     except Exception as error:
         raise OSError(f"cannot decode the DICOM file {path}: {error}") from error
+
+
+def dicom_frames(path: Path) -> int:
+    """The number of frames; OSError where the file is damaged."""
+    try:
+        return _frames(_open(path, stop_before_pixels=True))
+    except ValueError as error:
+        raise OSError(f"cannot read the DICOM file {path}: {error}") from error
+
+
+def _open(path: Path, **options: Any) -> Any:
+    pydicom = require("pydicom", "data", "striate.data.read_image")
+    with path.open("rb") as file:
+        try:
+            # Old files lack the preamble that pydicom would insist on.
+            return pydicom.dcmread(file, force=True, **options)
+        except MemoryError:
+            raise
+        except Exception as error:  # what a damaged file raises in pydicom depends on where it is damaged
+            raise OSError(f"cannot read the DICOM file {path}: {error}") from error
+
+
+def _frames(dataset: Any) -> int:
+    return int(dataset.get("NumberOfFrames") or 1)
 
 
 def _grey(pixels: Any, dataset: Any, stored: NDArray[Any], frame: int, window: Window, raw: bool) -> Values:

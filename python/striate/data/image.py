@@ -5,16 +5,16 @@ from __future__ import annotations
 import operator
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate._extras import require
-from striate.data.dicom import decode_dicom, is_dicom
+from striate.data.dicom import decode_dicom, dicom_frames, is_dicom
 from striate.data.intensity import Window, check_window, to_uint8
-from striate.data.picture import decode_picture
-from striate.data.resize import check_interpolation, check_size, resize
+from striate.data.picture import decode_picture, picture_frames
+from striate.data.resize import Size, check_interpolation, check_size, resize
 
 ColorMode = Literal["grayscale", "rgb", "rgba"]
 _MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
@@ -90,29 +90,80 @@ def read_image(
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ValueError(f"{what} can crop to the aspect ratio or pad to it, not both")
 
-    require("PIL.Image", "data", "striate.data.read_image")
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"{what}: there is no file {path}")
-    if path.is_dir():
-        raise IsADirectoryError(f"{what} expects a file, got the folder {path}")
-    if is_dicom(path):
-        image = decode_dicom(path, frame, window, raw)
-    else:
-        image = decode_picture(path, frame, window, raw, wanted)
+    options = Reading(color_mode, wanted, resample, crop_to_aspect_ratio, pad_to_aspect_ratio, window, raw)
+    return decode(Path(path), operator.index(frame), options)
 
-    measured = image.mode == "F"
-    if not measured:
+
+class Reading(NamedTuple):
+    """`read_image`'s arguments, checked."""
+
+    color_mode: str | None
+    size: Size | None
+    resample: str  # Pillow's name of the filter
+    crop: bool
+    pad: bool
+    window: Window
+    raw: bool
+
+
+def decode(path: Path, frame: int, options: Reading, measured: Size | None = None) -> NDArray[Any]:
+    """What `read_image` returns.
+
+    Args:
+        path: the file.
+        frame: number of the frame, from 0.
+        options: how to read it.
+        measured: (height, width) that the picture must have before it is resized; None: any.
+
+    Raises:
+        FileNotFoundError, OSError, ValueError: as `read_image`.
+        OtherSizeError: the picture is not of the size `measured`.
+    """
+    require("PIL.Image", "data", "striate.data.read_image")
+    wanted, raw, color_mode = options.size, options.raw, options.color_mode
+    if not path.exists():
+        raise FileNotFoundError(f"read_image: there is no file {path}")
+    if path.is_dir():
+        raise IsADirectoryError(f"read_image expects a file, got the folder {path}")
+    if is_dicom(path):
+        image = decode_dicom(path, frame, options.window, raw)
+    else:
+        # Told the size, the decoder of JPEG may hand over a smaller picture than the file holds.
+        image = decode_picture(path, frame, options.window, raw, wanted if measured is None else None)
+    if measured is not None and (image.height, image.width) != measured:
+        raise OtherSizeError((image.height, image.width))
+
+    deep = image.mode == "F"
+    if not deep:
         mode = _MODES[color_mode] if color_mode else ("RGBA" if image.mode == "LA" else image.mode)
         image = image if image.mode == mode else image.convert(mode)
     if wanted is not None:
-        image = resize(image, wanted, resample, crop_to_aspect_ratio, pad_to_aspect_ratio)
+        image = resize(image, wanted, options.resample, options.crop, options.pad)
     values = np.asarray(image)
     if values.ndim == 2:
         values = values[..., np.newaxis]
-    if measured:
+    if deep:
         values = _spread(values if raw else to_uint8(values), color_mode)
-    return values.astype(dtype)
+    return values.astype(np.float32 if raw else np.uint8)
+
+
+class OtherSizeError(ValueError):
+    """A picture is not of the size that it was said to have; `size` is its own, (height, width)."""
+
+    def __init__(self, size: Size) -> None:
+        super().__init__(f"the picture is of size {size}")
+        self.size = size
+
+
+def count_frames(path: Path) -> int:
+    """How many frames `read_image` finds in a TIFF or DICOM file; 1 for any other kind.
+
+    Raises:
+        OSError: the file is damaged or no picture.
+    """
+    if is_dicom(path):
+        return dicom_frames(path)
+    return picture_frames(path) if path.suffix.lower() in (".tif", ".tiff") else 1
 
 
 def _spread(values: NDArray[Any], color_mode: str | None) -> NDArray[Any]:

@@ -10,12 +10,12 @@ EXTENSIONS = (".bmp", ".dcm", ".dicom", ".gif", ".jpeg", ".jpg", ".png", ".tif",
 _WHAT = "image_dataset_from_directory"
 
 
-def check_folder(directory: Path) -> None:
+def check_folder(directory: Path, what: str = _WHAT) -> None:
     """FileNotFoundError or NotADirectoryError unless `directory` is a folder."""
     if not directory.exists():
-        raise FileNotFoundError(f"{_WHAT}: there is no folder {directory}")
+        raise FileNotFoundError(f"{what}: there is no folder {directory}")
     if not directory.is_dir():
-        raise NotADirectoryError(f"{_WHAT} expects a folder, got the file {directory}")
+        raise NotADirectoryError(f"{what} expects a folder, got the file {directory}")
 
 
 def list_classes(
@@ -53,11 +53,11 @@ def list_classes(
     return folders, files
 
 
-def list_flat(directory: Path, follow_links: bool) -> list[str]:
+def list_flat(directory: Path, follow_links: bool, what: str = _WHAT) -> list[str]:
     """All images below a folder, sorted; ValueError if there are none."""
     files = list_images(directory, follow_links)
     if not files:
-        raise _no_images(directory)
+        raise _no_images(directory, what)
     return files
 
 
@@ -79,10 +79,10 @@ def list_images(folder: Path, follow_links: bool) -> list[str]:
     return sorted(found)
 
 
-def _no_images(directory: Path) -> ValueError:
+def _no_images(directory: Path, what: str = _WHAT) -> ValueError:
     others = sorted({Path(name).suffix or name for _, _, files in os.walk(directory) for name in files})
     seen = f"; it holds {_names(others)} files" if others else "; it is empty"
-    return ValueError(f"{_WHAT} found no image in {directory} ({', '.join(EXTENSIONS)}){seen}")
+    return ValueError(f"{what} found no image in {directory} ({', '.join(EXTENSIONS)}){seen}")
 
 
 def _names(names: Sequence[str], most: int = 8) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,24 +41,56 @@ def decode_picture(path: Path, frame: int, window: Window, raw: bool, size: Size
             knows.
     """
     pillow = require("PIL.Image", "data", "striate.data.read_image")
+    image, limit, inverted = load_frame(path, frame, size)
+    return _normalise(pillow, image, limit, inverted, path, window, raw)
+
+
+def load_frame(path: Path, frame: int, size: Size | None = None) -> tuple[Any, int | None, bool]:
+    """One frame of a picture as it is stored, upright by its EXIF orientation.
+
+    Args:
+        path, frame, size: as for `decode_picture`.
+
+    Returns:
+        The Pillow image, the largest value that a deep grey one can hold (None where the file does not tell), and
+        whether its values are still to be inverted.
+
+    Raises:
+        OSError: the file is no picture or is damaged.
+        ValueError: there is no such frame.
+    """
+    pillow = require("PIL.Image", "data", "striate.data.read_image")
     ops = require("PIL.ImageOps", "data", "striate.data.read_image")
+    with _reading(pillow, path) as file, pillow.open(file) as image:
+        _seek(pillow, image, frame, path)
+        if size is not None:
+            # Twice the size is left for the filter; either side may become the height (EXIF).
+            image.draft(None, (2 * max(size), 2 * max(size)))
+        image.load()
+        limit, inverted = _white(image), _is_inverted(image)
+        if image.format != "TIFF":  # Pillow turns a TIFF while it loads it
+            image = ops.exif_transpose(image)
+    return image, limit, inverted
+
+
+def picture_frames(path: Path) -> int:
+    """The number of frames; OSError where the file is no picture or is damaged."""
+    pillow = require("PIL.Image", "data", "striate.data.read_image")
+    with _reading(pillow, path) as file, pillow.open(file) as image:
+        return int(getattr(image, "n_frames", 1))
+
+
+@contextmanager
+def _reading(pillow: Any, path: Path) -> Iterator[BinaryIO]:
+    """The open file; whatever Pillow raises becomes an OSError that names it."""
     with path.open("rb") as file:
         try:
-            with pillow.open(file) as image:
-                _seek(pillow, image, frame, path)
-                if size is not None:
-                    # Twice the size is left for the filter; either side may become the height (EXIF).
-                    image.draft(None, (2 * max(size), 2 * max(size)))
-                image.load()
-                limit, inverted = _white(image), _is_inverted(image)
-                if image.format != "TIFF":  # Pillow turns a TIFF while it loads it
-                    image = ops.exif_transpose(image)
+            yield file
         except (MemoryError, _NoSuchFrame):
             raise
         except Exception as error:  # what a damaged file raises in Pillow depends on the format and the damage
             kind = "it is no picture that Pillow knows" if isinstance(error, pillow.UnidentifiedImageError) else error
             raise OSError(f"cannot read the image {path}: {kind}") from error
-    return _normalise(pillow, image, limit, inverted, path, window, raw)
 
 
 class _NoSuchFrame(ValueError):

@@ -1,0 +1,294 @@
+"""Read images with their masks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate._extras import require
+from striate.data._decode import in_threads
+from striate.data.dataset import ImageDataset
+from striate.data.image import ColorMode, OtherSizeError, Reading, count_frames, decode
+from striate.data.intensity import Window, check_window
+from striate.data.listing import check_folder, list_flat
+from striate.data.mask import Mask, MaskError, ValueMap, Values, read_mask, resize_mask
+from striate.data.resize import Size, check_interpolation, check_size
+
+_WHAT = "SegmentationFolder"
+
+
+class _Frame(NamedTuple):
+    image: NDArray[Any]
+    mask: Mask
+    yes_or_no: bool  # holds nothing but 0 and 255
+    full: bool  # holds 255
+
+
+class SegmentationFolder(ImageDataset):
+    """Images and their masks, read into memory: pairs of files with the same name up to the ending.
+
+    ::
+
+        cells/images/a.png     data = SegmentationFolder("cells/images", "cells/masks", size=(128, 128))
+        cells/images/b.tif     model.fit(*data)
+        cells/masks/a.png
+        cells/masks/b.png
+
+    A mask is a picture of one channel: a palette picture means its indices, a grey one its values, of 8 to 32 bits; one
+    in colour needs `values`. Every page of a TIFF and every frame of a DICOM file is an image of its own, and its mask
+    must have as many. Images are read as `read_image` does.
+
+    Args:
+        images: the folder of the images, folders within it included; files of other kinds are passed over.
+        masks: the folder of the masks, laid out alike; it may be the same one, with a `mask_suffix`.
+        size: (height, width) or one number for both: images by `interpolation`, masks by the nearest pixel; None: as
+            they are, if they are all of one size.
+        color_mode: "grayscale" (1 channel), "rgb" (3) or "rgba" (4).
+        values: what the masks' values mean. None: 0 is class 0 and 255 class 1 where no mask holds anything else (and
+            255 is not `ignore_class`); otherwise the values are the classes. "nonzero": class 1 is whatever is not 0,
+            such as numbered objects. A dict: from each value that occurs to its class, or from each (r, g, b).
+        class_names: the classes in the order of their numbers; then a class beyond them is an error. None: 0, 1, ...
+            up to the largest.
+        ignore_class: number of a class that stands for unmarked pixels, such as 255, and is none of `class_names`; give
+            it to the loss and the metrics too.
+        mask_suffix: what follows in a mask's name after the image's: "_mask" for a.png and a_mask.png.
+        interpolation: of the images: "nearest", "bilinear", "bicubic", "area" or "lanczos3".
+        crop_to_aspect_ratio: cut the largest centred part with the proportions of `size`, instead of distorting.
+        pad_to_aspect_ratio: add margins to the proportions of `size`, instead of distorting: black, and of value 0.
+        window: as in `read_image`, for grey images.
+        dtype: of the images, as in `read_image`.
+        follow_links: visit folders that are links.
+        skip_bad: pass over pairs that cannot be used, and list them in `skipped`; otherwise the first one is an error.
+
+    Attributes:
+        images: (N, H, W, C), uint8 or float32; also `x`. Sorted by path, then by page.
+        labels: (N, H, W), the classes as uint8, or int32 where that is too small; also `y`.
+        class_names: the classes in the order of their numbers.
+        file_paths, mask_paths: N files each; a file of several pages stands there as often.
+        frames: N numbers, the page of each.
+        skipped: (file, reason) of every file that could not be used; filled only with `skip_bad=True`.
+
+    Raises:
+        ImportError: Pillow, or pydicom for a DICOM file, is missing: `pip install 'striate[data]'`.
+        FileNotFoundError, NotADirectoryError: there is no such folder, or an image has no mask.
+        OSError: a file is damaged; the message names it.
+        ValueError: an argument does not fit; there is nothing to read; a mask is of another size than its image, or
+            holds a value that is no class, or has no image. The message names the file.
+    """
+
+    def __init__(
+        self,
+        images: str | os.PathLike[str],
+        masks: str | os.PathLike[str],
+        *,
+        size: int | tuple[int, int] | None = None,
+        color_mode: ColorMode = "rgb",
+        values: Values = None,
+        class_names: Sequence[str] | None = None,
+        ignore_class: int | None = None,
+        mask_suffix: str = "",
+        interpolation: str = "bilinear",
+        crop_to_aspect_ratio: bool = False,
+        pad_to_aspect_ratio: bool = False,
+        window: Window = None,
+        dtype: Literal["uint8", "float32"] = "uint8",
+        follow_links: bool = False,
+        skip_bad: bool = False,
+    ) -> None:
+        if color_mode not in ("grayscale", "rgb", "rgba"):
+            raise ValueError(f"{_WHAT} expects color_mode to be one of grayscale, rgb, rgba, got {color_mode!r}")
+        if dtype not in ("uint8", "float32"):
+            raise ValueError(f"{_WHAT} expects dtype to be one of uint8, float32, got {dtype!r}")
+        if crop_to_aspect_ratio and pad_to_aspect_ratio:
+            raise ValueError(f"{_WHAT} can crop to the aspect ratio or pad to it, not both")
+        wanted = check_size(size, _WHAT)
+        resample = check_interpolation(interpolation, _WHAT)
+        reading = Reading(
+            color_mode,
+            wanted,
+            resample,
+            crop_to_aspect_ratio,
+            pad_to_aspect_ratio,
+            check_window(window, _WHAT),
+            dtype == "float32",
+        )
+        meaning = ValueMap(values, _WHAT)
+        names = None if class_names is None else [str(name) for name in class_names]
+        _check_classes(meaning.classes, names, ignore_class)
+        require("PIL.Image", "data", f"striate.data.{_WHAT}")
+
+        pairs, strays = _pair(Path(images), Path(masks), mask_suffix, follow_links)
+        if strays and not skip_bad:
+            raise ValueError(f"{_WHAT}: {strays[0][0]}: {strays[0][1]}")
+        frames, origins, skipped = _read(pairs, reading, meaning, skip_bad)
+        full = ignore_class != 255 and any(f.full for f in frames)
+        if not meaning.decided and full and all(f.yes_or_no for f in frames):
+            frames = [f._replace(mask=np.minimum(f.mask, 1)) for f in frames]
+        highest = max(meaning.classes, default=0)
+        kept: list[int] = []
+        for place, frame in enumerate(frames):
+            low, high = _extent(frame.mask, ignore_class)
+            path = pairs[origins[place][0]][1]
+            if low < 0 or (names is not None and high >= len(names)):
+                problem = _out_of_range(low if low < 0 else high, path, names)
+                if not skip_bad:
+                    raise ValueError(f"{_WHAT}: {problem}")
+                skipped.append((path, problem))
+                continue
+            highest = max(highest, high)
+            kept.append(place)
+        if not kept:
+            raise OSError(f"{_WHAT}: none of {len(pairs)} images could be used; the first: {skipped[0][1]}")
+        pictures, classes = [frames[place].image for place in kept], [frames[place].mask for place in kept]
+        origins = [origins[place] for place in kept]
+        del frames  # see _stack
+        x, y = _stack(pictures, np.dtype(dtype)), _stack(classes, _label_dtype(classes))
+        super().__init__(
+            x,
+            y,
+            [str(number) for number in range(highest + 1)] if names is None else names,
+            [pairs[pair][0] for pair, _ in origins],
+            [*skipped, *strays],
+        )
+        self.mask_paths = [pairs[pair][1] for pair, _ in origins]
+        self.frames = [frame for _, frame in origins]
+        self.ignore_class = ignore_class
+
+    def __repr__(self) -> str:
+        return super().__repr__().replace("ImageDataset", _WHAT, 1)
+
+
+def _check_classes(classes: list[int], names: list[str] | None, ignore_class: int | None) -> None:
+    if names is not None and not names:
+        raise ValueError(f"{_WHAT} expects class_names to be a list of names or None, got an empty one")
+    for number in classes:
+        if number != ignore_class and (number < 0 or (names is not None and number >= len(names))):
+            upto = "from 0 on" if names is None else f"0 .. {len(names) - 1}, as many as class_names"
+            raise ValueError(f"{_WHAT}: values lead to the class {number}; classes are {upto}, or ignore_class")
+
+
+def _pair(
+    images: Path, masks: Path, suffix: str, follow_links: bool
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """(image, mask) of every image, a mask that is not there included, and (mask, reason) of those without an image."""
+    for folder in (images, masks):
+        check_folder(folder, _WHAT)
+    same = os.path.samefile(images, masks)
+    if same and not suffix:
+        raise ValueError(f"{_WHAT}: images and masks are the same folder, {images}; tell them apart by a mask_suffix")
+    found = list_flat(images, follow_links, _WHAT)
+    if same:
+        found = [path for path in found if not os.path.splitext(path)[0].endswith(suffix)]
+        if not found:
+            raise ValueError(f"{_WHAT}: every picture of {images} ends in mask_suffix {suffix!r}: there is no image")
+    by_stem: dict[str, str] = {}
+    for path in list_flat(masks, follow_links, _WHAT):
+        stem = _stem(path, masks)
+        if stem.endswith(suffix):
+            stem = stem[: len(stem) - len(suffix)]
+            if stem in by_stem:
+                raise ValueError(f"{_WHAT}: two masks for one image: {by_stem[stem]} and {path}")
+            by_stem[stem] = path
+    pairs: dict[str, tuple[str, str]] = {}
+    for path in found:
+        stem = _stem(path, images)
+        if stem in pairs:
+            raise ValueError(f"{_WHAT}: two images for one mask: {pairs[stem][0]} and {path}")
+        pairs[stem] = (path, by_stem.get(stem, os.path.join(masks, f"{stem}{suffix}.*")))
+    strays = [(path, "the mask has no image") for stem, path in by_stem.items() if stem not in pairs]
+    return list(pairs.values()), strays
+
+
+def _stem(path: str, folder: Path) -> str:
+    return os.path.splitext(os.path.relpath(path, folder))[0]
+
+
+def _read(
+    pairs: list[tuple[str, str]], reading: Reading, meaning: ValueMap, skip_bad: bool
+) -> tuple[list[_Frame], list[tuple[int, int]], list[tuple[str, str]]]:
+    """All frames, the (pair, frame) that each came from, and (file, reason) of what was passed over."""
+    frames: list[_Frame] = []
+    origins: list[tuple[int, int]] = []
+    skipped: list[tuple[str, str]] = []
+    first = ""
+
+    def read(place: int) -> list[_Frame]:
+        return _read_pair(Path(pairs[place][0]), Path(pairs[place][1]), reading, meaning)
+
+    for place, result in enumerate(in_threads(read, len(pairs), skip_bad, (OSError, MaskError))):
+        if isinstance(result, Exception):
+            skipped.append((pairs[place][0], str(result)))
+            continue
+        for number, frame in enumerate(result):
+            if frames and frame.image.shape != frames[0].image.shape:
+                raise ValueError(
+                    f"{_WHAT}: {pairs[place][0]} is {_size(frame.image)}, {first} {_size(frames[0].image)}; pass size "
+                    "to bring all to one"
+                )
+            first = first or pairs[place][0]
+            frames.append(frame)
+            origins.append((place, number))
+    return frames, origins, skipped
+
+
+def _read_pair(image: Path, mask: Path, reading: Reading, meaning: ValueMap) -> list[_Frame]:
+    if not mask.exists():
+        raise FileNotFoundError(f"{_WHAT}: the image {image} has no mask: there is no {mask}")
+    count, masks = count_frames(image), count_frames(mask)
+    if count != masks:
+        raise MaskError(f"{_WHAT}: the image {image} has {count} pages, its mask {mask} {masks}")
+    frames = []
+    for number in range(count):
+        values = read_mask(mask, number, meaning.colors)
+        try:
+            picture = decode(image, number, reading, measured=values.shape)
+        except OtherSizeError as error:
+            raise MaskError(
+                f"{_WHAT}: the mask {mask} is {_size(values)}, its image {image} {error.size[0]}x{error.size[1]}"
+            ) from None
+        if meaning.decided:
+            values = meaning.translate(values, mask)
+        full = bool((values == 255).any())
+        yes_or_no = bool(((values == 0) | (values == 255)).all())
+        size: Size | None = reading.size
+        if size is not None:
+            values = resize_mask(values, size, reading.crop, reading.pad)
+        frames.append(_Frame(picture, values, yes_or_no, full))
+    return frames
+
+
+def _extent(mask: Mask, ignore_class: int | None) -> tuple[int, int]:
+    """The smallest and the largest class of a mask, at least and at most 0."""
+    counted = mask if ignore_class is None else mask[mask != ignore_class]
+    return (min(int(counted.min()), 0), max(int(counted.max()), 0)) if counted.size else (0, 0)
+
+
+def _out_of_range(label: int, path: str, names: list[str] | None) -> str:
+    upto = "classes count from 0" if names is None else f"there are {len(names)} classes, 0 .. {len(names) - 1}"
+    return f"the mask {path} holds {label}, but {upto}; say what its values mean with values, or pass ignore_class"
+
+
+def _label_dtype(masks: list[Mask]) -> np.dtype[Any]:
+    small = all(mask.min() >= 0 and mask.max() <= 255 for mask in masks)
+    return np.dtype(np.uint8 if small else np.int32)
+
+
+def _stack(arrays: list[NDArray[Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """All in one array; the list is emptied on the way, so that memory holds most of them only once."""
+    shape = (len(arrays), *arrays[0].shape)
+    try:
+        out = np.empty(shape, dtype=dtype)
+    except MemoryError as error:
+        raise MemoryError(f"{_WHAT}: no memory for {shape} of {dtype}; choose a smaller size") from error
+    for place in reversed(range(len(arrays))):
+        out[place] = arrays.pop()
+    return out
+
+
+def _size(image: NDArray[Any]) -> str:
+    return f"{image.shape[0]}x{image.shape[1]}"
