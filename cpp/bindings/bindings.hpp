@@ -14,6 +14,7 @@ namespace py = pybind11;
 
 void register_errors(py::module_& m);
 void register_runtime(py::module_& m);
+void register_profile(py::module_& m);
 void register_layers(py::module_& m);
 void register_losses(py::module_& m);
 void register_optimizers(py::module_& m);
@@ -30,6 +31,9 @@ template <class T>
 std::shared_ptr<T> without_const(const std::shared_ptr<const T>& pointer) {
     return std::const_pointer_cast<T>(pointer);
 }
+
+// Between the runs of a profile: Ctrl-C ends it.
+void check_signals();
 
 inline py::tuple to_tuple(const Shape& shape) {
     py::tuple result(shape.size());

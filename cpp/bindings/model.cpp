@@ -124,6 +124,15 @@ void register_model(py::module_& m) {
             },
             py::arg("inputs"), py::arg("nodes"), py::arg("batch_size"))
         .def(
+            "profile",
+            [](const Model& model, const std::vector<py::array>& inputs, const std::vector<int64_t>& firsts,
+               int64_t count) {
+                const std::vector<Array> arrays = borrow_all(inputs, "profile: x");
+                py::gil_scoped_release release;
+                return model.profile(arrays, firsts, count, check_signals);
+            },
+            py::arg("inputs"), py::arg("firsts"), py::arg("count"))
+        .def(
             "forward",
             [](Model& model, const std::vector<py::array>& inputs, bool training) {
                 const std::vector<Array> arrays = borrow_all(inputs, "forward: x");

@@ -95,6 +95,12 @@ class BoundTrainer {
         return train ? trainer_.train_step(rows, first, count, at_) : trainer_.test_step(rows, first, count, at_);
     }
 
+    Profile profile(const std::vector<int64_t>& firsts, int64_t count) {
+        set_predictions({}, 0);
+        py::gil_scoped_release release;
+        return trainer_.profile(firsts, count, check_signals);
+    }
+
     py::array slot(size_t index) {
         const std::vector<float*> slots = trainer_.slots();
         if (index >= slots.size()) throw py::index_error("no such slot");
@@ -144,6 +150,7 @@ void register_trainer(py::module_& m) {
         .def(
             "test_step", [](BoundTrainer& t, int64_t first, int64_t count) { return t.step(false, first, count); },
             py::arg("first"), py::arg("count"))
+        .def("profile", &BoundTrainer::profile, py::arg("firsts"), py::arg("count"))
         .def_property_readonly("losses", [](BoundTrainer& t) { return t.trainer().losses(); })
         .def_property(
             "learning_rate", [](BoundTrainer& t) { return t.trainer().learning_rate(); },

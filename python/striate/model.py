@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from striate.callbacks import Callback, History
     from striate.losses import Loss
     from striate.optimizers import Optimizer
+    from striate.profiling import Profile
     from striate.summary import ReceptiveField
     from striate.trainer import Trainer
 
@@ -245,6 +246,42 @@ class Model:
         from striate.summary import receptive_field
 
         return receptive_field(self, layer)
+
+    def profile(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        batch_size: int | None = 32,
+        steps: int = 10,
+        trace: str | os.PathLike[str] | None = None,
+    ) -> Profile:
+        """Measure every step of a training step, or of a prediction, and print a table.
+
+        For each step: the layer, what it does, milliseconds, GFLOP/s (of the multiply-adds' peak) or GB/s (of a copy of
+        about the same size), both limits being measured in the same call, and the share of the whole.
+
+        Training changes the model while it is measured. Afterwards the weights, the moving averages, the gradients, the
+        optimizer's state and its count of steps are what they were before, bit for bit.
+
+        Args:
+            x: as for `predict` or `fit`.
+            y: targets, as for `fit`: training steps of the compiled model are measured. None: predictions.
+            batch_size: samples of a run, or all if there are fewer; None for 32.
+            steps: runs that are measured, after one that is not; each takes the next batch.
+            trace: a file for the runs in Chrome's trace format (chrome://tracing, ui.perfetto.dev), a row a thread.
+
+        Returns:
+            The printed figures, as a `striate.profiling.Profile`; its `rows` has one for each step.
+
+        Raises:
+            ValueError: a shape does not fit, or there is `y` and the model is not compiled.
+            TypeError: an array holds no numbers.
+            OSError: the trace cannot be written.
+        """
+        from striate.profiling import profile
+
+        return profile(self, x, y, batch_size=batch_size, steps=steps, trace=trace)
 
     # Weights
 

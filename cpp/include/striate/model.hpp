@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "striate/graph.hpp"
+#include "striate/profile.hpp"
 #include "striate/tensor.hpp"
 
 namespace striate {
@@ -64,6 +65,11 @@ class Model {
     };
     NodeGradients node_gradients(const std::vector<Array>& inputs, const std::vector<Array>& output_gradients,
                                  const std::vector<int>& nodes);
+
+    // Predicts the rows [first, first + count) for each `first`, with a clock at each step, after a run without. All
+    // outputs are computed and none is kept.
+    Profile profile(const std::vector<Array>& inputs, const std::vector<int64_t>& firsts, int64_t count,
+                    const BeforeRun& before_run = {}) const;
 
     // Bytes of working memory that one pass of this batch size takes.
     size_t arena_bytes(int64_t batch, bool training) const;

@@ -11,6 +11,7 @@
 #include "striate/model.hpp"
 #include "striate/optimizer.hpp"
 #include "striate/plan.hpp"
+#include "striate/profile.hpp"
 #include "striate/random.hpp"
 #include "striate/runtime.hpp"
 #include "striate/tensor.hpp"

@@ -37,6 +37,9 @@ class Trainer {
     double train_step(const int64_t* rows, int64_t first, int64_t count, const std::vector<float*>& predictions = {});
     // The loss alone, as in inference.
     double test_step(const int64_t* rows, int64_t first, int64_t count, const std::vector<float*>& predictions = {});
+    // Trains on the rows first..first+count for each of `firsts`, with a clock at each step, after a run without. Then
+    // weights, moving averages, gradients, the optimizer's state and the number of steps done are as they were before.
+    Profile profile(const std::vector<int64_t>& firsts, int64_t count, const BeforeRun& before_run = {});
     // Of the last step, for each output, before the sum.
     const std::vector<double>& losses() const;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "graph/recorder.hpp"
 #include "striate/runtime.hpp"
 
 #ifdef _OPENMP
@@ -31,13 +32,19 @@ void watch_forks() {
 }
 #endif
 
-void run_step(const ScheduledStep& step, const Frame& frame, int thread, int threads, std::byte* scratch) {
-    if (!step.shared) {
-        if (thread == 0) step.run(frame, 0, step.units, scratch);
+// A thread's part of a step.
+void run_part(const ScheduledStep& step, size_t index, const Frame& frame, int thread, int threads, std::byte* scratch,
+              Recorder* recorder) {
+    const int64_t begin = step.shared ? step.units * thread / threads : 0;
+    const int64_t end = step.shared ? step.units * (thread + 1) / threads : thread == 0 ? step.units : 0;
+    if (begin >= end) return;
+    if (!recorder) {
+        step.run(frame, begin, end, scratch);
         return;
     }
-    const int64_t begin = step.units * thread / threads, end = step.units * (thread + 1) / threads;
-    if (begin < end) step.run(frame, begin, end, scratch);
+    const Recorder::Clock::time_point began = Recorder::Clock::now();
+    step.run(frame, begin, end, scratch);
+    recorder->note(index, thread, began, Recorder::Clock::now());
 }
 
 }  // namespace
@@ -53,7 +60,7 @@ void schedule(std::vector<ScheduledStep>& steps) {
 }
 
 void Executor::run(const std::vector<ScheduledStep>& steps, size_t begin, size_t end, const Frame& frame,
-                   bool with_output, size_t scratch) {
+                   bool with_output, size_t scratch, Recorder* recorder) {
     bool any_shared = false;
     for (size_t i = begin; i < end; ++i) any_shared |= steps[i].shared;
     const int threads = any_shared && !threads_lost ? get_num_threads() : 1;
@@ -62,7 +69,7 @@ void Executor::run(const std::vector<ScheduledStep>& steps, size_t begin, size_t
     std::byte* const base = scratch_.data();
     if (threads == 1) {
         for (size_t i = begin; i < end; ++i)
-            if (with_output || !steps[i].for_output) steps[i].run(frame, 0, steps[i].units, base);
+            if (with_output || !steps[i].for_output) run_part(steps[i], i, frame, 0, 1, base, recorder);
         return;
     }
 #ifdef _OPENMP
@@ -75,7 +82,7 @@ void Executor::run(const std::vector<ScheduledStep>& steps, size_t begin, size_t
         for (size_t i = begin; i < end; ++i) {
             const ScheduledStep& step = steps[i];
             if (step.for_output && !with_output) continue;
-            run_step(step, frame, thread, count, base + slot * thread);
+            run_part(step, i, frame, thread, count, base + slot * thread, recorder);
             if (step.barrier && i + 1 < end) {
 #pragma omp barrier
             }
@@ -83,7 +90,7 @@ void Executor::run(const std::vector<ScheduledStep>& steps, size_t begin, size_t
     }
 #else
     for (size_t i = begin; i < end; ++i)
-        if (with_output || !steps[i].for_output) run_step(steps[i], frame, 0, 1, base);
+        if (with_output || !steps[i].for_output) run_part(steps[i], i, frame, 0, 1, base, recorder);
 #endif
 }
 

@@ -1,6 +1,7 @@
 // Runs the steps of a plan on the CPU: one parallel region for all of them, a barrier between them.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "striate/plan.hpp"
@@ -8,11 +9,15 @@
 
 namespace striate {
 
+class Recorder;
+
 // What the executor adds to a step when the plan is complete.
 struct ScheduledStep : Step {
     bool shared = false;      // dealt out to all threads; otherwise the first thread does it
     bool barrier = true;      // after it
     bool for_output = false;  // only run when somebody reads the network's output
+    std::string layer;        // whose it is; for profiles, as is `pass`
+    const char* pass = "";
 };
 
 // Decides which steps are worth sharing and where barriers must stand. Depends on shapes alone.
@@ -20,9 +25,10 @@ void schedule(std::vector<ScheduledStep>& steps);
 
 class Executor {
   public:
-    // Runs steps [begin, end). `scratch` is the most that any of them wants for a thread.
+    // Runs steps [begin, end). `scratch` is the most that any of them wants for a thread. A recorder notes when each
+    // thread begins and ends a step.
     void run(const std::vector<ScheduledStep>& steps, size_t begin, size_t end, const Frame& frame, bool with_output,
-             size_t scratch);
+             size_t scratch, Recorder* recorder = nullptr);
 
   private:
     AlignedBuffer scratch_;

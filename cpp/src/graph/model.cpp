@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "graph/model_state.hpp"
+#include "graph/recorder.hpp"
 #include "striate/error.hpp"
 
 namespace striate {
@@ -264,6 +265,23 @@ Model::NodeGradients Model::node_gradients(const std::vector<Array>& inputs, con
         plan->read_watched(i, result.values.back().data(), result.gradients.back().data());
     }
     return result;
+}
+
+Profile Model::profile(const std::vector<Array>& inputs, const std::vector<int64_t>& firsts, int64_t count,
+                       const BeforeRun& before_run) const {
+    const int64_t rows = check_inputs(graph(), inputs);
+    check_profile(rows, firsts, count);
+    PlanRequest request;
+    request.batch = count;
+    request.outputs = graph().outputs;
+    // A plan of its own: nobody else may meet it while it has a recorder.
+    const std::unique_ptr<Plan> plan = build_plan(graph(), state_->parameters, request);
+    const std::vector<Tensor> outputs = make_outputs(graph(), graph().outputs, count, plan->data.outputs);
+    set_sources(plan->data.inputs, inputs);
+    return record(*plan, firsts, before_run, [&](int64_t first) {
+        plan->data.first = first;
+        plan->run(Plan::input, Plan::end, state_->seed, 0);
+    });
 }
 
 size_t Model::arena_bytes(int64_t batch, bool training) const {

@@ -14,7 +14,7 @@ void Plan::run(Section from, Section to, uint64_t seed, uint64_t iteration) {
     }
     const bool with_output =
         std::any_of(data.outputs.begin(), data.outputs.end(), [](const float* p) { return p != nullptr; });
-    executor_.run(steps_, sections_[from], sections_[to], frame, with_output, scratch_);
+    executor_.run(steps_, sections_[from], sections_[to], frame, with_output, scratch_, recorder);
 }
 
 double Plan::loss_value(size_t output) const {

@@ -57,6 +57,7 @@ class Plan {
     void run(Section from, Section to, uint64_t seed, uint64_t iteration);
 
     PlanData data;
+    Recorder* recorder = nullptr;  // of what run() does, while there is one
 
     double loss_value(size_t output) const;
     const PlanRequest& request() const { return request_; }

@@ -8,6 +8,8 @@
 namespace striate {
 namespace {
 
+constexpr const char* kPasses[Plan::section_count] = {"input", "forward", "loss", "backward", "update", ""};
+
 Halo larger(const Halo& a, const Halo& b) {
     return {std::max(a.top, b.top), std::max(a.bottom, b.bottom), std::max(a.left, b.left), std::max(a.right, b.right)};
 }
@@ -277,6 +279,8 @@ void PlanBuilder::step(Step step) {
     ScheduledStep& added = steps_.emplace_back();
     static_cast<Step&>(added) = std::move(step);
     added.for_output = for_output_;
+    if (current_ >= 0) added.layer = name();
+    added.pass = kPasses[section_];
 }
 
 void PlanBuilder::prepare(Step step) {

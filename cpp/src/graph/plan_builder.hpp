@@ -110,7 +110,10 @@ class PlanBuilder final : public PlanContext {
     void emit_copy(const char* what, TensorId from, TensorId to);
     void emit_accumulate(const char* what, TensorId from, TensorId to);
     void emit_gather(const char* what, std::vector<PlanData::Source> PlanData::*sources, size_t index, TensorId to);
-    void begin(Plan::Section section) { sections_[section] = steps_.size(); }
+    void begin(Plan::Section section) {
+        section_ = section;
+        sections_[section] = steps_.size();
+    }
     void touch(const Step& step, int at);
 
     const Graph& graph_;
@@ -120,6 +123,7 @@ class PlanBuilder final : public PlanContext {
     std::unique_ptr<Plan> plan_;
 
     int current_ = -1;
+    Plan::Section section_ = Plan::input;  // the one being built
     bool in_backward_ = false;
     bool for_output_ = false;  // the steps being added only serve a reader of the output
     std::vector<TensorInfo> tensors_;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "graph/model_state.hpp"
+#include "graph/recorder.hpp"
 #include "striate/error.hpp"
 
 namespace striate {
@@ -219,6 +220,47 @@ double Trainer::test_step(const int64_t* rows, int64_t first, int64_t count, con
     Impl& t = *impl_;
     check_rows(t.rows, rows, first, count);
     return t.run(t.plan(count, false), rows, first, count, predictions);
+}
+
+namespace {
+
+// Floats that are as they were when this goes.
+class Restored {
+  public:
+    void keep(float* data, int64_t size) { kept_.push_back({data, {data, data + size}}); }
+    ~Restored() {
+        for (const auto& [data, values] : kept_) std::copy(values.begin(), values.end(), data);
+    }
+
+  private:
+    std::vector<std::pair<float*, std::vector<float>>> kept_;
+};
+
+}  // namespace
+
+Profile Trainer::profile(const std::vector<int64_t>& firsts, int64_t count, const BeforeRun& before_run) {
+    Impl& t = *impl_;
+    require(t.rows > 0, "bind() data to the trainer before profiling");
+    check_profile(t.rows, firsts, count);
+    Plan& plan = t.plan(count, true);
+    struct Rest {
+        ~Rest() {
+            trainer.iteration = iteration;
+            trainer.last_losses = losses;
+            trainer.model.parameters.changed();
+        }
+        Impl& trainer;
+        int64_t iteration;
+        std::vector<double> losses;
+    } const rest{t, t.iteration, t.last_losses};
+    Restored restored;
+    for (const ParameterInfo& info : t.model.parameters.infos()) {
+        const int64_t size = element_count(info.shape);
+        restored.keep(info.value, size);
+        if (info.gradient) restored.keep(info.gradient, size);
+    }
+    for (float* slot : slots()) restored.keep(slot, parameter_arena_size());
+    return record(plan, firsts, before_run, [&](int64_t first) { train_step(nullptr, first, count); });
 }
 
 const std::vector<double>& Trainer::losses() const {
