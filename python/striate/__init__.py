@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         metrics,
         models,
         optimizers,
+        segmentation,
         viz,
     )
     from striate.io import load_model
@@ -38,7 +39,18 @@ if TYPE_CHECKING:
 __version__: str = _core.runtime_info()["version"]
 
 # Where each name comes from. Nothing is imported before it is asked for, so that `import striate` costs nothing.
-_MODULES = ("callbacks", "data", "initializers", "layers", "losses", "metrics", "models", "optimizers", "viz")
+_MODULES = (
+    "callbacks",
+    "data",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "segmentation",
+    "viz",
+)
 _NAMES = {
     "Input": "layers",
     "Model": "model",
@@ -70,6 +82,7 @@ __all__ = [
     "metrics",
     "models",
     "optimizers",
+    "segmentation",
     "set_num_threads",
     "set_seed",
     "show_config",

@@ -98,6 +98,8 @@ def _target(value: Any, loss: Loss, output: tuple[int, ...], layer: str, who: st
             mend = "; for one-hot targets use CategoricalCrossentropy, or y.argmax(axis=-1)"
         elif not labels and kind.startswith("Categorical") and array.shape[1:] in (output[:-1], (*output[:-1], 1)):
             mend = "; for integer labels use SparseCategoricalCrossentropy, or striate.data.to_categorical(y)"
+        elif kind in ("Dice", "Tversky") and array.shape[1:] in (output[:-1], (*output[:-1], 1)):
+            mend = "; for integer labels pass striate.data.to_categorical(y)"
         raise ValueError(
             f"{who}: [{kind}] expects y of shape {_batched(wanted)} for the output {_batched(output)} of [{layer}], "
             f"got {array.shape}{mend}"
