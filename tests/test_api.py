@@ -341,7 +341,7 @@ MINE = ("layers", "losses", "optimizers", "initializers", "model", "sequential",
 
 def test_every_public_object_has_a_docstring() -> None:
     modules = [st, *(getattr(st, name) for name in ("layers", "losses", "optimizers", "initializers"))]
-    modules += [st.metrics, st.callbacks, st.data, st.models, st.segmentation, st.viz, schedules]
+    modules += [st.metrics, st.callbacks, st.data, st.detection, st.models, st.segmentation, st.viz, schedules]
     for module in modules:
         assert module.__doc__, module
         for name, value in public(module):

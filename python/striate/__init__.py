@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from striate import (
         callbacks,
         data,
+        detection,
         initializers,
         layers,
         losses,
@@ -42,6 +43,7 @@ __version__: str = _core.runtime_info()["version"]
 _MODULES = (
     "callbacks",
     "data",
+    "detection",
     "initializers",
     "layers",
     "losses",
@@ -73,6 +75,7 @@ __all__ = [
     "available_isas",
     "callbacks",
     "data",
+    "detection",
     "get_num_threads",
     "initializers",
     "isa",

@@ -1,0 +1,72 @@
+"""Boxes and their overlaps."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Boxes = NDArray[np.float64]
+
+
+class Detections(NamedTuple):
+    """What was found in one image; M boxes, best first where a detector made them."""
+
+    boxes: NDArray[Any]
+    """(M, 4): x1, y1, x2, y2 in pixels."""
+    labels: NDArray[Any]
+    """(M,): class numbers."""
+    scores: NDArray[Any]
+    """(M,): the higher, the surer."""
+
+
+def iou(a: ArrayLike, b: ArrayLike, crowd: ArrayLike | None = None) -> Boxes:
+    """Intersection over union (Jaccard 1901) of every box of `a` with every box of `b`.
+
+    Args:
+        a: (N, 4): x1, y1, x2, y2.
+        b: (M, 4).
+        crowd: (M,): which boxes of `b` stand for a crowd. A crowd is divided by the area of the box of `a` instead of
+            the union, as in COCO's evaluation: being part of it is all that can be asked. None: none.
+
+    Returns:
+        float64 (N, M), 0 .. 1. A box without extent overlaps nothing.
+
+    Raises:
+        ValueError: the boxes are not (N, 4), or `crowd` is not (M,).
+    """
+    first, second = as_boxes(a, "iou: a"), as_boxes(b, "iou: b")
+    shared = np.minimum(first[:, None, 2:], second[None, :, 2:]) - np.maximum(first[:, None, :2], second[None, :, :2])
+    shared = np.maximum(shared, 0.0)
+    intersection = shared[..., 0] * shared[..., 1]
+    whole = area(first)[:, None] + area(second)[None, :] - intersection
+    if crowd is not None:
+        marks = np.asarray(crowd, dtype=np.bool_)
+        if marks.shape != (len(second),):
+            raise ValueError(f"iou expects crowd of shape ({len(second)},), got {marks.shape}")
+        whole = np.where(marks[None, :], area(first)[:, None], whole)
+    found: Boxes = np.divide(intersection, whole, out=np.zeros_like(whole), where=intersection > 0)
+    return found
+
+
+def clip(boxes: ArrayLike, height: float, width: float) -> Boxes:
+    """Boxes (M, 4), cut to the picture 0 .. width, 0 .. height; those outside are left without extent."""
+    return np.clip(as_boxes(boxes, "clip: boxes"), 0.0, [width, height, width, height])
+
+
+def area(boxes: Boxes) -> Boxes:
+    """The area of each box; 0 for those without extent."""
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0)
+    product: Boxes = sides[:, 0] * sides[:, 1]
+    return product
+
+
+def as_boxes(boxes: ArrayLike, what: str) -> Boxes:
+    """Boxes as float64 (M, 4); an empty list is no boxes."""
+    array = np.asarray(boxes, dtype=np.float64)
+    if array.size == 0 and array.ndim < 2:
+        return np.zeros((0, 4))
+    if array.ndim != 2 or array.shape[1] != 4:
+        raise ValueError(f"{what} must be boxes (M, 4): x1, y1, x2, y2; got shape {array.shape}")
+    return array

@@ -1,0 +1,65 @@
+"""Non-maximum suppression."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from striate.detection.boxes import area, as_boxes
+
+
+def nms(
+    boxes: ArrayLike,
+    scores: ArrayLike,
+    labels: ArrayLike | None = None,
+    iou_threshold: float = 0.5,
+    score_threshold: float | None = None,
+    max_detections: int | None = None,
+) -> NDArray[np.int64]:
+    """Which boxes to keep where several tell of one object: the best, and each next that overlaps no better one of its
+    class by more than the threshold.
+
+    Args:
+        boxes: (M, 4): x1, y1, x2, y2.
+        scores: (M,).
+        labels: (M,): boxes of different classes leave each other alone. None: all are of one class.
+        iou_threshold: intersection over union from above which the worse box goes, 0 .. 1.
+        score_threshold: boxes that score less are left out beforehand; None: none.
+        max_detections: at most so many are kept, the best; None: any number.
+
+    Returns:
+        int64 (K,): the numbers of the boxes that are kept, best first; of equal scores the lower number is better.
+
+    Raises:
+        ValueError: the shapes do not fit, a box or a score is NaN, or a threshold is out of its range.
+    """
+    rows = as_boxes(boxes, "nms: boxes")
+    values = np.asarray(scores, dtype=np.float64)
+    if values.size == 0 and values.ndim < 2:
+        values = values.reshape(-1)
+    classes = np.zeros(len(rows), np.int64) if labels is None else np.asarray(labels).reshape(np.shape(labels) or (1,))
+    for name, array in (("scores", values), ("labels", classes)):
+        if array.shape != (len(rows),):
+            raise ValueError(f"nms expects {name} of shape ({len(rows)},), one a box, got {array.shape}")
+    if np.isnan(rows).any() or np.isnan(values).any():
+        raise ValueError("nms expects boxes and scores without NaN")
+    if not 0.0 <= iou_threshold <= 1.0:
+        raise ValueError(f"nms expects iou_threshold within 0 .. 1, got {iou_threshold}")
+    if max_detections is not None and max_detections < 0:
+        raise ValueError(f"nms expects max_detections of 0 or more, got {max_detections}")
+    order = np.argsort(-values, kind="stable")
+    if score_threshold is not None:
+        order = order[values[order] >= score_threshold]
+    most = len(order) if max_detections is None else max_detections
+    kept: list[int] = []
+    sizes = area(rows)
+    while len(order) and len(kept) < most:
+        best, order = int(order[0]), order[1:]
+        kept.append(best)
+        others = rows[order]
+        shared = np.minimum(others[:, 2:], rows[best, 2:]) - np.maximum(others[:, :2], rows[best, :2])
+        intersection = np.maximum(shared[:, 0], 0.0) * np.maximum(shared[:, 1], 0.0)
+        whole = sizes[order] + sizes[best] - intersection
+        share = np.divide(intersection, whole, out=np.zeros_like(whole), where=intersection > 0)
+        order = order[~((share > iou_threshold) & (classes[order] == classes[best]))]
+    return np.array(kept, dtype=np.int64)
