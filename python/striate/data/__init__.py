@@ -1,7 +1,9 @@
 """Data: what is bundled, what is read from files, and what is made of it."""
 
 from striate.data.augmentation import Augment, augment
+from striate.data.coco import CocoDetection
 from striate.data.dataset import ImageDataset
+from striate.data.detection import DetectionDataset
 from striate.data.digits import load_digits
 from striate.data.directory import image_dataset_from_directory
 from striate.data.idx import load_idx, read_idx, write_idx
@@ -9,11 +11,15 @@ from striate.data.image import read_image
 from striate.data.labels import to_categorical
 from striate.data.segmentation import SegmentationFolder
 from striate.data.splitting import split
+from striate.data.voc import VocDetection
 
 __all__ = [
     "Augment",
+    "CocoDetection",
+    "DetectionDataset",
     "ImageDataset",
     "SegmentationFolder",
+    "VocDetection",
     "augment",
     "image_dataset_from_directory",
     "load_digits",

@@ -91,7 +91,7 @@ def read_image(
         raise ValueError(f"{what} can crop to the aspect ratio or pad to it, not both")
 
     options = Reading(color_mode, wanted, resample, crop_to_aspect_ratio, pad_to_aspect_ratio, window, raw)
-    return decode(Path(path), operator.index(frame), options)
+    return decode(Path(path), operator.index(frame), options)[0]
 
 
 class Reading(NamedTuple):
@@ -106,18 +106,17 @@ class Reading(NamedTuple):
     raw: bool
 
 
-def decode(path: Path, frame: int, options: Reading, measured: Size | None = None) -> NDArray[Any]:
-    """What `read_image` returns.
+def decode(path: Path, frame: int, options: Reading, whole: bool = False) -> tuple[NDArray[Any], Size]:
+    """What `read_image` returns, and the (height, width) that the picture had before it was resized.
 
     Args:
         path: the file.
         frame: number of the frame, from 0.
         options: how to read it.
-        measured: (height, width) that the picture must have before it is resized; None: any.
+        whole: decode all pixels, so that the size is the file's own; a JPEG may be decoded at a fraction of it.
 
     Raises:
         FileNotFoundError, OSError, ValueError: as `read_image`.
-        OtherSizeError: the picture is not of the size `measured`.
     """
     require("PIL.Image", "data", "striate.data.read_image")
     wanted, raw, color_mode = options.size, options.raw, options.color_mode
@@ -128,10 +127,8 @@ def decode(path: Path, frame: int, options: Reading, measured: Size | None = Non
     if is_dicom(path):
         image = decode_dicom(path, frame, options.window, raw)
     else:
-        # Told the size, the decoder of JPEG may hand over a smaller picture than the file holds.
-        image = decode_picture(path, frame, options.window, raw, wanted if measured is None else None)
-    if measured is not None and (image.height, image.width) != measured:
-        raise OtherSizeError((image.height, image.width))
+        image = decode_picture(path, frame, options.window, raw, None if whole else wanted)
+    measured = image.height, image.width
 
     deep = image.mode == "F"
     if not deep:
@@ -144,15 +141,7 @@ def decode(path: Path, frame: int, options: Reading, measured: Size | None = Non
         values = values[..., np.newaxis]
     if deep:
         values = _spread(values if raw else to_uint8(values), color_mode)
-    return values.astype(np.float32 if raw else np.uint8)
-
-
-class OtherSizeError(ValueError):
-    """A picture is not of the size that it was said to have; `size` is its own, (height, width)."""
-
-    def __init__(self, size: Size) -> None:
-        super().__init__(f"the picture is of size {size}")
-        self.size = size
+    return values.astype(np.float32 if raw else np.uint8), measured
 
 
 def count_frames(path: Path) -> int:

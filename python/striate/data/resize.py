@@ -58,10 +58,7 @@ def resize(image: Image, size: Size, resample: str, crop: bool, pad: bool) -> Im
     if image.size == (width, height):
         return image
     if crop or pad:
-        choose = min if crop else max
-        inner_w = choose(image.width, max(1, image.height * width // height))
-        inner_h = choose(image.height, max(1, image.width * height // width))
-        left, top = (image.width - inner_w) // 2, (image.height - inner_h) // 2
+        left, top, inner_w, inner_h = framed((image.height, image.width), size, crop)
         if crop:
             # Not resize's own box: its filters would see the pixels around.
             image = image.crop((left, top, left + inner_w, top + inner_h))
@@ -71,3 +68,14 @@ def resize(image: Image, size: Size, resample: str, crop: bool, pad: bool) -> Im
             image = ground
     filters = require("PIL.Image", "data", "striate.data").Resampling
     return image.resize((width, height), filters[resample])
+
+
+def framed(size: Size, wanted: Size, crop: bool) -> tuple[int, int, int, int]:
+    """Left, top, width and height of the centred frame with the proportions of `wanted`: the largest within a picture
+    of `size`, to be cut, or the smallest around it, to be padded.
+    """
+    height, width = size
+    choose = min if crop else max
+    inner_w = choose(width, max(1, height * wanted[1] // wanted[0]))
+    inner_h = choose(height, max(1, width * wanted[0] // wanted[1]))
+    return (width - inner_w) // 2, (height - inner_h) // 2, inner_w, inner_h

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from striate._extras import require
 from striate.data._decode import in_threads
 from striate.data.dataset import ImageDataset
-from striate.data.image import ColorMode, OtherSizeError, Reading, count_frames, decode
+from striate.data.image import ColorMode, Reading, count_frames, decode
 from striate.data.intensity import Window, check_window
 from striate.data.listing import check_folder, list_flat
 from striate.data.mask import Mask, MaskError, ValueMap, Values, read_mask, resize_mask
@@ -245,12 +245,9 @@ def _read_pair(image: Path, mask: Path, reading: Reading, meaning: ValueMap) -> 
     frames = []
     for number in range(count):
         values = read_mask(mask, number, meaning.colors)
-        try:
-            picture = decode(image, number, reading, measured=values.shape)
-        except OtherSizeError as error:
-            raise MaskError(
-                f"{_WHAT}: the mask {mask} is {_size(values)}, its image {image} {error.size[0]}x{error.size[1]}"
-            ) from None
+        picture, (height, width) = decode(image, number, reading, whole=True)
+        if values.shape != (height, width):
+            raise MaskError(f"{_WHAT}: the mask {mask} is {_size(values)}, its image {image} {height}x{width}")
         if meaning.decided:
             values = meaning.translate(values, mask)
         full = bool((values == 255).any())
