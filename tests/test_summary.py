@@ -43,6 +43,32 @@ def network(seed: int = 0) -> st.Sequential:
     )
 
 
+def test_summary_gives_the_working_memory_of_a_batch() -> None:
+    model = network()
+    lines: list[str] = []
+    model.summary(print_fn=lines.append)
+    with_memory: list[str] = []
+    model.summary(print_fn=with_memory.append, batch_size=16)
+    assert with_memory[:-1] == lines
+    core = model._network
+    size = core.arena_bytes(16, False)
+    assert with_memory[-1] == f"Working memory for 16 samples: prediction {size / 1e6:.1f} MB"
+    # At least the largest map of a layer with what it reads.
+    assert size >= 4 * 16 * 32 * 32 * (8 + 8)
+
+    model.compile("adam", st.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.summary(print_fn=with_memory.append, batch_size=1)
+    trainer = model._compiled("test")._settle()
+    training = trainer.arena_bytes(1, True)
+    assert with_memory[-1].startswith(f"Working memory for 1 sample: training step {training / 1e3:.1f} kB, prediction")
+    assert training > core.arena_bytes(1, False)
+    assert trainer.arena_bytes(32, True) > 20 * training
+    assert model.gradients() == {}  # nothing was built
+    for wrong in (0, -1):
+        with pytest.raises(ValueError, match="summary: batch_size must be at least 1"):
+            model.summary(print_fn=lines.append, batch_size=wrong)
+
+
 def test_receptive_fields_by_hand() -> None:
     model = network()
     # Size and jump, worked out on paper.

@@ -151,6 +151,10 @@ void register_trainer(py::module_& m) {
             "test_step", [](BoundTrainer& t, int64_t first, int64_t count) { return t.step(false, first, count); },
             py::arg("first"), py::arg("count"))
         .def("profile", &BoundTrainer::profile, py::arg("firsts"), py::arg("count"))
+        .def(
+            "arena_bytes",
+            [](BoundTrainer& t, int64_t batch, bool training) { return t.trainer().arena_bytes(batch, training); },
+            py::arg("batch"), py::arg("training"))
         .def_property_readonly("losses", [](BoundTrainer& t) { return t.trainer().losses(); })
         .def_property(
             "learning_rate", [](BoundTrainer& t) { return t.trainer().learning_rate(); },

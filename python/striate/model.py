@@ -217,17 +217,23 @@ class Model:
         """The number of weights, trainable or not."""
         return sum(int(np.prod(info.shape, dtype=np.int64)) for info in self._network.parameters)
 
-    def summary(self, line_length: int | None = None, print_fn: Callable[[str], object] | None = None) -> None:
+    def summary(
+        self,
+        line_length: int | None = None,
+        print_fn: Callable[[str], object] | None = None,
+        batch_size: int | None = None,
+    ) -> None:
         """Print for each layer the output shape, parameters, multiply-adds of one sample, and the receptive field: the
         side in pixels of what one unit sees of the input, and the distance (jump) between neighbouring units.
 
         Args:
             line_length: characters in a line; None for as many as it takes.
             print_fn: takes each line; None prints.
+            batch_size: adds the working memory of a prediction, and of a training step if the model is compiled.
         """
         from striate.summary import summary_lines
 
-        for line in summary_lines(self, line_length):
+        for line in summary_lines(self, line_length, batch_size):
             (print_fn or print)(line)
 
     def receptive_field(self, layer: str | Layer) -> ReceptiveField | None:
@@ -269,7 +275,7 @@ class Model:
             y: targets, as for `fit`: training steps of the compiled model are measured. None: predictions.
             batch_size: samples of a run, or all if there are fewer; None for 32.
             steps: runs that are measured, after one that is not; each takes the next batch.
-            trace: a file for the runs in Chrome's trace format (chrome://tracing, ui.perfetto.dev), a row a thread.
+            trace: a file for the runs in Chrome's trace format (chrome://tracing, Perfetto), a row a thread.
 
         Returns:
             The printed figures, as a `striate.profiling.Profile`; its `rows` has one for each step.

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from striate import _core
+from striate._checks import positive
 
 if TYPE_CHECKING:
     from striate.layers import Layer
@@ -31,9 +32,10 @@ def receptive_field(model: Model, layer: str | Layer) -> ReceptiveField | None:
     return _fields(network)[network.layers[network.find_layer(name)][2]]
 
 
-def summary_lines(model: Model, line_length: int | None = None) -> list[str]:
+def summary_lines(model: Model, line_length: int | None = None, batch_size: int | None = None) -> list[str]:
     """See `Model.summary`."""
     network = model._network
+    memory = [] if batch_size is None else [_memory(model, positive(batch_size, "summary: batch_size"))]
     rows = _rows(network)
     head = ["Layer (type)", "Output shape", "Parameters", "Multiply-adds", "Field (jump)"]
     chained = all(inputs == ([] if node == 0 else [node - 1]) for node, (_, inputs, _) in enumerate(network.nodes))
@@ -57,7 +59,16 @@ def summary_lines(model: Model, line_length: int | None = None) -> list[str]:
         rule,
         f"Parameters: {total:,} ({_bytes(4 * total)}), trainable {learned:,}, others {total - learned:,}",
         f"Multiply-adds for one sample: {work:,}",
+        *memory,
     ]
+
+
+def _memory(model: Model, batch_size: int) -> str:
+    """What the plans' arenas take."""
+    parts = [f"prediction {_bytes(model._network.arena_bytes(batch_size, False))}"]
+    if model._trainer is not None:
+        parts.insert(0, f"training step {_bytes(model._trainer._settle().arena_bytes(batch_size, True))}")
+    return f"Working memory for {batch_size} sample{'s' * (batch_size > 1)}: {', '.join(parts)}"
 
 
 def _rows(network: _core.Model) -> list[list[str]]:

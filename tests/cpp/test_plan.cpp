@@ -165,6 +165,21 @@ void memory_is_not_shared_too_early() {
     }
 }
 
+void measured_is_what_a_plan_takes() {
+    for (const bool training : {false, true}) {
+        Model model = branched(3);
+        PlanRequest request;
+        request.batch = 7;
+        request.training = request.backward = training;
+        request.outputs = model.graph().outputs;
+        Parameters& parameters = model.state().parameters;
+        const size_t measured = measure_plan(model.graph(), parameters, request);
+        for (const ParameterInfo& info : parameters.infos()) CHECK(info.gradient == nullptr);
+        CHECK(measured == build_plan(model.graph(), parameters, request)->arena_bytes());
+        CHECK(measured == model.arena_bytes(7, training));
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -173,5 +188,6 @@ int main() {
     batches_agree();
     frozen_layers_stay();
     memory_is_not_shared_too_early();
+    measured_is_what_a_plan_takes();
     return check::finish();
 }

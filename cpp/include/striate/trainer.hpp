@@ -47,6 +47,9 @@ class Trainer {
     void set_learning_rate(double rate);
     double learning_rate() const;
 
+    // Bytes of working memory that one step of this batch size takes, beside weights, gradients and optimizer state.
+    size_t arena_bytes(int64_t batch, bool training) const;
+
     int64_t iteration() const;
     void set_iteration(int64_t iteration);
     // The optimizer's state: arenas of as many floats as parameter_arena_size(), in the order of Optimizer::slots().

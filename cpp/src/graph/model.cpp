@@ -290,7 +290,7 @@ size_t Model::arena_bytes(int64_t batch, bool training) const {
     request.batch = batch;
     request.training = request.backward = training;
     request.outputs = graph().outputs;
-    return build_plan(state_->graph, state_->parameters, request)->arena_bytes();
+    return measure_plan(state_->graph, state_->parameters, request);
 }
 
 }  // namespace striate

@@ -90,4 +90,7 @@ class Plan {
 // Throws ValueError when a layer or a loss cannot be planned, std::bad_alloc when there is no memory.
 std::unique_ptr<Plan> build_plan(const Graph& graph, Parameters& parameters, const PlanRequest& request);
 
+// What Plan::arena_bytes() would be, without that memory or any for gradients.
+size_t measure_plan(const Graph& graph, Parameters& parameters, const PlanRequest& request);
+
 }  // namespace striate

@@ -32,6 +32,10 @@ std::unique_ptr<Plan> build_plan(const Graph& graph, Parameters& parameters, con
     return PlanBuilder(graph, parameters, request).build();
 }
 
+size_t measure_plan(const Graph& graph, Parameters& parameters, const PlanRequest& request) {
+    return PlanBuilder(graph, parameters, request).measure();
+}
+
 PlanBuilder::PlanBuilder(const Graph& graph, Parameters& parameters, const PlanRequest& request)
     : graph_(graph), parameters_(parameters), request_(request), network_(make_network(graph, request)) {
     parameter_tensors_.resize(parameters.infos().size());
@@ -41,6 +45,19 @@ PlanBuilder::PlanBuilder(const Graph& graph, Parameters& parameters, const PlanR
 }
 
 std::unique_ptr<Plan> PlanBuilder::build() {
+    if (request_.backward) parameters_.gradients();
+    emit_all();
+    finish(*plan_);
+    return std::move(plan_);
+}
+
+size_t PlanBuilder::measure() {
+    measuring_ = true;
+    emit_all();
+    return lay_out_arena();
+}
+
+void PlanBuilder::emit_all() {
     plan_ = std::make_unique<Plan>();
     plan_->request_ = request_;
     plan_->parameters_ = &parameters_;
@@ -49,7 +66,6 @@ std::unique_ptr<Plan> PlanBuilder::build() {
     plan_->data.weights.resize(request_.losses.size());
     plan_->data.output_gradients.resize(request_.outputs.size());
     plan_->data.outputs.resize(request_.outputs.size(), nullptr);
-    if (request_.backward) parameters_.gradients();
 
     choose_gradients();
     choose_halos();
@@ -68,8 +84,6 @@ std::unique_ptr<Plan> PlanBuilder::build() {
     begin(Plan::update);
     if (request_.optimizer) emit_update();
     begin(Plan::end);
-    finish(*plan_);
-    return std::move(plan_);
 }
 
 void PlanBuilder::choose_gradients() {
@@ -173,8 +187,8 @@ void PlanBuilder::emit_update() {
     auto arena = [&](float* memory) { return external(reinterpret_cast<std::byte*>(memory), {size}); };
     std::vector<TensorId> slots;
     for (float* slot : request_.slots) slots.push_back(arena(slot));
-    request_.optimizer->emit({*this, arena(parameters_.values()), arena(parameters_.gradients()), slots,
-                              external(reinterpret_cast<std::byte*>(request_.scalars), {1}), size,
+    request_.optimizer->emit({*this, arena(parameters_.values()), arena(measuring_ ? nullptr : parameters_.gradients()),
+                              slots, external(reinterpret_cast<std::byte*>(request_.scalars), {1}), size,
                               &parameters_.segments()});
 }
 
@@ -217,7 +231,8 @@ TensorId PlanBuilder::alias(TensorId source, Shape shape) {
 
 TensorId PlanBuilder::external(std::byte* memory, Shape shape, DType type) {
     const TensorId id = create(std::move(shape), {}, type);
-    storages_.back().external = memory;
+    static std::byte nowhere;  // stands for memory that is not there when the plan is only measured
+    storages_.back().external = memory ? memory : &nowhere;
     return id;
 }
 
@@ -290,7 +305,7 @@ void PlanBuilder::prepare(Step step) {
     static_cast<Step&>(prepare_.emplace_back()) = std::move(step);
 }
 
-void PlanBuilder::finish(Plan& plan) {
+size_t PlanBuilder::lay_out_arena() {
     for (const Inplace& wish : inplace_) {
         int root = wish.from;
         while (storages_[root].taken_from >= 0) root = storages_[root].taken_from;
@@ -302,7 +317,11 @@ void PlanBuilder::finish(Plan& plan) {
         to.taken_from = root;
         from.last = std::max(from.last, to.last);
     }
-    plan.arena_ = AlignedBuffer(lay_out(storages_));
+    return lay_out(storages_);
+}
+
+void PlanBuilder::finish(Plan& plan) {
+    plan.arena_ = AlignedBuffer(lay_out_arena());
     for (const TensorInfo& info : tensors_) {
         const Storage& storage = storages_[info.storage];
         plan.tensors_.push_back((storage.external ? storage.external : plan.arena_.data() + storage.offset) +

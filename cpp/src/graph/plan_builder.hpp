@@ -48,6 +48,7 @@ class PlanBuilder final : public PlanContext {
   public:
     PlanBuilder(const Graph& graph, Parameters& parameters, const PlanRequest& request);
     std::unique_ptr<Plan> build();
+    size_t measure();
 
     // PlanContext
     int64_t batch() const override { return request_.batch; }
@@ -101,6 +102,8 @@ class PlanBuilder final : public PlanContext {
     void emit_output_seeds();
     void emit_backward();
     void emit_update();
+    void emit_all();
+    size_t lay_out_arena();
     void finish(Plan& plan);
 
     TensorId alias(TensorId source, Shape shape);
@@ -124,6 +127,7 @@ class PlanBuilder final : public PlanContext {
 
     int current_ = -1;
     Plan::Section section_ = Plan::input;  // the one being built
+    bool measuring_ = false;               // no memory: the plan will not run
     bool in_backward_ = false;
     bool for_output_ = false;  // the steps being added only serve a reader of the output
     std::vector<TensorInfo> tensors_;

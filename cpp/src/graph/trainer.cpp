@@ -32,6 +32,7 @@ struct Trainer::Impl {
     uint64_t structure = 0;
     std::vector<double> last_losses;
 
+    PlanRequest request(int64_t batch, bool training);
     Plan& plan(int64_t batch, bool training);
     double run(Plan& plan, const int64_t* row_list, int64_t first, int64_t count,
                const std::vector<float*>& predictions);
@@ -69,6 +70,7 @@ Trainer::Trainer(Model& model, OptimizerPtr optimizer, std::vector<LossPtr> loss
     }
     t.seed = seed;
     t.last_losses.resize(t.losses.size());
+    t.weight_dimensions.resize(t.losses.size());
     const int64_t size = t.model.parameters.arena_size();
     for (size_t i = 0; i < t.optimizer->slots().size(); ++i) {
         t.slots.emplace_back(size * sizeof(float));
@@ -141,6 +143,25 @@ void Trainer::bind(const Dataset& data) {
     }
 }
 
+PlanRequest Trainer::Impl::request(int64_t batch, bool training) {
+    PlanRequest wanted;
+    wanted.batch = batch;
+    wanted.training = wanted.backward = training;
+    wanted.outputs = model.graph.outputs;
+    for (const Shape& beyond : weight_dimensions) {
+        Shape& shape = wanted.weight_shapes.emplace_back(Shape{batch});
+        shape.insert(shape.end(), beyond.begin(), beyond.end());
+    }
+    wanted.losses = losses;
+    wanted.loss_scales = scales;
+    if (training) {
+        wanted.optimizer = optimizer;
+        for (AlignedBuffer& slot : slots) wanted.slots.push_back(slot.floats());
+        wanted.scalars = scalars.floats();
+    }
+    return wanted;
+}
+
 Plan& Trainer::Impl::plan(int64_t batch, bool training) {
     if (structure != model.structure) {
         plans.clear();
@@ -153,23 +174,8 @@ Plan& Trainer::Impl::plan(int64_t batch, bool training) {
         std::rotate(plans.begin(), found, found + 1);
         return *plans.front();
     }
-    PlanRequest request;
-    request.batch = batch;
-    request.training = request.backward = training;
-    request.outputs = model.graph.outputs;
-    for (const Shape& beyond : weight_dimensions) {
-        Shape& shape = request.weight_shapes.emplace_back(Shape{batch});
-        shape.insert(shape.end(), beyond.begin(), beyond.end());
-    }
-    request.losses = losses;
-    request.loss_scales = scales;
-    if (training) {
-        request.optimizer = optimizer;
-        for (AlignedBuffer& slot : slots) request.slots.push_back(slot.floats());
-        request.scalars = scalars.floats();
-    }
     if (plans.size() >= kPlans) plans.pop_back();
-    plans.insert(plans.begin(), build_plan(model.graph, model.parameters, request));
+    plans.insert(plans.begin(), build_plan(model.graph, model.parameters, request(batch, training)));
     return *plans.front();
 }
 
@@ -272,6 +278,11 @@ void Trainer::set_learning_rate(double rate) {
 }
 double Trainer::learning_rate() const {
     return impl_->rate_override >= 0.0 ? impl_->rate_override : impl_->optimizer->learning_rate(impl_->iteration);
+}
+
+size_t Trainer::arena_bytes(int64_t batch, bool training) const {
+    require(batch > 0, "batch must be positive, got ", batch);
+    return measure_plan(impl_->model.graph, impl_->model.parameters, impl_->request(batch, training));
 }
 
 int64_t Trainer::iteration() const {
