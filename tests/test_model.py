@@ -449,3 +449,48 @@ def test_symbols_are_no_arrays() -> None:
         list(symbol)
     with pytest.raises(TypeError, match="combines with Symbols only, got float"):
         symbol * 2.0  # type: ignore[operator]
+
+
+def test_fusion_and_winograd_are_choices_of_the_program(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = images()
+    fused, plain = small(fusion=True), small(fusion=False, winograd=False)
+    assert (fused.fusion, plain.fusion, plain.winograd) == (True, False, False)
+    assert fused._network.arena_bytes(5, True) != plain._network.arena_bytes(5, True)
+    want = plain.predict(x)
+    np.testing.assert_allclose(fused.predict(x), want, rtol=1e-5, atol=1e-6)
+    fused.fusion = False  # the plan that is kept is another one
+    np.testing.assert_array_equal(fused.predict(x), want)
+    assert fused._network.arena_bytes(5, True) == plain._network.arena_bytes(5, True)
+
+    plain.save(tmp_path / "m.safetensors")
+    monkeypatch.setenv("STRIATE_FUSION", "0")
+    assert (small().fusion, small().winograd, small(fusion=True).fusion) == (False, True, True)
+    assert not st.load_model(tmp_path / "m.safetensors").fusion
+    monkeypatch.setenv("STRIATE_FUSION", "")
+    monkeypatch.setenv("STRIATE_WINOGRAD", "0")
+    loaded = st.load_model(tmp_path / "m.safetensors")
+    assert (loaded.fusion, loaded.winograd) == (True, False)
+    loaded.winograd = True
+    assert loaded.winograd
+    monkeypatch.setenv("STRIATE_WINOGRAD", "no")
+    with pytest.raises(ValueError, match=r"STRIATE_WINOGRAD must be 0 or 1, got 'no'"):
+        small()
+
+
+def test_fusion_stays_when_a_sequential_grows() -> None:
+    model = st.Sequential([Input((8, 8, 1)), Flatten()], fusion=False, winograd=False)
+    model.add(Dense(3))
+    assert (model.fusion, model.winograd) == (False, False)
+    with pytest.raises(TypeError, match="fusion must be True or False, got 1"):
+        st.Sequential(fusion=1)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="winograd must be True or False, got None"):
+        model.winograd = None  # type: ignore[assignment]
+
+
+def test_a_trainer_follows_the_choice_of_its_model() -> None:
+    model = small()
+    model.compile("sgd", "mse")
+    x, y = images(), np.zeros((5, 3), np.float32)
+    before = model.test_on_batch(x, y)
+    model.fusion = False
+    np.testing.assert_allclose(model.test_on_batch(x, y), before, rtol=1e-5)

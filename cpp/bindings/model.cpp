@@ -56,6 +56,20 @@ void register_model(py::module_& m) {
                  }),
              py::arg("inputs"), py::arg("outputs"), py::arg("seed"))
         .def_property_readonly("seed", &Model::seed)
+        .def_property(
+            "fusion", [](const Model& model) { return model.plan_options().fusion; },
+            [](Model& model, bool value) {
+                PlanOptions options = model.plan_options();
+                options.fusion = value;
+                model.set_plan_options(options);
+            })
+        .def_property(
+            "winograd", [](const Model& model) { return model.plan_options().winograd; },
+            [](Model& model, bool value) {
+                PlanOptions options = model.plan_options();
+                options.winograd = value;
+                model.set_plan_options(options);
+            })
         .def_property_readonly("nodes", &nodes_of)
         .def_property_readonly("layers", &layers_of)
         .def_property_readonly("input_nodes", [](const Model& model) { return model.graph().inputs; })

@@ -31,3 +31,8 @@ def positive(value: int, what: str) -> int:
     if value < 1:
         raise ValueError(f"{what} must be at least 1, got {value}")
     return int(value)
+
+
+def chosen(**arguments: bool | None) -> dict[str, bool]:
+    """The arguments that are not None."""
+    return {name: value for name, value in arguments.items() if value is not None}

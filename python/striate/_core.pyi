@@ -147,6 +147,8 @@ class ParameterInfo:
 
 class Model:
     def __init__(self, inputs: Sequence[Symbol], outputs: Sequence[Symbol], seed: int) -> None: ...
+    fusion: bool
+    winograd: bool
     @property
     def seed(self) -> int: ...
     @property

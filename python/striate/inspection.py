@@ -131,6 +131,7 @@ def _without_last_activation(model: Model) -> _core.Model:
     linear = _core.make_layer(kind, plain if kind == "Activation" else {**config, **plain}, last.layer.name)
     output = _core.apply(linear, [symbol._core for symbol in last.inputs])
     scores = _core.Model([symbol._core for symbol in model.inputs], [output], 0)
+    scores.fusion, scores.winograd = network.fusion, network.winograd
     scores.set_values([(index, network.value(index)) for index in range(len(network.parameters))])
     return scores
 

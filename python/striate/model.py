@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from striate import _core
 from striate._arrays import AnyArray, FloatArray, as_float32, inputs_for, numbers
 from striate._building import join, layers_of, symbols_of
-from striate._checks import batch_of, next_seed
+from striate._checks import batch_of, chosen, next_seed
 from striate._names import suggestion
 from striate.layers._base import Layer, Symbol, _of_core, assign
 
@@ -41,6 +41,11 @@ class Model:
         name: for the summary.
         seed: of the weights and, unless the trainer is given one, of the training: 0 … 2**64 - 1. None takes the next
             one of the sequence that `striate.set_seed` starts.
+        fusion: whether neighbouring layers are computed jointly, such as ReLU with the convolution before it. Results
+            differ by rounding alone. None for on, unless STRIATE_FUSION=0 is in the environment.
+        winograd: whether 3x3 convolutions may be computed by minimal filtering (Lavin and Gray, "Fast Algorithms for
+            Convolutional Neural Networks", CVPR 2016), which takes fewer multiplications and rounds differently. None
+            for on, unless STRIATE_WINOGRAD=0 is in the environment.
 
     Attributes:
         stop_training: set to True by a callback to end `fit`.
@@ -57,14 +62,18 @@ class Model:
         *,
         name: str | None = None,
         seed: int | None = None,
+        fusion: bool | None = None,
+        winograd: bool | None = None,
     ) -> None:
         self._begin(name or "model", seed, symbols_of(inputs, "inputs"), symbols_of(outputs, "outputs"))
+        self._choose(**chosen(fusion=fusion, winograd=winograd))
         self._build()
 
     def _begin(
         self, name: str, seed: int | None, inputs: Sequence[Symbol] = (), outputs: Sequence[Symbol] = ()
     ) -> None:
         self.name = name
+        self._choices: dict[str, bool] = {}  # of how plans are built, where the environment's do not hold
         self.stop_training = False
         self._seed = next_seed(seed, type(self).__name__)
         self._inputs, self._outputs = inputs, outputs
@@ -73,10 +82,21 @@ class Model:
         self._trainer: Trainer | None = None
         self._one_at_a_time = threading.Lock()  # forward and backward share a plan
 
+    def _choose(self, **choices: bool) -> None:
+        """Choose how plans are built, of the network there is and of those that replace it."""
+        for what, value in choices.items():
+            if not isinstance(value, bool):
+                raise TypeError(f"[{self.name}] {what} must be True or False, got {value!r}")
+            self._choices[what] = value
+            if self._built is not None:
+                setattr(self._built, what, value)
+
     def _build(self) -> None:
         """Make the network of the symbols, in place of the one there was."""
         before = self._built
         core = _core.Model([s._core for s in self._inputs], [s._core for s in self._outputs], self._seed)
+        for what, value in self._choices.items():
+            setattr(core, what, value)
         self._layers = join(layers_of(self._outputs), core, before)
         self._built = core
 
@@ -181,6 +201,26 @@ class Model:
     def seed(self) -> int:
         """The seed that the weights were drawn from."""
         return self._seed
+
+    @property
+    def fusion(self) -> bool:
+        """Whether neighbouring layers are computed jointly; may be set, also of a model that was loaded: no file keeps
+        it."""
+        return self._network.fusion
+
+    @fusion.setter
+    def fusion(self, value: bool) -> None:
+        self._choose(fusion=value)
+
+    @property
+    def winograd(self) -> bool:
+        """Whether convolutions may be computed by minimal filtering; may be set, also of a model that was loaded: no
+        file keeps it."""
+        return self._network.winograd
+
+    @winograd.setter
+    def winograd(self, value: bool) -> None:
+        self._choose(winograd=value)
 
     def _node_name(self, node: int) -> str:
         return self._network.layers[self._network.nodes[node][0]][1]

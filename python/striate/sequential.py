@@ -7,6 +7,7 @@ from typing import Any
 
 from striate import _core
 from striate._arrays import numbers
+from striate._checks import chosen
 from striate.layers._base import Layer, Symbol
 from striate.layers.core import Input, InputLayer
 from striate.model import Model
@@ -18,7 +19,7 @@ class Sequential(Model):
     Args:
         layers: in order, beginning with `Input(shape)`. Without one, the input's shape is taken from the first data.
         name: for the summary.
-        seed: as for `Model`.
+        seed, fusion, winograd: as for `Model`.
 
     Raises:
         ValueError: a layer does not fit the output of the one before it.
@@ -31,8 +32,11 @@ class Sequential(Model):
         *,
         name: str | None = None,
         seed: int | None = None,
+        fusion: bool | None = None,
+        winograd: bool | None = None,
     ) -> None:
         self._begin(name or "sequential", seed)
+        self._choose(**chosen(fusion=fusion, winograd=winograd))
         self._items: list[Layer | Model] = []
         self._tails: list[Symbol] = []  # the input's, then the output of each item; empty as long as there is no input
         for layer in layers or ():

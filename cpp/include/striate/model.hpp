@@ -44,6 +44,11 @@ class Model {
     void set_trainable(const std::string& layer, bool trainable);
     bool trainable(const std::string& layer) const;
 
+    // How plans are built from now on, by predict() and the like and by trainers; until it is set,
+    // PlanOptions::from_environment() as it was when the model was made.
+    PlanOptions plan_options() const;
+    void set_plan_options(PlanOptions options);
+
     // One output tensor for each output of the model; inputs are float32 or uint8 of shape (N, ...), N at least 1. Safe
     // to call from several threads at once.
     std::vector<Tensor> predict(const std::vector<Array>& inputs, int64_t batch_size = 32) const;

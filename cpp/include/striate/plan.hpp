@@ -59,6 +59,18 @@ struct Step {
     TensorId inplace_from, inplace_to;
 };
 
+// How a model's plans are built. Choices of the running program, which no model file keeps; each changes results by
+// rounding alone.
+struct PlanOptions {
+    bool fusion = true;    // neighbouring layers are computed jointly
+    bool winograd = true;  // 3x3 convolutions by minimal filtering (Lavin and Gray, CVPR 2016) where that is faster
+
+    // What STRIATE_FUSION and STRIATE_WINOGRAD say: "0" is off, "1", empty or unset is on. Throws ValueError, naming
+    // the variable, for anything else.
+    static PlanOptions from_environment();
+    bool operator==(const PlanOptions& o) const { return fusion == o.fusion && winograd == o.winograd; }
+};
+
 class PlanContext {
   public:
     virtual ~PlanContext() = default;
@@ -71,6 +83,8 @@ class PlanContext {
     virtual bool frozen() const = 0;
     // True when a backward pass will follow, so that what it needs must be kept.
     virtual bool backward_follows() const = 0;
+    // Whether convolutions may be computed by Winograd's minimal filtering (see PlanOptions).
+    virtual bool winograd() const = 0;
 
     // The layer that is being planned.
     virtual const std::string& name() const = 0;

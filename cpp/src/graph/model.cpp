@@ -130,6 +130,13 @@ bool Model::trainable(const std::string& layer) const {
     return !state_->parameters.frozen(graph().find_layer(layer));
 }
 
+PlanOptions Model::plan_options() const {
+    return state_->options;
+}
+void Model::set_plan_options(PlanOptions options) {
+    state_->options = options;
+}
+
 namespace {
 
 void predict_rows(Model::State& state, const std::vector<Array>& inputs, int64_t batch_size,
@@ -138,6 +145,7 @@ void predict_rows(Model::State& state, const std::vector<Array>& inputs, int64_t
     const int64_t rows = check_inputs(state.graph, inputs);
     std::vector<int64_t> sizes;
     for (int node : nodes) sizes.push_back(element_count(state.graph.nodes[node].shape));
+    const PlanOptions options = state.options;
     std::unique_ptr<Plan> plan;
     for (int64_t first = 0; first < rows; first += batch_size) {
         const int64_t count = std::min(batch_size, rows - first);
@@ -145,6 +153,7 @@ void predict_rows(Model::State& state, const std::vector<Array>& inputs, int64_t
             if (plan) state.give_back(std::move(plan));
             PlanRequest request;
             request.batch = count;
+            request.options = options;
             request.outputs = nodes;
             plan = state.borrow(request);
         }
@@ -190,6 +199,7 @@ std::vector<Tensor> Model::forward(const std::vector<Array>& inputs, bool traini
     State& state = *state_;
     PlanRequest request;
     request.batch = check_inputs(state.graph, inputs);
+    request.options = state.options;
     request.training = training;
     request.backward = request.input_gradient = true;
     request.outputs = state.graph.outputs;
@@ -250,6 +260,7 @@ Model::NodeGradients Model::node_gradients(const std::vector<Array>& inputs, con
     for (int node : nodes)
         require(node >= 0 && node < static_cast<int>(state.graph.nodes.size()), "there is no node ", node,
                 " in the graph");
+    request.options = state.options;
     request.backward = true;
     request.outputs = state.graph.outputs;
     request.watched = nodes;
@@ -288,6 +299,7 @@ size_t Model::arena_bytes(int64_t batch, bool training) const {
     require(batch > 0, "batch must be positive, got ", batch);
     PlanRequest request;
     request.batch = batch;
+    request.options = state_->options;
     request.training = request.backward = training;
     request.outputs = graph().outputs;
     return measure_plan(state_->graph, state_->parameters, request);

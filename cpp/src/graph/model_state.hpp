@@ -1,6 +1,7 @@
 // What a model consists of, for the model itself and for its trainers.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -17,6 +18,7 @@ struct Model::State {
     Graph graph;
     uint64_t seed;
     Parameters parameters;
+    std::atomic<PlanOptions> options{PlanOptions::from_environment()};
     uint64_t structure = 0;  // grows when plans become invalid
 
     // Plans of inference that nobody is running; each call borrows one.

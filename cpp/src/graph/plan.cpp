@@ -1,9 +1,30 @@
 #include "graph/plan.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
+#include <string>
+
+#include "striate/error.hpp"
+#include "suggest.hpp"
 
 namespace striate {
+namespace {
+
+bool switched_on(const char* variable) {
+    const char* text = std::getenv(variable);
+    if (!text || !*text) return true;
+    const std::string value = text;
+    require(value == "0" || value == "1", "the environment variable ", variable, " must be 0 or 1, got ", quoted(value),
+            "; set it to one or unset it");
+    return value == "1";
+}
+
+}  // namespace
+
+PlanOptions PlanOptions::from_environment() {
+    return {switched_on("STRIATE_FUSION"), switched_on("STRIATE_WINOGRAD")};
+}
 
 void Plan::run(Section from, Section to, uint64_t seed, uint64_t iteration) {
     const Frame frame{tensors_.data(), seed, iteration};
@@ -28,7 +49,8 @@ void Plan::read(TensorId tensor, float* out) const {
     const float* from = reinterpret_cast<const float*>(tensors_[tensor.index]);
     for (int64_t n = 0; n < v.n; ++n)
         for (int64_t y = 0; y < v.h; ++y)
-            std::memcpy(out + (n * v.h + y) * v.w * v.c, from + n * v.image + y * v.row, v.w * v.c * sizeof(float));
+            for (int64_t x = 0; x < v.w; ++x, out += v.c)
+                std::memcpy(out, from + n * v.image + y * v.row + x * v.pixel, v.c * sizeof(float));
 }
 
 void Plan::read_watched(size_t index, float* value, float* gradient) const {

@@ -13,6 +13,7 @@ namespace striate {
 
 struct PlanRequest {
     int64_t batch = 1;
+    PlanOptions options;
     bool training = false;  // layers behave as in training
     bool backward = false;  // from the outputs' gradients, or from the losses if there are any
     bool input_gradient = false;
@@ -28,9 +29,9 @@ struct PlanRequest {
     float* scalars = nullptr;   // its numbers of the step
 
     bool same_plan(const PlanRequest& other) const {
-        return batch == other.batch && training == other.training && backward == other.backward &&
-               input_gradient == other.input_gradient && outputs == other.outputs && watched == other.watched &&
-               weight_shapes == other.weight_shapes;
+        return batch == other.batch && options == other.options && training == other.training &&
+               backward == other.backward && input_gradient == other.input_gradient && outputs == other.outputs &&
+               watched == other.watched && weight_shapes == other.weight_shapes;
     }
 };
 

@@ -123,7 +123,8 @@ Network make_network(const Graph& graph, const PlanRequest& request) {
     for (const std::vector<int>* nodes : {&request.outputs, &request.watched})
         for (int node : *nodes)
             rewriter.wanted[static_cast<size_t>(network.node_values[static_cast<size_t>(node)])] = 1;
-    for (const auto rewrite : kRewrites) rewrite(rewriter);
+    if (request.options.fusion)
+        for (const auto rewrite : kRewrites) rewrite(rewriter);
     return network;
 }
 

@@ -146,6 +146,7 @@ void Trainer::bind(const Dataset& data) {
 PlanRequest Trainer::Impl::request(int64_t batch, bool training) {
     PlanRequest wanted;
     wanted.batch = batch;
+    wanted.options = model.options;
     wanted.training = wanted.backward = training;
     wanted.outputs = model.graph.outputs;
     for (const Shape& beyond : weight_dimensions) {
@@ -167,8 +168,9 @@ Plan& Trainer::Impl::plan(int64_t batch, bool training) {
         plans.clear();
         structure = model.structure;
     }
+    const PlanOptions options = model.options;
     const auto found = std::find_if(plans.begin(), plans.end(), [&](const auto& p) {
-        return p->request().batch == batch && p->request().training == training;
+        return p->request().batch == batch && p->request().training == training && p->request().options == options;
     });
     if (found != plans.end()) {
         std::rotate(plans.begin(), found, found + 1);
