@@ -284,6 +284,7 @@ Profile Model::profile(const std::vector<Array>& inputs, const std::vector<int64
     check_profile(rows, firsts, count);
     PlanRequest request;
     request.batch = count;
+    request.options = state_->options;
     request.outputs = graph().outputs;
     // A plan of its own: nobody else may meet it while it has a recorder.
     const std::unique_ptr<Plan> plan = build_plan(graph(), state_->parameters, request);

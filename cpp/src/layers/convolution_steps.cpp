@@ -127,7 +127,7 @@ LayerPtr remaining_activation(const std::optional<std::string>& activation, cons
 
 void emit_forward(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y,
                   bool relu) {
-    if (winograd_fits(p)) return emit_winograd(plan, p, x, kernel, bias, y, relu);
+    if (plan.winograd() && winograd_fits(p)) return emit_winograd(plan, p, x, kernel, bias, y, relu);
     emit_call(plan, "convolution", forward(p, plan.view(x), plan.view(y), machine()), x, kernel, bias, y, relu, true);
 }
 
@@ -140,7 +140,7 @@ void emit_depthwise(PlanContext& plan, const Problem& p, TensorId x, TensorId ke
 
 void emit_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId kernel, TensorId bias, TensorId dx,
                    bool relu) {
-    if (winograd_fits(p)) return emit_winograd_to_input(plan, p, dy, kernel, bias, dx, relu);
+    if (plan.winograd() && winograd_fits(p)) return emit_winograd_to_input(plan, p, dy, kernel, bias, dx, relu);
     const View view_dy = plan.view(dy), view_dx = plan.view(dx);
     if (prefers_turned(p, view_dy, view_dx) && !bias.valid() && !relu) {
         emit_call(plan, "convolution to input", to_input_turned(p, view_dy, view_dx, machine()), kernel, dy, {}, dx,
@@ -157,7 +157,7 @@ void emit_depthwise_to_input(PlanContext& plan, const Problem& p, TensorId dy, T
 }
 
 void emit_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId dy, TensorId d_kernel) {
-    if (winograd_fits(p)) return emit_winograd_to_weights(plan, p, x, dy, d_kernel);
+    if (plan.winograd() && winograd_fits(p)) return emit_winograd_to_weights(plan, p, x, dy, d_kernel);
     const LoweredWeights l = to_weights(p, plan.view(x), plan.view(dy), machine());
     const TensorId slots = l.direct ? d_kernel : plan.create({l.slot_floats});
     Step step;

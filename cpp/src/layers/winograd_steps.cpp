@@ -90,16 +90,23 @@ void emit_weight_products(PlanContext& plan, const kernels::WinogradToWeightsArg
         const int64_t count = std::min(all.block, all.tiles - first);
         kernels::WinogradMapArgs input = all.input, gradient = all.gradient;
         for (kernels::WinogradMapArgs* a : {&input, &gradient}) a->tiles.first = first, a->tiles.count = count;
-        plan.step(kernel_step(plan, "transform input", table.winograd_input, input, {x}, {v},
-                              [=](kernels::WinogradMapArgs& a, const Frame& f) {
-                                  a.x = f.get(x);
-                                  a.out = f.get(v);
-                              }));
-        plan.step(kernel_step(plan, "transform gradient", table.winograd_gradient, gradient, {dy}, {z},
-                              [=](kernels::WinogradMapArgs& a, const Frame& f) {
-                                  a.x = f.get(dy);
-                                  a.out = f.get(z);
-                              }));
+        // One step for both maps: the transforms do not wait for each other.
+        Step transform;
+        transform.what = "transform maps";
+        transform.reads = {x, dy};
+        transform.writes = {v, z};
+        const int64_t inputs = kernels::units(input);
+        transform.units = inputs + kernels::units(gradient);
+        transform.bytes =
+            static_cast<double>(count) * (36 + 16) * 4 * static_cast<double>(input.view.c + gradient.view.c);
+        transform.run = [=, &table](const Frame& f, int64_t begin, int64_t end, std::byte*) {
+            kernels::WinogradMapArgs a = input, g = gradient;
+            a.x = f.get(x), a.out = f.get(v);
+            g.x = f.get(dy), g.out = f.get(z);
+            if (begin < inputs) table.winograd_input(a, begin, std::min(end, inputs));
+            if (end > inputs) table.winograd_gradient(g, std::max(begin, inputs) - inputs, end - inputs);
+        };
+        plan.step(std::move(transform));
         kernels::WinogradWeightProductArgs product = all.product;
         product.tiles = count;
         product.accumulate = first > 0;
