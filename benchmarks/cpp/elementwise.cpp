@@ -142,18 +142,17 @@ Cases cases_channel_affine_backward(Kernel<ChannelAffineGradArgs> kernel) {
          {Variant{kWide, false, true, ""}, Variant{kWide, true, true, " relu"},
           Variant{{16, 128, 128, 16}, true, true, " relu"}, Variant{{32, 8, 8, 256}, true, true, " relu"},
           Variant{kWide, false, false, " fixed statistics"}}) {
-        const double arrays = 2 + v.relu + v.batch_statistics;
-        cases.push_back(
-            {v.size.text() + v.note, 0, arrays * kFloat * v.size.elements(), [=](Memory& memory) -> Work {
-                 const Map x = memory.map(v.size), y = memory.map(v.size), dy = memory.map(v.size),
-                           dx = memory.map(v.size);
-                 const int64_t c = v.size.c;
-                 const bool full = v.batch_statistics;
-                 return {
-                     call(kernel, {x.view, y.view, dy.view, dx.view, full ? x.data : nullptr, v.relu ? y.data : nullptr,
-                                   dy.data, dx.data, full ? memory.floats(c) : nullptr, memory.floats(c, 0.5f, 2),
-                                   full ? memory.floats(c) : nullptr, full ? memory.floats(c) : nullptr, 0, v.relu})};
-             }});
+        const double arrays = 2 + v.batch_statistics;
+        cases.push_back({v.size.text() + v.note, 0, arrays * kFloat * v.size.elements(), [=](Memory& memory) -> Work {
+                             const Map x = memory.map(v.size), dy = memory.map(v.size), dx = memory.map(v.size);
+                             const int64_t c = v.size.c;
+                             const bool full = v.batch_statistics;
+                             return {
+                                 call(kernel, {x.view, dy.view, dx.view, full ? x.data : nullptr, dy.data, dx.data,
+                                               full ? memory.floats(c) : nullptr, memory.floats(c, 0.5f, 2),
+                                               v.relu ? memory.floats(c) : nullptr, full ? memory.floats(c) : nullptr,
+                                               full ? memory.floats(c) : nullptr, 0, v.relu})};
+                         }});
     }
     return cases;
 }

@@ -57,14 +57,13 @@ Cases cases_moments_backward(Kernel<MomentsGradArgs> kernel) {
     for (const Size& size : kMaps)
         for (const bool relu : {false, true}) {
             const Cut cut(size, false);
-            cases.push_back({size.text() + (relu ? " relu" : ""), 0, (relu ? 3 : 2) * kFloat * size.elements(),
-                             [=](Memory& memory) -> Work {
-                                 const Map x = memory.map(size), y = memory.map(size), dy = memory.map(size);
-                                 return {
-                                     call(kernel, {x.view, y.view, dy.view, x.data, relu ? y.data : nullptr, dy.data,
-                                                   memory.floats(size.c), 0, memory.doubles(cut.partials(size)),
-                                                   cut.groups, cut.pieces, relu})};
-                             }});
+            cases.push_back(
+                {size.text() + (relu ? " relu" : ""), 0, 2 * kFloat * size.elements(), [=](Memory& memory) -> Work {
+                     const Map x = memory.map(size), dy = memory.map(size);
+                     return {call(kernel, {x.view, dy.view, x.data, dy.data, memory.floats(size.c),
+                                           memory.floats(size.c, 0.5f, 2), memory.floats(size.c), 0,
+                                           memory.doubles(cut.partials(size)), cut.groups, cut.pieces, relu})};
+                 }});
         }
     return cases;
 }
@@ -100,6 +99,39 @@ Cases cases_batch_norm_backward_merge(Kernel<BatchNormGradMergeArgs> kernel) {
                               {c, kPieces, 32768, memory.doubles(2 * kPieces * c), memory.floats(c), memory.floats(c),
                                memory.floats(c), memory.floats(c), memory.floats(c), memory.floats(c)})};
              }});
+    return cases;
+}
+
+Cases cases_affine_pool(Kernel<AffinePoolArgs> kernel) {
+    Cases cases;
+    for (const Size& size : kMaps)
+        for (const bool training : {false, true}) {
+            const Size half = {size.n, size.h / 2, size.w / 2, size.c};
+            const double bytes = kFloat * size.elements() + (training ? 2 * kFloat + 1 : kFloat) * half.elements();
+            cases.push_back({size.text() + (training ? " training" : ""), 0, bytes, [=](Memory& memory) -> Work {
+                                 const Map x = memory.map(size), y = memory.map(half);
+                                 return {call(kernel, {x.view, y.view, x.data, y.data, memory.floats(size.c),
+                                                       memory.floats(size.c, 0.5f, 2), memory.floats(size.c),
+                                                       training ? memory.bytes(half.elements()) : nullptr,
+                                                       training ? memory.floats(half.elements()) : nullptr, true})};
+                             }});
+        }
+    return cases;
+}
+
+Cases cases_affine_pool_backward(Kernel<AffinePoolGradArgs> kernel) {
+    Cases cases;
+    for (const Size& size : kMaps) {
+        const Size half = {size.n, size.h / 2, size.w / 2, size.c};
+        cases.push_back(
+            {size.text(), 0, 2 * kFloat * size.elements() + (kFloat + 1) * half.elements(),
+             [=](Memory& memory) -> Work {
+                 const Map x = memory.map(size), dy = memory.map(half), dx = memory.map(size);
+                 return {call(kernel, {x.view, dy.view, dx.view, x.data, dy.data, dx.data,
+                                       memory.bytes(half.elements(), kNoPlace + 1), memory.floats(size.c),
+                                       memory.floats(size.c, 0.5f, 2), memory.floats(size.c), memory.floats(size.c)})};
+             }});
+    }
     return cases;
 }
 

@@ -139,17 +139,17 @@ void test_channel_affine(const Table& table, const Size& size, Random& random) {
                                         stride,
                                         relu};
         run_twice(table.channel_affine, args, {&y}, random, context);
-        const bool sloped = with_mean;
+        const bool sloped = with_mean, centred = sloped || relu;
+        const std::vector<float> seen_mean = with_mean ? mean : std::vector<float>(mean.size(), 0.0f);
         const ChannelAffineGradArgs back = {x.view,
-                                            y.view,
                                             dy.view,
                                             dx.view,
-                                            sloped ? x.data() : nullptr,
-                                            relu ? y.data() : nullptr,
+                                            centred ? x.data() : nullptr,
                                             dy.data(),
                                             dx.data(),
-                                            sloped ? mean.data() : nullptr,
+                                            centred ? seen_mean.data() : nullptr,
                                             scale.data(),
+                                            with_shift ? shift.data() : nullptr,
                                             sloped ? slope.data() : nullptr,
                                             sloped ? offset.data() : nullptr,
                                             stride,

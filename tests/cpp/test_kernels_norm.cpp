@@ -105,9 +105,8 @@ void test_batch_norm(const Table& table, const Size& size, bool relu, double off
                                      scale.data(), beta.data(), 0,        relu};
     run_twice(table.channel_affine, apply, {&y}, random, context);
 
-    const MomentsGradArgs sums = {x.view,    y.view,      dy.view, x.data(),        relu ? y.data() : nullptr,
-                                  dy.data(), mean.data(), 0,       partials.data(), 1,
-                                  pieces,    relu};
+    const MomentsGradArgs sums = {x.view,      dy.view, x.data(),        dy.data(), mean.data(), scale.data(),
+                                  beta.data(), 0,       partials.data(), 1,         pieces,      relu};
     run_arrays(table.moments_backward, sums, partials, random);
     const BatchNormGradMergeArgs back = {c,
                                          pieces,
@@ -120,10 +119,9 @@ void test_batch_norm(const Table& table, const Size& size, bool relu, double off
                                          slope.data(),
                                          shift.data()};
     run_in_pieces(table.batch_norm_backward_merge, back, units(back), random);
-    const ChannelAffineGradArgs apply_back = {
-        x.view,    y.view,    dy.view,     dx.view,      x.data(),     relu ? y.data() : nullptr,
-        dy.data(), dx.data(), mean.data(), scale.data(), slope.data(), shift.data(),
-        0,         relu};
+    const ChannelAffineGradArgs apply_back = {x.view,       dy.view,     dx.view,      x.data(),    dy.data(),
+                                              dx.data(),    mean.data(), scale.data(), beta.data(), slope.data(),
+                                              shift.data(), 0,           relu};
     run_twice(table.channel_affine_backward, apply_back, {&dx}, random, context + " backward");
 
     const auto channel = [&](int64_t i) { return i % c; };
@@ -214,8 +212,8 @@ void test_group_norm(const Table& table, const Size& size, int64_t groups, Rando
     const ChannelAffineArgs apply = {x.view,       y.view,      x.data(), y.data(), mean.data(),
                                      scale.data(), beta.data(), c,        false};
     run_twice(table.channel_affine, apply, {&y}, random, context);
-    const MomentsGradArgs sums = {x.view,      y.view, dy.view,         x.data(), nullptr, dy.data(),
-                                  mean.data(), c,      partials.data(), size.n,   pieces,  false};
+    const MomentsGradArgs sums = {x.view,  dy.view, x.data(),        dy.data(), mean.data(), nullptr,
+                                  nullptr, c,       partials.data(), size.n,    pieces,      false};
     run_arrays(table.moments_backward, sums, partials, random);
     const GroupNormGradMergeArgs back = {size.n,
                                          c,
@@ -231,9 +229,9 @@ void test_group_norm(const Table& table, const Size& size, int64_t groups, Rando
     const GroupNormParameterGradArgs parameter = {
         size.n, c, pieces, partials.data(), inverse.data(), d_gamma.data(), d_beta.data()};
     run_in_pieces(table.group_norm_parameter_gradients, parameter, units(parameter), random);
-    const ChannelAffineGradArgs apply_back = {x.view,       y.view,       dy.view,   dx.view,     x.data(),
-                                              nullptr,      dy.data(),    dx.data(), mean.data(), scale.data(),
-                                              slope.data(), shift.data(), c,         false};
+    const ChannelAffineGradArgs apply_back = {x.view,       dy.view,     dx.view,      x.data(), dy.data(),
+                                              dx.data(),    mean.data(), scale.data(), nullptr,  slope.data(),
+                                              shift.data(), c,           false};
     run_twice(table.channel_affine_backward, apply_back, {&dx}, random, context + " backward");
 
     const auto set = [&](int64_t i) { return i / (size.h * size.w * c) * groups + i % c / (c / groups); };

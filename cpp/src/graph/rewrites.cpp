@@ -2,6 +2,7 @@
 // split, and the table of fusions is applied.
 #include <utility>
 
+#include "graph/fused_normalization.hpp"
 #include "graph/plan_builder.hpp"
 #include "striate/layers/activation.hpp"
 #include "striate/layers/conv2d.hpp"
@@ -28,6 +29,16 @@ bool is_relu(const Layer& layer) {
     const auto* relu = dynamic_cast<const ReLU*>(&layer);
     return relu && !relu->options().max_value && relu->options().negative_slope == 0.0 &&
            relu->options().threshold == 0.0;
+}
+
+// Whether it is the maximum of 2 x 2 windows side by side, none of which hangs over the edge of a map of this shape.
+bool halves(const Layer& layer, const Shape& map) {
+    const auto* pool = dynamic_cast<const MaxPooling2D*>(&layer);
+    if (!pool) return false;
+    const MaxPooling2DOptions& o = pool->options();
+    const Pair strides = o.strides.value_or(o.pool_size);
+    return o.pool_size.h == 2 && o.pool_size.w == 2 && strides.h == 2 && strides.w == 2 &&
+           (o.padding == "valid" || (map[0] % 2 == 0 && map[1] % 2 == 0));
 }
 
 // The network while it is rewritten.
@@ -87,8 +98,29 @@ void relu_in_epilogue(Rewriter& rewriter) {
     }
 }
 
+// Batch normalisation and what alone reads it, ReLU, 2 x 2 maxima or maxima and then ReLU, in as few passes as one
+// needs.
+void normalise_at_once(Rewriter& rewriter) {
+    Network& network = rewriter.network;
+    for (size_t i = 0; i < network.nodes.size(); ++i) {
+        auto norm = std::dynamic_pointer_cast<const BatchNormalization>(network.nodes[i].layer);
+        if (!norm) continue;
+        const auto take = [&](int reader) {
+            network.nodes[i].output = network.nodes[static_cast<size_t>(reader)].output;
+            rewriter.remove(static_cast<size_t>(reader));
+        };
+        const Shape& shape = network.values[static_cast<size_t>(network.nodes[i].output)].shape;
+        int reader = rewriter.only_reader(i);
+        const bool pool = reader >= 0 && halves(*network.nodes[static_cast<size_t>(reader)].layer, shape);
+        if (pool) take(reader), reader = rewriter.only_reader(i);
+        const bool relu = reader >= 0 && is_relu(*network.nodes[static_cast<size_t>(reader)].layer);
+        if (relu) take(reader);
+        if (pool || relu) network.nodes[i].layer = fused_normalization(std::move(norm), pool, relu);
+    }
+}
+
 // The table of rewrites, in the order in which they are applied. Each keeps the network's results.
-constexpr void (*kRewrites[])(Rewriter&) = {pool_before_relu, relu_in_epilogue};
+constexpr void (*kRewrites[])(Rewriter&) = {pool_before_relu, relu_in_epilogue, normalise_at_once};
 
 }  // namespace
 

@@ -135,13 +135,14 @@ struct ChannelAffineArgs {
     int64_t image_stride;
     bool relu;
 };
-// dx = g * scale + (x - mean) * slope + offset, where g is dy, or 0 where y <= 0 if `relu`. When slope is null, dx = g
-// * scale, and x, mean and offset are not read; y is not when not `relu`. dx may be dy.
+// dx = g * scale + (x - mean) * slope + offset, where g is dy, or, if `relu`, 0 where (x - mean) * scale + shift <= 0.
+// When slope is null, dx = g * scale, and offset is not read, nor are x and mean when not `relu`. dx may be dy.
 struct ChannelAffineGradArgs {
-    View view_x, view_y, view_dy, view_dx;
-    const float *x, *y, *dy;
+    View view_x, view_dy, view_dx;
+    const float *x, *dy;
     float* dx;
-    const float *mean, *scale, *slope, *offset;  // all with image_stride
+    const float *mean, *scale, *shift;  // shift is for `relu`; null stands for 0
+    const float *slope, *offset;        // like mean and scale with image_stride
     int64_t image_stride;
     bool relu;
 };

@@ -17,13 +17,13 @@ struct MomentsArgs {
     int64_t groups, pieces;
 };
 
-// partials[group][piece][0][c]: sum of g, [1][c]: sum of g * (x - mean), where g is dy, or 0 where y <= 0 if `relu`.
-// Unit = piece of a group.
+// partials[group][piece][0][c]: sum of g, [1][c]: sum of g * (x - mean), where g is dy, or, if `relu`, 0 where
+// (x - mean) * scale + shift <= 0. Unit = piece of a group.
 struct MomentsGradArgs {
-    View view_x, view_y, view_dy;
-    const float *x, *y, *dy;  // y may be null when not `relu`
-    const float* mean;
-    int64_t mean_stride;  // 0, or c when groups differ
+    View view_x, view_dy;
+    const float *x, *dy;
+    const float *mean, *scale, *shift;  // scale and shift are for `relu`; a null shift stands for 0
+    int64_t mean_stride;                // of mean and scale: 0, or c when groups differ
     double* partials;
     int64_t groups, pieces;
     bool relu;
@@ -60,6 +60,31 @@ struct BatchNormGradMergeArgs {
     float *d_gamma, *d_beta;  // may be null
     float *slope, *offset;
 };
+
+// channel_affine() and the maximum of 2 x 2 windows side by side, in one pass: y = max((x - mean) * scale + shift),
+// then max(0, y) if `relu`. Rows and columns that fill no window are left out. For the backward pass, in the order n,
+// y, x, c of y without gaps, `places` says which of its window won, row by row (the first of equals; a NaN wins over
+// all), or kNoPlace where ReLU made it 0, and `chosen` is the x that won; either may be null. Unit = row of y.
+struct AffinePoolArgs {
+    View view_x, view_y;
+    const float* x;
+    float* y;
+    const float *mean, *scale, *shift;  // shift may be null: 0
+    uint8_t* places;
+    float* chosen;
+    bool relu;
+};
+// dx = g * scale + (x - mean) * slope + offset for every x, where g is its window's dy if it won, else 0. When slope is
+// null, dx = g * scale, and x, mean and offset are not read. Unit = the two rows of dx under a row of windows, or the
+// one that is left over.
+struct AffinePoolGradArgs {
+    View view_x, view_dy, view_dx;
+    const float *x, *dy;
+    float* dx;
+    const uint8_t* places;
+    const float *mean, *scale, *slope, *offset;
+};
+static constexpr int32_t kNoPlace = 4;
 
 // Group normalisation (Wu & He, 2018): one mean and variance for the c / groups channels of a group in an image,
 // written for every channel. From partials of n groups. Unit = image.

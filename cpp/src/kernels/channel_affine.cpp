@@ -51,40 +51,43 @@ STRIATE_INLINE void forward(const ChannelAffineArgs& a, int64_t begin, int64_t e
             each_parameter(views, offsets, n, packed, c * abreast, [&](const int64_t* at, int64_t i, auto lanes) {
                 Vec v = lanes.load(a.x + at[0] + i);
                 if (kMean) v = v - lanes.load(mean + i);
-                v = v * lanes.load(scale + i);
-                if (kShift) v = v + lanes.load(shift + i);
+                v = scaled<kShift>(v, lanes.load(scale + i), kShift ? lanes.load(shift + i) : Vec{});
                 lanes.store(a.y + at[1] + i, kRelu ? max(Vec{}, v) : v);
             });
         });
 }
 
-template <bool kSlope, bool kRelu>
+template <bool kSlope, bool kRelu, bool kShift>
 STRIATE_INLINE void backward(const ChannelAffineGradArgs& a, int64_t begin, int64_t end) {
-    const View views[] = {a.view_dy, a.view_dx, kSlope ? a.view_x : a.view_dy, kRelu ? a.view_y : a.view_dy};
+    constexpr bool kCentred = kSlope || kRelu;
+    const View views[] = {a.view_dy, a.view_dx, kCentred ? a.view_x : a.view_dy};
     const int64_t c = a.view_dy.c, abreast = pixels_abreast(c, all_packed(views));
-    Repeated means, scales, slopes, shifts;
-    const float *mean = nullptr, *scale = nullptr, *slope = nullptr, *offset = nullptr;
+    Repeated means, scales, shifts, slopes, biases;
+    const float *mean = nullptr, *scale = nullptr, *shift = nullptr, *slope = nullptr, *offset = nullptr;
     int64_t prepared = -1;
     each_strip(
         views, a.image_stride != 0, begin, end, [&](const int64_t* offsets, int64_t first, int64_t n, bool packed) {
             const int64_t image = a.image_stride ? first / (a.view_dy.h * a.view_dy.w) : 0;
             if (image != prepared) {
                 scale = scales.set(a.scale + image * a.image_stride, c, abreast);
+                if (kCentred) mean = means.set(a.mean + image * a.image_stride, c, abreast);
+                if (kShift) shift = shifts.set(a.shift, c, abreast);
                 if (kSlope) {
-                    mean = means.set(a.mean + image * a.image_stride, c, abreast);
                     slope = slopes.set(a.slope + image * a.image_stride, c, abreast);
-                    offset = shifts.set(a.offset + image * a.image_stride, c, abreast);
+                    offset = biases.set(a.offset + image * a.image_stride, c, abreast);
                 }
                 prepared = image;
             }
             each_parameter(views, offsets, n, packed, c * abreast, [&](const int64_t* at, int64_t i, auto lanes) {
                 Vec g = lanes.load(a.dy + at[0] + i);
-                if (kRelu) g = select(lanes.load(a.y + at[3] + i) <= 0.0f, Vec{}, g);
-                g = g * lanes.load(scale + i);
-                if (kSlope) {
-                    const Vec centred = lanes.load(a.x + at[2] + i) - lanes.load(mean + i);
-                    g = g + centred * lanes.load(slope + i) + lanes.load(offset + i);
+                const Vec factor = lanes.load(scale + i);
+                const Vec centred = kCentred ? lanes.load(a.x + at[2] + i) - lanes.load(mean + i) : Vec{};
+                if (kRelu) {
+                    const Vec y = scaled<kShift>(centred, factor, kShift ? lanes.load(shift + i) : Vec{});
+                    g = select(y <= 0.0f, Vec{}, g);
                 }
+                g = g * factor;
+                if (kSlope) g = g + centred * lanes.load(slope + i) + lanes.load(offset + i);
                 lanes.store(a.dx + at[1] + i, g);
             });
         });
@@ -101,8 +104,12 @@ void channel_affine(const ChannelAffineArgs& a, int64_t begin, int64_t end) {
 }
 
 void channel_affine_backward(const ChannelAffineGradArgs& a, int64_t begin, int64_t end) {
-    choose(a.slope != nullptr,
-           [&](auto slope) { choose(a.relu, [&](auto relu) { backward<slope.value, relu.value>(a, begin, end); }); });
+    choose(a.slope != nullptr, [&](auto slope) {
+        choose(a.relu, [&](auto relu) {
+            choose(a.relu && a.shift,
+                   [&](auto shift) { backward<slope.value, relu.value, shift.value>(a, begin, end); });
+        });
+    });
 }
 
 }  // namespace striate::kernels::STRIATE_ISA

@@ -222,19 +222,40 @@ STRIATE_INLINE void each_strip(const View (&views)[K], bool by_row, int64_t begi
     }
 }
 
-// How many pixels side by side fill whole vectors, where that is worth it: such a group is treated as one wide pixel.
+// f(i, lanes, Vectors<N>) for vectors i, i + kWidth, ... N at a time while there are as many, and then one by one.
+template <int N>
+struct Vectors {
+    static constexpr int value = N;
+};
+template <int N, class F>
+STRIATE_INLINE void each_vectors(int64_t count, F&& f) {
+    int64_t i = 0;
+    for (; i + N * kWidth <= count; i += N * kWidth) f(i, Whole{}, Vectors<N>{});
+    for (; i + kWidth <= count; i += kWidth) f(i, Whole{}, Vectors<1>{});
+    if (i < count) f(i, Part{count - i}, Vectors<1>{});
+}
+
+// What a normalisation makes of a value that lies `centred` from the mean. All who ask for it ask here, so that ReLU's
+// gradient goes by the sign that the forward pass saw.
+template <bool kShift>
+STRIATE_INLINE Vec scaled(Vec centred, Vec scale, Vec shift) {
+    return kShift ? centred * scale + shift : centred * scale;
+}
+
+// How many pixels side by side fill whole vectors, and several of them, where that is worth it: such a group is treated
+// as one wide pixel.
 constexpr int64_t kWidest = 512;  // floats of a wide pixel or of a group of channels
 STRIATE_INLINE int64_t pixels_abreast(int64_t c, bool contiguous) {
-    if (!contiguous || c % kWidth == 0) return 1;
+    if (!contiguous) return 1;
     int64_t count = 1;
-    while (c * count % kWidth != 0) count *= 2;
+    while (c * count % kWidth != 0 || c * count < 4 * kWidth) count *= 2;
     return c * count <= kWidest ? count : 1;
 }
 
 // The pixels of image rows [begin, end) in blocks of at most kBlock, for sums down the channels that stay in registers
 // and first-level cache: body(offsets, count, channel, width), where offsets[k][i] is the place of pixel i, from
 // channel `channel` on, and `width` floats of it are to be done; lane j of them belongs to channel (channel + j) % c.
-constexpr int64_t kBlock = 32;
+constexpr int64_t kBlock = 64;
 template <int K, class Body>
 STRIATE_INLINE void each_block(const View (&views)[K], int64_t begin, int64_t end, Body&& body) {
     const View& v = views[0];

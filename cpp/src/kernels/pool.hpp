@@ -32,5 +32,14 @@ STRIATE_INLINE bool tiles_row(const PoolWindow& w, const View& dx, int64_t out_w
     return w.columns == w.column_step && w.left == 0 && out_w * w.column_step >= dx.w;
 }
 
+// Whether `v`, from a later place, takes the maximum from `best`: a NaN does, an equal does not, and nothing beats a
+// NaN.
+STRIATE_INLINE VecI challenge(Vec& best, VecI& winner, Vec v, int32_t place) {
+    const VecI wins = ~(v <= best) & (best == best);
+    best = select(wins, v, best);
+    winner = wins ? broadcast_int(place) : winner;
+    return wins;
+}
+
 }  // namespace
 }  // namespace striate::kernels::STRIATE_ISA

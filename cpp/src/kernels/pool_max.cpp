@@ -34,12 +34,6 @@ struct IntWinners {
     }
 };
 
-STRIATE_INLINE void challenge(Vec& best, VecI& winner, Vec v, int32_t place) {
-    const VecI wins = ~(v <= best) & (best == best);
-    best = select(wins, v, best);
-    winner = wins ? broadcast_int(place) : winner;
-}
-
 // Rows of 2 x 2 windows that lie side by side within the map.
 template <class Winners>
 STRIATE_INLINE void forward_2x2(const MaxPoolArgs& a, Winners winners, int64_t unit) {

@@ -55,7 +55,7 @@ inline int64_t units(const ChannelAffineArgs& a) {
 }
 inline int64_t units(const ChannelAffineGradArgs& a) {
     return strip_units(a.view_dy, a.image_stride == 0 && flat(a.view_dy) && flat(a.view_dx) &&
-                                      (!a.slope || flat(a.view_x)) && (!a.relu || flat(a.view_y)));
+                                      ((!a.slope && !a.relu) || flat(a.view_x)));
 }
 inline int64_t units(const MergeSumsArgs& a) {
     return divide_up(a.size, kMergeChunk);
@@ -115,6 +115,12 @@ inline int64_t units(const BatchNormFixedArgs& a) {
 }
 inline int64_t units(const BatchNormGradMergeArgs& a) {
     return divide_up(a.c, kMergeChunk);
+}
+inline int64_t units(const AffinePoolArgs& a) {
+    return rows(a.view_y);
+}
+inline int64_t units(const AffinePoolGradArgs& a) {
+    return a.view_dx.n * divide_up(a.view_dx.h, 2);
 }
 inline int64_t units(const GroupNormMergeArgs& a) {
     return a.n;

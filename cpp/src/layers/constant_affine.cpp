@@ -36,12 +36,12 @@ void check_channels(const std::vector<double>& numbers, const char* argument, co
 void emit_constant_affine(PlanContext& plan, const ConstantAffine& constants) {
     const TensorId x = plan.input(), y = plan.output();
     const int64_t channels = plan.shape(x).back();
-    const TensorId mean = constant(plan, constants.mean, channels), scale = constant(plan, constants.scale, channels);
-    const TensorId shift = constant(plan, constants.shift, channels);
-    normalization::emit_affine(plan, x, y, mean, scale, shift, 0);
+    const normalization::Affine affine{constant(plan, constants.mean, channels),
+                                       constant(plan, constants.scale, channels),
+                                       constant(plan, constants.shift, channels)};
+    normalization::emit_affine(plan, x, y, affine);
     plan.backward([=](PlanContext& p) {
-        if (p.wants_input_gradient())
-            normalization::emit_affine_backward(p, x, p.output_gradient(), mean, scale, {}, {}, 0);
+        if (p.wants_input_gradient()) normalization::emit_affine_backward(p, x, p.output_gradient(), affine, {});
     });
 }
 

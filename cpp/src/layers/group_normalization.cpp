@@ -63,13 +63,14 @@ void GroupNormalization::emit(PlanContext& plan) const {
                               a.inverse_std = f.get(inverse_std);
                               a.scale = f.get(scale);
                           }));
-    normalization::emit_affine(plan, x, y, mean, scale, beta, v.c);
+    const normalization::Affine affine{mean, scale, beta, v.c};
+    normalization::emit_affine(plan, x, y, affine);
 
     plan.backward([=](PlanContext& p) {
         const TensorId dy = p.output_gradient();
         const bool wants_gamma = gamma.valid() && p.wants_parameter_gradient("gamma");
         const bool wants_beta = beta.valid() && p.wants_parameter_gradient("beta");
-        const TensorId sums = normalization::emit_gradient_moments(p, x, dy, mean, v.c, v.n, pieces);
+        const TensorId sums = normalization::emit_gradient_moments(p, x, dy, affine, v.n, pieces);
         if (wants_gamma || wants_beta) {
             const TensorId d_gamma = wants_gamma ? p.parameter_gradient("gamma") : TensorId{};
             const TensorId d_beta = wants_beta ? p.parameter_gradient("beta") : TensorId{};
@@ -103,7 +104,7 @@ void GroupNormalization::emit(PlanContext& plan) const {
                                a.slope = f.get(slope);
                                a.offset = f.get(offset);
                            }));
-        normalization::emit_affine_backward(p, x, dy, mean, scale, slope, offset, v.c);
+        normalization::emit_affine_backward(p, x, dy, affine, {slope, offset});
     });
 }
 

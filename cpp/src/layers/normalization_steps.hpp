@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "striate/layers/batch_normalization.hpp"
 #include "striate/plan.hpp"
 
 namespace striate::normalization {
@@ -16,18 +17,45 @@ inline float* pointer(const Frame& frame, TensorId id) {
     return id.valid() ? frame.get(id) : nullptr;
 }
 
-// y = (x - mean) * scale + shift, channel by channel; `image_stride` is 0, or c when mean and scale differ from image
-// to image. A mean or a shift that is not valid stands for 0.
-void emit_affine(PlanContext& plan, TensorId x, TensorId y, TensorId mean, TensorId scale, TensorId shift,
-                 int64_t image_stride);
+// (x - mean) * scale + shift, channel by channel, then max(0, ...) if `relu`. A mean or a shift that is not valid
+// stands for 0.
+struct Affine {
+    TensorId mean, scale, shift;
+    int64_t image_stride = 0;  // c when mean and scale differ from image to image
+    bool relu = false;
+};
 
-// Sums of dy and of dy * (x - mean) for every channel, in `pieces` partial sums for each of `groups`.
-TensorId emit_gradient_moments(PlanContext& plan, TensorId x, TensorId dy, TensorId mean, int64_t mean_stride,
-                               int64_t groups, int64_t pieces);
+void emit_affine(PlanContext& plan, TensorId x, TensorId y, const Affine& affine);
 
-// The gradient with respect to the input: dy * scale + (x - mean) * slope + offset; a slope that is not valid stands
-// for none.
-void emit_affine_backward(PlanContext& plan, TensorId x, TensorId dy, TensorId mean, TensorId scale, TensorId slope,
-                          TensorId offset, int64_t image_stride);
+// Sums of g and of g * (x - mean) for every channel, in `pieces` partial sums for each of `groups`; g is dy where ReLU
+// lets it pass.
+TensorId emit_gradient_moments(PlanContext& plan, TensorId x, TensorId dy, const Affine& affine, int64_t groups,
+                               int64_t pieces);
+
+// What the statistics' dependence on x adds to its gradient: (x - mean) * slope + offset. Not valid: nothing.
+struct Slope {
+    TensorId slope, offset;
+};
+
+// The gradient with respect to the input: g * scale and what `slope` adds.
+void emit_affine_backward(PlanContext& plan, TensorId x, TensorId dy, const Affine& affine, const Slope& slope);
+
+// Batch normalisation in parts, for whoever does more than one thing in a pass.
+struct BatchNorm {
+    Affine affine;
+    TensorId gamma, inverse_std;
+    double pixels = 0;              // of the batch
+    bool batch_statistics = false;  // else moving averages
+};
+
+// The statistics of x, or the moving averages, and what follows from them; moves the averages in training.
+BatchNorm emit_statistics(PlanContext& plan, const BatchNormalizationOptions& options, TensorId x);
+// Whether the backward pass needs emit_gradients().
+bool wants_sums(const PlanContext& plan, const BatchNorm& norm);
+// The gradients of gamma and beta, and the slope for x's. `x` and `dy` may leave out elements whose gradient is 0.
+Slope emit_gradients(PlanContext& plan, const BatchNorm& norm, TensorId x, TensorId dy);
+
+// The whole layer, and ReLU behind it if `relu`.
+void emit_batch_normalization(PlanContext& plan, const BatchNormalizationOptions& options, bool relu);
 
 }  // namespace striate::normalization
