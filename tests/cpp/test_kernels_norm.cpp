@@ -1,5 +1,6 @@
 // Batch, group and layer normalisation against their definitions in double precision: forward, statistics, gradients.
 #include <cmath>
+#include <limits>
 
 #include "kernel_check.hpp"
 
@@ -151,6 +152,126 @@ void test_batch_norm(const Table& table, const Size& size, bool relu, double off
         CHECK_NEAR(scale[i], gamma[i] / std::sqrt(moving_variance[i] + kEpsilon), 1e-6, context);
 }
 
+// A map whose first rows lie far from all others, so that the mean is far from where a walk over it starts.
+void test_far_first_rows(const Table& table, Random& random) {
+    for (const int64_t c : {3, 16, 600}) {
+        Map x(2, 40, 33, c);
+        for (int64_t i = 0; i < x.size(); ++i)
+            x.flat(i) = static_cast<float>(random.normal() + (i < 2 * 33 * c ? 1000 + i % c : -50));
+        std::vector<double> partials(2 * c);
+        const MomentsArgs args = {x.view, x.data(), partials.data(), 1, 1};
+        run_arrays(table.moments, args, partials, random);
+        for (int64_t channel = 0; channel < c; ++channel) {
+            double sum = 0, squares = 0;
+            const double count = static_cast<double>(x.size() / c);
+            for (int64_t i = channel; i < x.size(); i += c) sum += x.flat(i);
+            for (int64_t i = channel; i < x.size(); i += c) squares += std::pow(x.flat(i) - sum / count, 2);
+            CHECK_NEAR(partials[channel], sum / count, 1e-7 * std::sqrt(squares / count), "far first rows");
+            CHECK_NEAR(partials[c + channel], squares, 2e-6, "far first rows");
+        }
+    }
+}
+
+// Normalisation, 2 x 2 maxima and ReLU at once, to the bits that the three kernels give one after the other; the
+// gradients against those of the kernels that know no windows.
+void test_affine_pool(const Table& table, const Size& size, bool relu, Random& random) {
+    const std::string context = striate::concat(table.isa, " affine pool ", size.text(), relu ? " relu" : "");
+    const Size half = {size.n, size.h / 2, size.w / 2, size.c};
+    const int64_t c = size.c;
+    Map x = map_of(size, random), between = map_of(size, random), dx = map_of(size, random);
+    Map y = map_of(half, random), alone = map_of(half, random), pooled = map_of(half, random),
+        dy = map_of(half, random);
+    Map g = map_of(size, random), dx_want = map_of(size, random);
+    x.integers(random, -4, 4);  // with ties
+    dy.random(random);
+    std::vector<float> scale = parameters(c, -1.5, 1.5, random);  // of either sign
+    scale[0] = 0;
+    const std::vector<float> mean = parameters(c, -1, 1, random), shift = parameters(c, -1, 1, random);
+    const std::vector<float> slope = parameters(c, -1, 1, random), offset = parameters(c, -1, 1, random);
+    const float* shift_or_null = random.integer(0, 1) ? shift.data() : nullptr;
+    std::vector<uint8_t> places(half.n * half.h * half.w * c), winners(places.size());
+    std::vector<float> chosen(places.size());
+
+    AffinePoolArgs forward = {x.view,       y.view,        x.data(),      y.data(),      mean.data(),
+                              scale.data(), shift_or_null, places.data(), chosen.data(), relu};
+    run_twice(table.affine_pool, forward, {&y}, random, context);
+    run_arrays(table.affine_pool, forward, places, random);
+    run_arrays(table.affine_pool, forward, chosen, random);
+    forward.view_y = alone.view, forward.y = alone.data(), forward.places = nullptr, forward.chosen = nullptr;
+    run_twice(table.affine_pool, forward, {&alone}, random, context);
+    CHECK(alone.same_values(y));
+
+    const ChannelAffineArgs affine = {x.view,       between.view,  x.data(), between.data(), mean.data(),
+                                      scale.data(), shift_or_null, 0,        false};
+    run_all(table.channel_affine, affine);
+    const PoolWindow window = {2, 2, 2, 2, 0, 0};
+    const MaxPoolArgs pool = {window,         between.view,  pooled.view,
+                              between.data(), pooled.data(), {winners.data(), false}};
+    run_all(table.max_pool, pool);
+    for (int64_t i = 0; i < y.size(); ++i) {
+        const bool cut = relu && pooled.flat(i) <= 0;
+        CHECK(y.flat(i) == (cut ? 0.0f : pooled.flat(i)));
+        CHECK(places[i] == (cut ? kNoPlace : winners[i]));
+        const int64_t p = i / c, row = p / half.w % half.h, column = p % half.w;
+        CHECK(chosen[i] == x.at(p / half.w / half.h, 2 * row + winners[i] / 2, 2 * column + winners[i] % 2, i % c));
+    }
+
+    // Where the kernels without windows see dy at the places that won and 0 elsewhere, they give the same.
+    for (int64_t i = 0; i < g.size(); ++i) g.flat(i) = 0;
+    for (int64_t i = 0; i < y.size(); ++i) {
+        const int64_t p = i / c, row = p / half.w % half.h, column = p % half.w;
+        if (places[i] != kNoPlace)
+            g.at(p / half.w / half.h, 2 * row + places[i] / 2, 2 * column + places[i] % 2, i % c) = dy.flat(i);
+    }
+    for (const bool sloped : {false, true}) {
+        const AffinePoolGradArgs backward = {x.view,
+                                             dy.view,
+                                             dx.view,
+                                             sloped ? x.data() : nullptr,
+                                             dy.data(),
+                                             dx.data(),
+                                             places.data(),
+                                             sloped ? mean.data() : nullptr,
+                                             scale.data(),
+                                             sloped ? slope.data() : nullptr,
+                                             sloped ? offset.data() : nullptr};
+        run_twice(table.affine_pool_backward, backward, {&dx}, random, context + " backward");
+        const ChannelAffineGradArgs want = {x.view,          g.view,      dx_want.view, x.data(), g.data(),
+                                            dx_want.data(),  mean.data(), scale.data(), nullptr,  backward.slope,
+                                            backward.offset, 0,           false};
+        run_all(table.channel_affine_backward, want);
+        for (int64_t i = 0; i < dx.size(); ++i) CHECK_NEAR(dx.flat(i), dx_want.flat(i), 1e-6, context + " backward");
+    }
+    // Sums over the x that won are sums over all x with that gradient.
+    const View kept = {half.n, half.h, half.w, c, half.h * half.w * c, half.w * c, c};
+    std::vector<double> got(2 * c), want(2 * c);
+    const MomentsGradArgs sums = {kept,          dy.view, chosen.data(), dy.data(), mean.data(), scale.data(),
+                                  shift_or_null, 0,       got.data(),    1,         1,           relu};
+    const MomentsGradArgs all = {x.view,  g.view, x.data(),    g.data(), mean.data(), nullptr,
+                                 nullptr, 0,      want.data(), 1,        1,           false};
+    run_all(table.moments_backward, sums);
+    run_all(table.moments_backward, all);
+    for (int64_t i = 0; i < 2 * c; ++i) CHECK_NEAR(got[i], want[i], 2e-5, context + " sums");
+}
+
+void test_affine_pool_nan(const Table& table) {
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    for (int64_t place = 0; place < 4; ++place) {
+        Map x(1, 2, 2, 20), y(1, 1, 1, 20);
+        x.fill(-1);
+        x.at(0, place / 2, place % 2, 3) = nan;
+        const std::vector<float> mean(20, 0.0f), scale(20, 1.0f);
+        std::vector<uint8_t> places(20);
+        const AffinePoolArgs args = {x.view,       y.view,  x.data(),      y.data(), mean.data(),
+                                     scale.data(), nullptr, places.data(), nullptr,  true};
+        run_all(table.affine_pool, args);
+        for (int64_t c = 0; c < 20; ++c) {
+            CHECK(std::isnan(y.at(0, 0, 0, c)) == (c == 3));
+            CHECK(places[c] == (c == 3 ? place : kNoPlace));
+        }
+    }
+}
+
 // Statistics that arrive in pieces of other sizes, as from a convolution.
 void test_counts(const Table& table, Random& random) {
     const int64_t counts[] = {3, 0, 5, 1}, c = 21;
@@ -294,7 +415,12 @@ int main() {
         }
         // A mean far from zero beside a small deviation: where sums of squares would lose everything.
         test_batch_norm(*table, {4, 16, 16, 20}, false, 1000, random);
+        test_far_first_rows(*table, random);
         test_counts(*table, random);
+        for (const Size& size : {Size{2, 8, 8, 16}, Size{2, 7, 9, 6}, Size{1, 5, 4, 33}, Size{3, 4, 7, 1},
+                                 Size{1, 2, 3, 70}, Size{2, 31, 20, 3}})
+            for (const bool relu : {false, true}) test_affine_pool(*table, size, relu, random);
+        test_affine_pool_nan(*table);
     }
     return check::finish();
 }

@@ -103,16 +103,19 @@ void moments(const MomentsArgs& a, int64_t begin, int64_t end) {
         const int64_t first = unit / a.pieces * group_rows, piece = unit % a.pieces;
         int64_t seen_from = 0;  // the channel that `seen` counts for
         double seen = 0;
-        // Deviations are from the mean so far, or from the first pixel: whatever a block's own mean lacks of it is part
-        // of the variance, so no digits are lost.
+        // Deviations are from the mean so far, which for the first block is its own: how far a later block lies from it
+        // is part of the variance, so no digits are lost.
         float centre[kWidest];
         each_block(views, first + piece_begin(group_rows, a.pieces, piece),
                    first + piece_begin(group_rows, a.pieces, piece + 1),
                    [&](const int64_t(&offsets)[1][kBlock], int64_t count, int64_t channel, int64_t width) {
                        float sum[kWidest], square[kWidest];
                        if (channel != seen_from) seen = 0, seen_from = channel;
-                       if (seen == 0)
+                       if (seen == 0) {
                            for (int64_t i = 0; i < width; ++i) centre[i] = a.x[offsets[0][0] + i];
+                           block_moments(a.x, offsets[0], count, width, centre, sum, square);
+                           for (int64_t i = 0; i < width; ++i) centre[i] += sum[i] / static_cast<float>(count);
+                       }
                        block_moments(a.x, offsets[0], count, width, centre, sum, square);
                        const double part = 1.0 / static_cast<double>(count);
                        // Lanes of a wide pixel fold onto their channels one after the other.
