@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "layers/convolution_steps.hpp"
+#include "layers/steps.hpp"
 #include "striate/error.hpp"
 #include "striate/initializers.hpp"
 
@@ -97,7 +98,14 @@ void Conv2DTranspose::emit(PlanContext& plan) const {
     const bool relu = convolution::fuses_relu(options_.activation), bias = options_.use_bias;
     convolution::emit_to_input(plan, p, x, kernel, bias ? plan.parameter("bias") : TensorId(), y, relu);
     plan.backward([=](PlanContext& b) {
-        const TensorId dy = convolution::gradient_before_relu(b, y, relu);
+        TensorId dy = convolution::gradient_before_relu(b, y, relu);
+        // The gradient to the kernel reads the halo too; the planner lays one only where the input's gradient is
+        // wanted.
+        if (const Halo halo = convolution::input_halo(p); !b.halo(dy).covers(halo)) {
+            const TensorId copy = b.create(b.shape(dy), halo);
+            b.step(copy_step(b, "copy gradient", dy, b.view(dy), 0, copy, b.view(copy), 0));
+            dy = copy;
+        }
         if (bias && b.wants_parameter_gradient("bias")) convolution::emit_to_bias(b, dy, b.parameter_gradient("bias"));
         if (b.wants_parameter_gradient("kernel"))
             convolution::emit_to_weights(b, p, dy, x, b.parameter_gradient("kernel"));
