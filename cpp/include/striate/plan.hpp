@@ -94,7 +94,7 @@ class PlanContext {
     // Makes the output the same memory as `source`, in the output's shape. `source` must have no halo.
     virtual void output_is(TensorId source) = 0;
 
-    virtual TensorId parameter(const std::string& name) const = 0;
+    virtual TensorId parameter(const std::string& name) = 0;
     // Whether anyone wants the gradient of this parameter or of an input.
     virtual bool wants_parameter_gradient(const std::string& name) const = 0;
     virtual bool wants_input_gradient(size_t index = 0) const = 0;

@@ -9,7 +9,7 @@
 namespace striate {
 
 bool PlanBuilder::wants_parameter_gradient(const std::string& parameter) const {
-    const ParameterInfo& info = parameters_.infos()[parameter_index(parameter)];
+    const ParameterInfo& info = parameters_.infos()[parameter_index(node().graph_layer, parameter)];
     return request_.backward && info.trainable && !info.frozen;
 }
 
@@ -63,7 +63,7 @@ void PlanBuilder::pass_input_gradient(size_t index, TensorId gradient) {
 }
 
 TensorId PlanBuilder::parameter_gradient(const std::string& parameter) {
-    const int index = parameter_index(parameter);
+    const int index = parameter_index(node().graph_layer, parameter);
     const ParameterInfo& info = parameters_.infos()[index];
     TensorId& id = gradient_tensors_[index];
     if (!id.valid()) id = external(reinterpret_cast<std::byte*>(info.gradient), info.shape);

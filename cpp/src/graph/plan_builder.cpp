@@ -260,18 +260,23 @@ void PlanBuilder::output_is(TensorId source) {
     emit_copy("copy", alias(contiguous_copy(source), batched(v.shape)), output());
 }
 
-int PlanBuilder::parameter_index(const std::string& parameter) const {
-    const int index = parameters_.find(node().graph_layer, parameter);
-    require(index >= 0, "[", name(), "] has no parameter '", parameter, "'");
+int PlanBuilder::parameter_index(int layer, const std::string& parameter) const {
+    const int index = parameters_.find(layer, parameter);
+    require(index >= 0, "[", graph_.layers[layer].name, "] has no parameter '", parameter, "'");
     return index;
 }
 
-TensorId PlanBuilder::parameter(const std::string& parameter) const {
-    auto& self = const_cast<PlanBuilder&>(*this);
-    const int index = parameter_index(parameter);
+TensorId PlanBuilder::parameter(const std::string& parameter) {
+    if (node().norm)
+        if (const TensorId id = folded(parameter); id.valid()) return id;
+    return parameter_of(node().graph_layer, parameter);
+}
+
+TensorId PlanBuilder::parameter_of(int layer, const std::string& parameter) {
+    const int index = parameter_index(layer, parameter);
     const ParameterInfo& info = parameters_.infos()[index];
-    TensorId& id = self.parameter_tensors_[index];
-    if (!id.valid()) id = self.external(reinterpret_cast<std::byte*>(info.value), info.shape);
+    TensorId& id = parameter_tensors_[index];
+    if (!id.valid()) id = external(reinterpret_cast<std::byte*>(info.value), info.shape);
     return id;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +19,9 @@ struct PlanNode {
     int output;               // value
     int graph_layer;          // whose parameters it has
     int graph_node;           // of which it is all or a part
+    // What rewrites put into it:
+    LayerPtr norm = nullptr;       // batch normalisation behind it, by its weights; inference only
+    int norm_layer = -1;           // whose parameters that has
 };
 
 // A tensor between layers.
@@ -61,7 +65,7 @@ class PlanBuilder final : public PlanContext {
     TensorId input(size_t index) const override;
     TensorId output() override;
     void output_is(TensorId source) override;
-    TensorId parameter(const std::string& name) const override;
+    TensorId parameter(const std::string& name) override;
     bool wants_parameter_gradient(const std::string& name) const override;
     bool wants_input_gradient(size_t index) const override;
     uint64_t random_stream() const override;
@@ -92,7 +96,7 @@ class PlanBuilder final : public PlanContext {
     const PlanNode& node() const { return network_.nodes[current_]; }
     PlanValue& value(int index) { return network_.values[index]; }
     Shape batched(const Shape& shape) const;
-    int parameter_index(const std::string& name) const;
+    int parameter_index(int layer, const std::string& name) const;
 
     void choose_halos();
     void choose_gradients();
@@ -107,6 +111,8 @@ class PlanBuilder final : public PlanContext {
     size_t lay_out_arena();
     void finish(Plan& plan);
 
+    TensorId parameter_of(int layer, const std::string& name);
+    TensorId folded(const std::string& parameter);
     TensorId alias(TensorId source, Shape shape);
     TensorId external(std::byte* memory, Shape shape, DType type = DType::float32);
     TensorId gradient_of(int value);
@@ -138,6 +144,11 @@ class PlanBuilder final : public PlanContext {
     size_t sections_[Plan::section_count] = {};
     std::vector<std::pair<int, std::function<void(PlanContext&)>>> tape_;  // plan node, emitter
     std::vector<TensorId> parameter_tensors_, gradient_tensors_;
+    // Of plan nodes with a batch normalisation in them, what stands for their parameters.
+    struct Folded {
+        TensorId scale, kernel, bias;
+    };
+    std::map<int, Folded> folded_;
     std::vector<char> gradient_written_;
     std::vector<std::pair<TensorId, TensorId>> pending_sums_;  // of a shared layer's parameter gradients
     std::vector<char> joint_;  // by plan node: an activation that the loss computes jointly

@@ -5,10 +5,14 @@
 #include "graph/fused_normalization.hpp"
 #include "graph/plan_builder.hpp"
 #include "striate/layers/activation.hpp"
+#include "striate/layers/batch_normalization.hpp"
 #include "striate/layers/conv2d.hpp"
+#include "striate/layers/conv2d_transpose.hpp"
 #include "striate/layers/dense.hpp"
+#include "striate/layers/depthwise_conv2d.hpp"
 #include "striate/layers/max_pooling2d.hpp"
 #include "striate/layers/relu.hpp"
+#include "striate/layers/separable_conv2d.hpp"
 
 namespace striate {
 namespace {
@@ -76,21 +80,51 @@ void pool_before_relu(Rewriter& rewriter) {
     }
 }
 
+// The layer with other options, if it is a convolution or a dense layer and ends in no activation yet; null otherwise.
+template <class Change>
+LayerPtr weighted_with(const Layer& layer, const Change& change) {
+    LayerPtr result;
+    const auto attempt = [&](const auto* weighted) {
+        if (!weighted) return;
+        auto options = weighted->options();
+        if (options.activation && *options.activation != "linear") return;
+        change(options);
+        result = std::make_shared<const std::decay_t<decltype(*weighted)>>(std::move(options), weighted->name());
+    };
+    attempt(dynamic_cast<const Conv2D*>(&layer));
+    attempt(dynamic_cast<const Conv2DTranspose*>(&layer));
+    attempt(dynamic_cast<const DepthwiseConv2D*>(&layer));
+    attempt(dynamic_cast<const SeparableConv2D*>(&layer));
+    attempt(dynamic_cast<const Dense*>(&layer));
+    return result;
+}
+
+// At inference a convolution or a dense layer does the batch normalisation behind it by its weights (folding.cpp).
+void normalise_by_weights(Rewriter& rewriter) {
+    Network& network = rewriter.network;
+    for (size_t i = 0; i < network.nodes.size(); ++i) {
+        const int reader = rewriter.only_reader(i);
+        if (reader < 0 || network.nodes[i].norm) continue;
+        PlanNode &node = network.nodes[i], &norm = network.nodes[static_cast<size_t>(reader)];
+        if (!dynamic_cast<const BatchNormalization*>(norm.layer.get())) continue;
+        LayerPtr folded = weighted_with(*node.layer, [](auto& options) { options.use_bias = true; });
+        if (!folded) continue;
+        node.layer = std::move(folded);
+        node.norm = norm.layer;
+        node.norm_layer = norm.graph_layer;
+        node.output = norm.output;
+        rewriter.remove(static_cast<size_t>(reader));
+    }
+}
+
 // A convolution or a dense layer writes relu of its sums at once.
 void relu_in_epilogue(Rewriter& rewriter) {
     Network& network = rewriter.network;
-    const auto with_relu = [](const auto& layer) -> LayerPtr {
-        auto options = layer.options();
-        if (options.activation && *options.activation != "linear") return nullptr;
-        options.activation = "relu";
-        return std::make_shared<const std::decay_t<decltype(layer)>>(std::move(options), layer.name());
-    };
     for (size_t i = 0; i < network.nodes.size(); ++i) {
         const int reader = rewriter.only_reader(i);
         if (reader < 0 || !is_relu(*network.nodes[static_cast<size_t>(reader)].layer)) continue;
-        LayerPtr fused;
-        if (const auto* conv = dynamic_cast<const Conv2D*>(network.nodes[i].layer.get())) fused = with_relu(*conv);
-        if (const auto* dense = dynamic_cast<const Dense*>(network.nodes[i].layer.get())) fused = with_relu(*dense);
+        const Layer& layer = *network.nodes[i].layer;
+        LayerPtr fused = weighted_with(layer, [](auto& options) { options.activation = "relu"; });
         if (!fused) continue;
         network.nodes[i].layer = std::move(fused);
         network.nodes[i].output = network.nodes[static_cast<size_t>(reader)].output;
@@ -119,8 +153,19 @@ void normalise_at_once(Rewriter& rewriter) {
     }
 }
 
-// The table of rewrites, in the order in which they are applied. Each keeps the network's results.
+// The tables of rewrites, in the order in which they are applied. Each keeps the network's results but for rounding.
+// Without a backward pass relu costs nothing in a convolution's epilogue, so that it is left there.
 constexpr void (*kRewrites[])(Rewriter&) = {pool_before_relu, relu_in_epilogue, normalise_at_once};
+constexpr void (*kForwardRewrites[])(Rewriter&) = {normalise_by_weights, relu_in_epilogue, pool_before_relu,
+                                                   normalise_at_once};
+
+void apply_rewrites(Rewriter& rewriter, const PlanRequest& request) {
+    if (request.training || request.backward) {
+        for (const auto rewrite : kRewrites) rewrite(rewriter);
+    } else {
+        for (const auto rewrite : kForwardRewrites) rewrite(rewriter);
+    }
+}
 
 }  // namespace
 
@@ -155,8 +200,7 @@ Network make_network(const Graph& graph, const PlanRequest& request) {
     for (const std::vector<int>* nodes : {&request.outputs, &request.watched})
         for (int node : *nodes)
             rewriter.wanted[static_cast<size_t>(network.node_values[static_cast<size_t>(node)])] = 1;
-    if (request.options.fusion)
-        for (const auto rewrite : kRewrites) rewrite(rewriter);
+    if (request.options.fusion) apply_rewrites(rewriter, request);
     return network;
 }
 

@@ -17,6 +17,21 @@ void check_last_axis(int64_t axis, const Shape& input, const std::string& owner)
             ", got axis ", axis);
 }
 
+void emit_fixed_statistics(PlanContext& plan, TensorId variance, TensorId gamma, float epsilon, TensorId inverse_std,
+                           TensorId scale) {
+    std::vector<TensorId> reads{variance};
+    if (gamma.valid()) reads.push_back(gamma);
+    const int64_t c = element_count(plan.shape(scale));
+    plan.prepare(kernel_step(plan, "fixed statistics", dispatch::kernels().batch_norm_fixed,
+                             kernels::BatchNormFixedArgs{c, epsilon, nullptr, nullptr, nullptr, nullptr}, reads,
+                             {inverse_std, scale}, [=](kernels::BatchNormFixedArgs& a, const Frame& f) {
+                                 a.gamma = pointer(f, gamma);
+                                 a.moving_variance = f.get(variance);
+                                 a.inverse_std = f.get(inverse_std);
+                                 a.scale = f.get(scale);
+                             }));
+}
+
 void emit_affine(PlanContext& plan, TensorId x, TensorId y, const Affine& affine) {
     std::vector<TensorId> reads{x, affine.scale};
     for (const TensorId id : {affine.mean, affine.shift})
@@ -136,15 +151,7 @@ BatchNorm emit_statistics(PlanContext& plan, const BatchNormalizationOptions& op
                                   a.moving_variance = f.get(moving_variance);
                               }));
     } else {
-        plan.prepare(kernel_step(plan, "fixed statistics", table.batch_norm_fixed,
-                                 kernels::BatchNormFixedArgs{c, epsilon, nullptr, nullptr, nullptr, nullptr},
-                                 {moving_variance}, {inverse_std, scale},
-                                 [=](kernels::BatchNormFixedArgs& a, const Frame& f) {
-                                     a.gamma = pointer(f, gamma);
-                                     a.moving_variance = f.get(moving_variance);
-                                     a.inverse_std = f.get(inverse_std);
-                                     a.scale = f.get(scale);
-                                 }));
+        emit_fixed_statistics(plan, moving_variance, gamma, epsilon, inverse_std, scale);
     }
     return {{mean, scale, beta}, gamma, inverse_std, static_cast<double>(rows * view.w), batch_statistics};
 }

@@ -17,6 +17,11 @@ inline float* pointer(const Frame& frame, TensorId id) {
     return id.valid() ? frame.get(id) : nullptr;
 }
 
+// scale = gamma / sqrt(variance + epsilon), and inverse_std likewise without gamma, which stands for 1 when it is not
+// valid.
+void emit_fixed_statistics(PlanContext& plan, TensorId variance, TensorId gamma, float epsilon, TensorId inverse_std,
+                           TensorId scale);
+
 // (x - mean) * scale + shift, channel by channel, then max(0, ...) if `relu`. A mean or a shift that is not valid
 // stands for 0.
 struct Affine {
