@@ -27,6 +27,7 @@ constexpr Combination kCombinations[] = {
     {BinaryKind::add, "add", kSmall, kSmall},
     {BinaryKind::subtract, "subtract", kWide, kWide},
     {BinaryKind::multiply, "multiply", kWide, kWide},
+    {BinaryKind::add_relu, "add and rectify", kWide, kWide},
     {BinaryKind::multiply, "multiply", kWide, {32, 1, 1, 64}},
     {BinaryKind::multiply, "multiply", kWide, {32, 32, 32, 1}},
 };

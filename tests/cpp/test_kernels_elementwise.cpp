@@ -10,6 +10,7 @@ using check::Size;
 namespace {
 
 double combined(BinaryKind kind, double a, double b) {
+    if (kind == BinaryKind::add_relu) return std::max(0.0, a + b);
     return kind == BinaryKind::add ? a + b : kind == BinaryKind::subtract ? a - b : a * b;
 }
 
@@ -27,7 +28,8 @@ void test_binary(const Table& table, const Size& size, Random& random) {
                          {size.n, size.h, 1, size.c},
                          {1, 1, 1, 1}};
     for (const Size& other : ones)
-        for (const BinaryKind kind : {BinaryKind::add, BinaryKind::subtract, BinaryKind::multiply}) {
+        for (const BinaryKind kind :
+             {BinaryKind::add, BinaryKind::subtract, BinaryKind::multiply, BinaryKind::add_relu}) {
             const std::string context = std::string(table.isa) + " binary " + size.text() + " with " + other.text();
             Map a = map_of(size, random), b = map_of(other, random), y = map_of(size, random);
             a.random(random), b.random(random);

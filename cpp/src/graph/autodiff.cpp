@@ -2,6 +2,7 @@
 // contribute, in a fixed order.
 #include "graph/plan_builder.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "striate/error.hpp"
@@ -24,9 +25,17 @@ void PlanBuilder::backward(std::function<void(PlanContext&)> emit) {
 TensorId PlanBuilder::gradient_of(int index) {
     PlanValue& v = value(index);
     if (v.gradients.empty()) return {};
+    // The others are added to the first that may be written, and be it by way of a copy.
+    const auto usable = [&](const PlanValue::Contribution& c) {
+        return c.owned && halo(c.tensor).covers(v.gradient_halo);
+    };
+    if (v.gradients.size() > 1) {
+        const auto base = std::find_if(v.gradients.begin(), v.gradients.end(), usable);
+        if (base != v.gradients.end()) std::rotate(v.gradients.begin(), base, base + 1);
+    }
     PlanValue::Contribution sum = v.gradients.front();
     for (size_t i = 1; i < v.gradients.size(); ++i) {
-        if (!sum.owned || !halo(sum.tensor).covers(v.gradient_halo)) {
+        if (!usable(sum)) {
             const TensorId copy = create(batched(v.shape), v.gradient_halo, DType::float32);
             emit_copy("copy gradient", sum.tensor, copy);
             sum = {copy, true};

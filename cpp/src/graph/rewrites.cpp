@@ -4,6 +4,7 @@
 
 #include "graph/fused_normalization.hpp"
 #include "graph/plan_builder.hpp"
+#include "layers/rectified_add.hpp"
 #include "striate/layers/activation.hpp"
 #include "striate/layers/batch_normalization.hpp"
 #include "striate/layers/conv2d.hpp"
@@ -117,7 +118,7 @@ void normalise_by_weights(Rewriter& rewriter) {
     }
 }
 
-// A convolution or a dense layer writes relu of its sums at once.
+// A convolution or a dense layer writes relu of its sums at once, and so does a sum of two.
 void relu_in_epilogue(Rewriter& rewriter) {
     Network& network = rewriter.network;
     for (size_t i = 0; i < network.nodes.size(); ++i) {
@@ -125,6 +126,8 @@ void relu_in_epilogue(Rewriter& rewriter) {
         if (reader < 0 || !is_relu(*network.nodes[static_cast<size_t>(reader)].layer)) continue;
         const Layer& layer = *network.nodes[i].layer;
         LayerPtr fused = weighted_with(layer, [](auto& options) { options.activation = "relu"; });
+        if (const auto* add = dynamic_cast<const Add*>(&layer); add && !dynamic_cast<const RectifiedAdd*>(add))
+            fused = std::make_shared<const RectifiedAdd>(add->options(), add->name());
         if (!fused) continue;
         network.nodes[i].layer = std::move(fused);
         network.nodes[i].output = network.nodes[static_cast<size_t>(reader)].output;

@@ -56,6 +56,8 @@ void binary(const BinaryArgs& a, int64_t begin, int64_t end) {
             return combine(a, begin, end, [](Vec p, Vec q) { return p - q; });
         case BinaryKind::multiply:
             return combine(a, begin, end, [](Vec p, Vec q) { return p * q; });
+        case BinaryKind::add_relu:
+            return combine(a, begin, end, [](Vec p, Vec q) { return max(Vec{}, p + q); });
     }
 }
 

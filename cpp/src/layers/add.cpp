@@ -11,17 +11,10 @@ Shape Add::infer(const std::vector<Shape>& inputs) const {
 }
 
 void Add::emit(PlanContext& plan) const {
-    const size_t count = plan.input_count();
-    const TensorId y = plan.output();
-    TensorId sum = plan.input(0);
-    for (size_t i = 1; i < count; ++i) {
-        const TensorId to = i + 1 == count ? y : plan.create(plan.shape(y));
-        merging::emit_binary(plan, "add", kernels::BinaryKind::add, sum, plan.input(i), to);
-        sum = to;
-    }
-    plan.backward([count](PlanContext& p) {
+    merging::emit_sum(plan, false);
+    plan.backward([](PlanContext& p) {
         const TensorId dy = p.output_gradient();
-        for (size_t i = 0; i < count; ++i) merging::emit_pass(p, i, dy, p.input(i), 1.0f);
+        for (size_t i = 0; i < p.input_count(); ++i) merging::emit_pass(p, i, dy, p.input(i), 1.0f);
     });
 }
 

@@ -55,6 +55,20 @@ void emit_binary(PlanContext& plan, const char* what, kernels::BinaryKind kind, 
     plan.step(plan.shape(a) == plan.shape(y) ? in_place(std::move(step), a, y) : std::move(step));
 }
 
+TensorId emit_sum(PlanContext& plan, bool relu) {
+    using kernels::BinaryKind;
+    const size_t count = plan.input_count();
+    const TensorId y = plan.output();
+    TensorId sum = plan.input(0);
+    for (size_t i = 1; i < count; ++i) {
+        const bool last = i + 1 == count;
+        const TensorId to = last ? y : plan.create(plan.shape(y));
+        emit_binary(plan, "add", last && relu ? BinaryKind::add_relu : BinaryKind::add, sum, plan.input(i), to);
+        sum = to;
+    }
+    return y;
+}
+
 void emit_pass(PlanContext& plan, size_t index, TensorId gradient, TensorId input, float factor) {
     if (!plan.wants_input_gradient(index)) return;
     if (plan.shape(input) != plan.shape(gradient)) return emit_reduce(plan, index, gradient, {}, factor);

@@ -17,6 +17,9 @@ Shape infer(const std::vector<Shape>& inputs, size_t most, const std::string& ow
 // y = a (+, -, *) b.
 void emit_binary(PlanContext& plan, const char* what, kernels::BinaryKind kind, TensorId a, TensorId b, TensorId y);
 
+// The output: the sum of all inputs, rectified if `relu`.
+TensorId emit_sum(PlanContext& plan, bool relu);
+
 // Contributes `factor` * gradient to the gradient of an input, summed over the axes along which that was broadcast.
 void emit_pass(PlanContext& plan, size_t index, TensorId gradient, TensorId input, float factor);
 // Contributes gradient * other, likewise.
