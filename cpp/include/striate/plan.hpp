@@ -91,6 +91,8 @@ class PlanContext {
     virtual size_t input_count() const = 0;
     virtual TensorId input(size_t index = 0) const = 0;
     virtual TensorId output() = 0;
+    // True when the output holds a map already that the layer's result is to be added to, before its activation.
+    virtual bool adds_to_output() const = 0;
     // Makes the output the same memory as `source`, in the output's shape. `source` must have no halo.
     virtual void output_is(TensorId source) = 0;
 
@@ -107,8 +109,12 @@ class PlanContext {
     virtual const Shape& shape(TensorId id) const = 0;
     virtual Halo halo(TensorId id) const = 0;
     virtual View view(TensorId id) const = 0;
-    // Whether its elements lie in one run, without a halo.
-    bool contiguous(TensorId id) const { return halo(id).empty(); }
+    // Whether its elements lie in one run, without a halo or other channels between them.
+    bool contiguous(TensorId id) const { return halo(id).empty() && view(id).pixel == view(id).c; }
+    // Some of the channels of a tensor, where they lie in it.
+    virtual TensorId channels(TensorId whole, int64_t first, int64_t count) = 0;
+    // Whether both are the same elements in memory.
+    virtual bool same_memory(TensorId a, TensorId b) const = 0;
 
     virtual void step(Step step) = 0;
     // Work that depends on parameters only, such as packing weights: done at every pass in training, and once for all

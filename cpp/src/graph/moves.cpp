@@ -88,10 +88,12 @@ void PlanBuilder::emit_outputs() {
         write.run = [=](const Frame& f, int64_t begin, int64_t end, std::byte*) {
             float* const out = data->outputs[o];
             if (!out) return;
-            const int64_t row = v.w * v.c;
+            // Pixels follow one another unless the map is a part of a wider one.
+            const int64_t run = v.pixel == v.c ? v.w * v.c : v.c, runs = v.w * v.c / run;
             for (int64_t n = begin; n < end; ++n)
-                for (int64_t y = 0; y < v.h; ++y)
-                    std::memcpy(out + (n * v.h + y) * row, f.get(from) + n * v.image + y * v.row, row * sizeof(float));
+                for (int64_t i = 0; i < v.h * runs; ++i)
+                    std::memcpy(out + (n * v.h * runs + i) * run,
+                                f.get(from) + n * v.image + i / runs * v.row + i % runs * v.pixel, run * sizeof(float));
         };
         for_output_ = true;
         step(std::move(write));

@@ -14,13 +14,17 @@ Halo larger(const Halo& a, const Halo& b) {
     return {std::max(a.top, b.top), std::max(a.bottom, b.bottom), std::max(a.left, b.left), std::max(a.right, b.right)};
 }
 
-View view_of(const Shape& shape, const Halo& halo) {
+int64_t channels_of(const Shape& shape) {
+    return shape.size() >= 2 ? shape.back() : 1;
+}
+
+View view_of(const Shape& shape, const Halo& halo, int64_t pixel) {
     View v{shape[0], 1, 1, 1, 0, 0, 0};
     const size_t rank = shape.size();
     if (rank >= 2) v.c = shape[rank - 1];
     if (rank >= 3) v.w = shape[rank - 2];
     for (size_t i = 1; i + 2 < rank; ++i) v.h *= shape[i];
-    v.pixel = v.c;
+    v.pixel = pixel;
     v.row = (v.w + halo.left + halo.right) * v.pixel;
     v.image = (v.h + halo.top + halo.bottom) * v.row;
     return v;
@@ -123,9 +127,17 @@ void PlanBuilder::choose_halos() {
         if (n.layer->elementwise() && n.inputs.size() == 1)
             value(n.inputs[0]).halo = larger(value(n.inputs[0]).halo, value(n.output).halo);
     }
-    for (const PlanNode& n : network_.nodes)
-        if (n.layer->elementwise() && n.inputs.size() == 1)
-            value(n.output).gradient_halo = larger(value(n.output).gradient_halo, value(n.inputs[0]).gradient_halo);
+    // What is passed on as it is, or a part of it, must have the halo that its receiver wants.
+    for (const PlanNode& n : network_.nodes) {
+        PlanValue& out = value(n.output);
+        for (int from : n.inputs) {
+            const PlanValue& in = value(from);
+            const bool part = in.part_of == n.output;
+            if (part) out.halo = larger(out.halo, in.halo);
+            if (part || n.passes_gradient || (n.layer->elementwise() && n.inputs.size() == 1))
+                out.gradient_halo = larger(out.gradient_halo, in.gradient_halo);
+        }
+    }
 }
 
 void PlanBuilder::emit_forward() {
@@ -208,7 +220,7 @@ TensorId PlanBuilder::create(Shape shape, Halo halo, DType type) {
     if (halo.empty()) {
         storage.bytes = element_count(shape) * byte_size(type);
     } else {
-        const View v = view_of(shape, halo);
+        const View v = view_of(shape, halo, channels_of(shape));
         storage.bytes =
             element_count({v.n, v.h + halo.top + halo.bottom, v.w + halo.left + halo.right, v.c}) * byte_size(type);
         storage.map = shape;
@@ -216,15 +228,18 @@ TensorId PlanBuilder::create(Shape shape, Halo halo, DType type) {
         offset = (halo.top * v.row + halo.left * v.pixel) * byte_size(type);
     }
     storages_.push_back(storage);
-    tensors_.push_back({std::move(shape), halo, type, static_cast<int>(storages_.size()) - 1, offset});
+    const int64_t pixel = channels_of(shape);
+    tensors_.push_back({std::move(shape), halo, type, static_cast<int>(storages_.size()) - 1, offset, pixel});
     return {static_cast<int32_t>(tensors_.size()) - 1};
 }
 
 TensorId PlanBuilder::alias(TensorId source, Shape shape) {
     TensorInfo info = tensors_.at(source.index);
-    require(info.halo.empty() || info.shape == shape, "[", name(),
-            "] a map with a halo cannot be seen in another shape");
-    info.shape = std::move(shape);
+    if (info.shape != shape) {
+        require(contiguous(source), "[", name(), "] a map with a halo cannot be seen in another shape");
+        info.pixel = channels_of(shape);
+        info.shape = std::move(shape);
+    }
     tensors_.push_back(std::move(info));
     return {static_cast<int32_t>(tensors_.size()) - 1};
 }
@@ -238,7 +253,23 @@ TensorId PlanBuilder::external(std::byte* memory, Shape shape, DType type) {
 
 View PlanBuilder::view(TensorId id) const {
     const TensorInfo& info = tensors_.at(id.index);
-    return view_of(info.shape, info.halo);
+    return view_of(info.shape, info.halo, info.pixel);
+}
+
+TensorId PlanBuilder::channels(TensorId whole, int64_t first, int64_t count) {
+    TensorInfo info = tensors_.at(whole.index);
+    require(info.shape.size() >= 2 && first >= 0 && count >= 1 && count <= info.shape.back() - first, "[", name(),
+            "] there are no channels ", first, " to ", first + count, " in ", to_string(info.shape));
+    info.shape.back() = count;
+    info.offset += static_cast<size_t>(first) * byte_size(info.type);
+    tensors_.push_back(std::move(info));
+    return {static_cast<int32_t>(tensors_.size()) - 1};
+}
+
+bool PlanBuilder::same_memory(TensorId a, TensorId b) const {
+    const TensorInfo &x = tensors_.at(a.index), &y = tensors_.at(b.index);
+    return x.storage == y.storage && x.offset == y.offset && x.shape == y.shape && x.halo == y.halo &&
+           x.pixel == y.pixel;
 }
 
 TensorId PlanBuilder::input(size_t index) const {
@@ -246,14 +277,20 @@ TensorId PlanBuilder::input(size_t index) const {
 }
 
 TensorId PlanBuilder::output() {
-    PlanValue& v = value(node().output);
-    if (!v.tensor.valid()) v.tensor = create(batched(v.shape), v.halo, DType::float32);
+    return tensor_of(node().output);
+}
+
+TensorId PlanBuilder::tensor_of(int index) {
+    PlanValue& v = value(index);
+    if (!v.tensor.valid())
+        v.tensor = v.part_of < 0 ? create(batched(v.shape), v.halo, DType::float32)
+                                 : channels(tensor_of(v.part_of), v.part_first, v.shape.back());
     return v.tensor;
 }
 
 void PlanBuilder::output_is(TensorId source) {
     PlanValue& v = value(node().output);
-    if (halo(source).covers(v.halo) && (halo(source).empty() || shape(source) == batched(v.shape))) {
+    if (v.part_of < 0 && halo(source).covers(v.halo) && (contiguous(source) || shape(source) == batched(v.shape))) {
         v.tensor = alias(source, batched(v.shape));
         return;
     }
@@ -294,7 +331,8 @@ void PlanBuilder::touch(const Step& step, int at) {
 void PlanBuilder::step(Step step) {
     const int at = static_cast<int>(steps_.size());
     touch(step, at);
-    if (step.inplace_from.valid())
+    const auto whole = [&](TensorId id) { return tensors_[id.index].pixel == channels_of(tensors_[id.index].shape); };
+    if (step.inplace_from.valid() && whole(step.inplace_from) && whole(step.inplace_to))
         inplace_.push_back({at, tensors_[step.inplace_from.index].storage, tensors_[step.inplace_to.index].storage});
     ScheduledStep& added = steps_.emplace_back();
     static_cast<Step&>(added) = std::move(step);
@@ -331,7 +369,7 @@ void PlanBuilder::finish(Plan& plan) {
         const Storage& storage = storages_[info.storage];
         plan.tensors_.push_back((storage.external ? storage.external : plan.arena_.data() + storage.offset) +
                                 info.offset);
-        plan.views_.push_back(view_of(info.shape, info.halo));
+        plan.views_.push_back(view_of(info.shape, info.halo, info.pixel));
     }
     schedule(prepare_);
     schedule(steps_);

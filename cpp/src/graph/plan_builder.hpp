@@ -22,6 +22,8 @@ struct PlanNode {
     // What rewrites put into it:
     LayerPtr norm = nullptr;       // batch normalisation behind it, by its weights; inference only
     int norm_layer = -1;           // whose parameters that has
+    int addend = -1;               // which of the inputs is added to its result
+    bool passes_gradient = false;  // of its output to its inputs, as it is
 };
 
 // A tensor between layers.
@@ -30,6 +32,9 @@ struct PlanValue {
     Halo halo, gradient_halo;
     bool needs_gradient = false;
     int readers = 0;  // of it, in the forward pass
+    // The value of which it is some of the channels, from this one on; -1: none.
+    int part_of = -1;
+    int64_t part_first = 0;
     TensorId tensor;
 
     struct Contribution {
@@ -64,6 +69,7 @@ class PlanBuilder final : public PlanContext {
     size_t input_count() const override { return node().inputs.size(); }
     TensorId input(size_t index) const override;
     TensorId output() override;
+    bool adds_to_output() const override { return node().addend >= 0; }
     void output_is(TensorId source) override;
     TensorId parameter(const std::string& name) override;
     bool wants_parameter_gradient(const std::string& name) const override;
@@ -73,6 +79,8 @@ class PlanBuilder final : public PlanContext {
     const Shape& shape(TensorId id) const override { return tensors_.at(id.index).shape; }
     Halo halo(TensorId id) const override { return tensors_.at(id.index).halo; }
     View view(TensorId id) const override;
+    TensorId channels(TensorId whole, int64_t first, int64_t count) override;
+    bool same_memory(TensorId a, TensorId b) const override;
     void step(Step step) override;
     void prepare(Step step) override;
     void backward(std::function<void(PlanContext&)> emit) override;
@@ -88,6 +96,7 @@ class PlanBuilder final : public PlanContext {
         DType type;
         int storage;
         size_t offset;  // of pixel (0, 0) within the storage, in bytes
+        int64_t pixel;  // floats from pixel to pixel: more than channels when it is a part of a wider tensor
     };
     struct Inplace {
         int step, from, to;  // storages
@@ -111,6 +120,7 @@ class PlanBuilder final : public PlanContext {
     size_t lay_out_arena();
     void finish(Plan& plan);
 
+    TensorId tensor_of(int value);
     TensorId parameter_of(int layer, const std::string& name);
     TensorId folded(const std::string& parameter);
     TensorId alias(TensorId source, Shape shape);

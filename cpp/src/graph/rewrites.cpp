@@ -1,5 +1,6 @@
 // The graph's nodes as plan nodes: what the request does not need is left out, layers that end in an activation are
 // split, and the table of fusions is applied.
+#include <algorithm>
 #include <utility>
 
 #include "graph/fused_normalization.hpp"
@@ -7,6 +8,7 @@
 #include "layers/rectified_add.hpp"
 #include "striate/layers/activation.hpp"
 #include "striate/layers/batch_normalization.hpp"
+#include "striate/layers/concatenate.hpp"
 #include "striate/layers/conv2d.hpp"
 #include "striate/layers/conv2d_transpose.hpp"
 #include "striate/layers/dense.hpp"
@@ -156,11 +158,42 @@ void normalise_at_once(Rewriter& rewriter) {
     }
 }
 
+// What is put side by side as channels is written there in the first place. Inputs of the network have a place of their
+// own.
+void concatenate_in_place(Rewriter& rewriter) {
+    Network& network = rewriter.network;
+    std::vector<char> made(network.values.size(), 0);
+    for (const PlanNode& node : network.nodes) {
+        made[static_cast<size_t>(node.output)] = !node.inputs.empty();
+        const auto* layer = dynamic_cast<const Concatenate*>(node.layer.get());
+        if (!layer) continue;
+        const Shape& whole = network.values[static_cast<size_t>(node.output)].shape;
+        if (layer->axis(whole) + 1 != whole.size()) continue;
+        int64_t first = 0;
+        for (int from : node.inputs) {
+            PlanValue& part = network.values[static_cast<size_t>(from)];
+            const bool once = std::count(node.inputs.begin(), node.inputs.end(), from) == 1;
+            if (once && part.part_of < 0 && made[static_cast<size_t>(from)]) {
+                part.part_of = node.output;
+                part.part_first = first;
+            }
+            first += part.shape.back();
+        }
+    }
+}
+
+// The gradient of a sum is that of each term.
+void pass_gradients(Rewriter& rewriter) {
+    for (PlanNode& node : rewriter.network.nodes)
+        if (dynamic_cast<const Add*>(node.layer.get())) node.passes_gradient = true;
+}
+
 // The tables of rewrites, in the order in which they are applied. Each keeps the network's results but for rounding.
 // Without a backward pass relu costs nothing in a convolution's epilogue, so that it is left there.
-constexpr void (*kRewrites[])(Rewriter&) = {pool_before_relu, relu_in_epilogue, normalise_at_once};
+constexpr void (*kRewrites[])(Rewriter&) = {pool_before_relu, relu_in_epilogue, normalise_at_once, concatenate_in_place,
+                                            pass_gradients};
 constexpr void (*kForwardRewrites[])(Rewriter&) = {normalise_by_weights, relu_in_epilogue, pool_before_relu,
-                                                   normalise_at_once};
+                                                   normalise_at_once, concatenate_in_place};
 
 void apply_rewrites(Rewriter& rewriter, const PlanRequest& request) {
     if (request.training || request.backward) {

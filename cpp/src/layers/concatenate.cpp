@@ -52,10 +52,16 @@ void Concatenate::emit(PlanContext& plan) const {
     const Shape& shape = plan.shape(y);
     const size_t along = axis(Shape(shape.begin() + 1, shape.end())), from_last = shape.size() - 2 - along;
     const View view_y = plan.view(y);
+    std::vector<char> in_place;  // whether an input was written where it belongs already
     int64_t begin = 0;
     for (size_t i = 0; i < plan.input_count(); ++i) {
         const TensorId x = plan.input(i);
         const View view_x = plan.view(x);
+        in_place.push_back(from_last == 0 && plan.same_memory(x, plan.channels(y, begin, view_x.c)));
+        if (in_place.back()) {
+            begin += view_x.c;
+            continue;
+        }
         int64_t offset = 0;
         const View part = part_of(view_y, view_x, from_last, begin, offset);
         plan.step(copy_step(plan, "concatenate", x, view_x, 0, y, part, offset));
@@ -67,7 +73,9 @@ void Concatenate::emit(PlanContext& plan) const {
         int64_t at = 0;
         for (size_t i = 0; i < p.input_count(); ++i) {
             const int64_t size = p.shape(p.input(i))[along + 1];
-            if (p.wants_input_gradient(i)) {
+            if (in_place[i]) {
+                p.pass_input_gradient(i, p.channels(dy, at, size));
+            } else if (p.wants_input_gradient(i)) {
                 const TensorId dx = p.input_gradient(i);
                 int64_t offset = 0;
                 const View part = part_of(view_dy, p.view(dx), from_last, at, offset);

@@ -23,7 +23,7 @@ class Concatenate : public LayerOf<Concatenate, ConcatenateOptions> {
     Shape infer(const std::vector<Shape>& inputs) const override;
     void emit(PlanContext& plan) const override;
 
-  private:
+    // The axis as it counts without the batch. Throws ValueError when there is none.
     size_t axis(const Shape& input) const;
 };
 
