@@ -1,0 +1,113 @@
+// Which steps a plan is left with: what the rewrites promise to save, and that they keep away where somebody looks.
+#include <algorithm>
+
+#include "check.hpp"
+#include "graph/model_state.hpp"
+#include "striate/error.hpp"
+#include "striate/layers/add.hpp"
+#include "striate/layers/batch_normalization.hpp"
+#include "striate/layers/concatenate.hpp"
+#include "striate/layers/conv2d.hpp"
+#include "striate/layers/max_pooling2d.hpp"
+#include "striate/layers/relu.hpp"
+
+using namespace striate;
+
+namespace {
+
+enum class Pass { inference, training };
+
+Symbol convolved(const Symbol& x, int64_t filters) {
+    Conv2DOptions options;
+    options.filters = filters;
+    options.kernel_size = 3;
+    options.padding = "same";
+    return striate::apply(std::make_shared<const Conv2D>(options, ""), {x});
+}
+
+template <class L>
+Symbol with(const std::vector<Symbol>& inputs) {
+    return striate::apply(std::make_shared<const L>(typename L::Options{}, ""), inputs);
+}
+
+std::unique_ptr<Plan> plan_of(Model& model, Pass pass, bool fusion = true, const std::vector<int>& outputs = {}) {
+    PlanRequest request;
+    request.batch = 2;
+    request.options.fusion = fusion;
+    request.training = request.backward = pass == Pass::training;
+    request.outputs = outputs.empty() ? model.graph().outputs : outputs;
+    return build_plan(model.graph(), model.state().parameters, request);
+}
+
+int64_t count(const Plan& plan, const std::string& what) {
+    return std::count_if(plan.steps().begin(), plan.steps().end(), [&](const Step& s) { return what == s.what; });
+}
+
+void normalisation_is_folded_at_inference() {
+    const Symbol x = input({8, 8, 3});
+    const Symbol y = with<BatchNormalization>({convolved(x, 4)}), z = with<ReLU>({y});
+    Model model({x}, {with<MaxPooling2D>({z})}, 1);
+    const auto fused = plan_of(model, Pass::inference), plain = plan_of(model, Pass::inference, false);
+    CHECK(count(*fused, "normalise") == 0 && count(*fused, "activation") == 0 && count(*fused, "convolution") == 1);
+    CHECK(count(*plain, "normalise") == 1 && count(*plain, "activation") == 1 && count(*plain, "convolution") == 1);
+    CHECK(count(*plan_of(model, Pass::training), "batch statistics") == 1);
+    // Whoever asks for the convolution gets the convolution.
+    const auto watched = plan_of(model, Pass::inference, true, {1, static_cast<int>(model.graph().nodes.size()) - 1});
+    CHECK(count(*watched, "normalise") == 1);
+}
+
+void sums_are_rectified_in_one_pass() {
+    const Symbol x = input({8, 8, 4});
+    const Symbol a = convolved(x, 4);
+    Model model({x}, {with<ReLU>({with<Add>({a, convolved(a, 4)})})}, 1);
+    for (const Pass pass : {Pass::inference, Pass::training}) {
+        const auto fused = plan_of(model, pass), plain = plan_of(model, pass, false);
+        CHECK(count(*fused, "activation") == 0 && count(*plain, "activation") == 1);
+        CHECK(count(*fused, "add") == 1);
+    }
+    const auto fused = plan_of(model, Pass::training);
+    CHECK(count(*fused, "activation backward") == 1 && count(*fused, "copy gradient") == 0);
+    CHECK(count(*fused, "sum gradients") == 1);
+}
+
+void channels_are_written_side_by_side() {
+    const Symbol x = input({8, 8, 4});
+    const Symbol a = convolved(x, 4), b = convolved(with<MaxPooling2D>({a}), 4);
+    const Symbol c = convolved(a, 3);
+    Model model({x}, {convolved(with<Concatenate>({a, c, with<ReLU>({a})}), 2), b}, 1);
+    for (const Pass pass : {Pass::inference, Pass::training}) {
+        const auto fused = plan_of(model, pass), plain = plan_of(model, pass, false);
+        CHECK(count(*fused, "concatenate") == 0 && count(*plain, "concatenate") == 3);
+        CHECK(count(*fused, "concatenate backward") == 0);
+        CHECK(count(*plain, "concatenate backward") == (pass == Pass::training ? 3 : 0));
+    }
+    // The network's input has memory of its own, and what is there twice is written once and copied.
+    Model twice({x}, {with<Concatenate>({x, a, a})}, 1);
+    CHECK(count(*plan_of(twice, Pass::inference), "concatenate") == 3);
+}
+
+void environment() {
+    setenv("STRIATE_FUSION", "0", 1);
+    CHECK(!PlanOptions::from_environment().fusion && PlanOptions::from_environment().winograd);
+    for (const char* wrong : {"no", "2", " 0", "00"}) {
+        setenv("STRIATE_FUSION", wrong, 1);
+        CHECK_THROWS(PlanOptions::from_environment(), ValueError, "STRIATE_FUSION must be 0 or 1, got ");
+    }
+    setenv("STRIATE_FUSION", "", 1);
+    setenv("STRIATE_WINOGRAD", "0", 1);
+    CHECK(PlanOptions::from_environment().fusion && !PlanOptions::from_environment().winograd);
+    unsetenv("STRIATE_FUSION");
+    setenv("STRIATE_WINOGRAD", "1", 1);
+    CHECK(PlanOptions::from_environment() == PlanOptions());
+    unsetenv("STRIATE_WINOGRAD");
+}
+
+}  // namespace
+
+int main() {
+    normalisation_is_folded_at_inference();
+    sums_are_rectified_in_one_pass();
+    channels_are_written_side_by_side();
+    environment();
+    return check::finish();
+}
