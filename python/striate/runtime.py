@@ -38,6 +38,9 @@ def available_isas() -> list[str]:
 def set_num_threads(count: int) -> None:
     """Set the threads that each pass may use. Results do not depend on it.
 
+    While other processes hold the cores, or a network is too small to gain, passes keep to one thread and look now and
+    then whether more have become faster.
+
     By default STRIATE_NUM_THREADS, or else what the affinity mask and the container's quota allow.
 
     Raises:

@@ -16,7 +16,7 @@ struct RuntimeInfo {
 RuntimeInfo runtime_info();
 
 // Threads of each pass: by default STRIATE_NUM_THREADS, or else what the affinity mask and the container's quota allow.
-// Results do not depend on it. Throws ValueError unless 1 <= count <= 1024.
+// Results do not depend on it. A pass keeps to one while that is faster. Throws ValueError unless 1 <= count <= 1024.
 void set_num_threads(int count);
 int get_num_threads();
 

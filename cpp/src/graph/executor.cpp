@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 
 #include "graph/recorder.hpp"
 #include "striate/runtime.hpp"
@@ -32,6 +33,10 @@ void watch_forks() {
 }
 #endif
 
+double expected_ns(const ScheduledStep& step) {
+    return std::max(step.flops / kFlopsPerNs, step.bytes / kBytesPerNs);
+}
+
 // A thread's part of a step.
 void run_part(const ScheduledStep& step, size_t index, const Frame& frame, int thread, int threads, std::byte* scratch,
               Recorder* recorder) {
@@ -47,11 +52,44 @@ void run_part(const ScheduledStep& step, size_t index, const Frame& frame, int t
     recorder->note(index, thread, began, Recorder::Clock::now());
 }
 
+double expected_seconds(const std::vector<ScheduledStep>& steps, size_t begin, size_t end) {
+    double ns = 0.0;
+    for (size_t i = begin; i < end; ++i) ns += expected_ns(steps[i]);
+    return 1e-9 * ns;
+}
+
+// `slot` bytes of `scratch` are each thread's.
+void run_on(int threads, const std::vector<ScheduledStep>& steps, size_t begin, size_t end, const Frame& frame,
+            bool with_output, std::byte* scratch, size_t slot, Recorder* recorder) {
+#ifdef _OPENMP
+    if (threads > 1) {
+        watch_forks();
+        threads_started = true;
+#pragma omp parallel num_threads(threads)
+        {
+            // The runtime may give fewer threads than it was asked for; the units are dealt out to those there are.
+            const int thread = omp_get_thread_num(), count = omp_get_num_threads();
+            for (size_t i = begin; i < end; ++i) {
+                const ScheduledStep& step = steps[i];
+                if (step.for_output && !with_output) continue;
+                run_part(step, i, frame, thread, count, scratch + slot * thread, recorder);
+                if (step.barrier && i + 1 < end) {
+#pragma omp barrier
+                }
+            }
+        }
+        return;
+    }
+#endif
+    (void)threads, (void)slot;
+    for (size_t i = begin; i < end; ++i)
+        if (with_output || !steps[i].for_output) run_part(steps[i], i, frame, 0, 1, scratch, recorder);
+}
+
 }  // namespace
 
 void schedule(std::vector<ScheduledStep>& steps) {
-    for (ScheduledStep& step : steps)
-        step.shared = step.units > 1 && std::max(step.flops / kFlopsPerNs, step.bytes / kBytesPerNs) >= kWorthSharing;
+    for (ScheduledStep& step : steps) step.shared = step.units > 1 && expected_ns(step) >= kWorthSharing;
     for (size_t i = 0; i < steps.size(); ++i)
         steps[i].barrier = steps[i].shared || (i + 1 < steps.size() && steps[i + 1].shared) || i + 1 == steps.size();
     // A step that may be left out must not be the one that carries the barrier.
@@ -59,39 +97,32 @@ void schedule(std::vector<ScheduledStep>& steps) {
         if (steps[i + 1].for_output) steps[i].barrier = true;
 }
 
+Balance& Executor::balance(const std::vector<ScheduledStep>& steps, size_t begin, size_t end, int threads) {
+    for (Range& range : ranges_) {
+        if (range.begin != begin || range.end != end) continue;
+        if (range.threads != threads)
+            range = {begin, end, threads, Balance(threads, expected_seconds(steps, begin, end))};
+        return range.balance;
+    }
+    ranges_.push_back({begin, end, threads, Balance(threads, expected_seconds(steps, begin, end))});
+    return ranges_.back().balance;
+}
+
 void Executor::run(const std::vector<ScheduledStep>& steps, size_t begin, size_t end, const Frame& frame,
                    bool with_output, size_t scratch, Recorder* recorder) {
     bool any_shared = false;
     for (size_t i = begin; i < end; ++i) any_shared |= steps[i].shared;
-    const int threads = any_shared && !threads_lost ? get_num_threads() : 1;
+    const int allowed = any_shared && !threads_lost ? get_num_threads() : 1;
     const size_t slot = (scratch + 4095) / 4096 * 4096;
-    if (scratch_.size() < slot * threads) scratch_ = AlignedBuffer(slot * threads);
-    std::byte* const base = scratch_.data();
-    if (threads == 1) {
-        for (size_t i = begin; i < end; ++i)
-            if (with_output || !steps[i].for_output) run_part(steps[i], i, frame, 0, 1, base, recorder);
+    if (scratch_.size() < slot * allowed) scratch_ = AlignedBuffer(slot * allowed);
+    if (allowed == 1 || recorder) {
+        run_on(allowed, steps, begin, end, frame, with_output, scratch_.data(), slot, recorder);
         return;
     }
-#ifdef _OPENMP
-    watch_forks();
-    threads_started = true;
-#pragma omp parallel num_threads(threads)
-    {
-        // The runtime may give fewer threads than it was asked for; the units are dealt out to those there are.
-        const int thread = omp_get_thread_num(), count = omp_get_num_threads();
-        for (size_t i = begin; i < end; ++i) {
-            const ScheduledStep& step = steps[i];
-            if (step.for_output && !with_output) continue;
-            run_part(step, i, frame, thread, count, base + slot * thread, recorder);
-            if (step.barrier && i + 1 < end) {
-#pragma omp barrier
-            }
-        }
-    }
-#else
-    for (size_t i = begin; i < end; ++i)
-        if (with_output || !steps[i].for_output) run_part(steps[i], i, frame, 0, 1, base, recorder);
-#endif
+    Balance& choice = balance(steps, begin, end, allowed);
+    const auto began = std::chrono::steady_clock::now();
+    run_on(choice.shared() ? allowed : 1, steps, begin, end, frame, with_output, scratch_.data(), slot, nullptr);
+    choice.took(std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
 }
 
 }  // namespace striate

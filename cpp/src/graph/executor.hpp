@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "graph/balance.hpp"
 #include "striate/plan.hpp"
 #include "striate/tensor.hpp"
 
@@ -31,7 +32,16 @@ class Executor {
              size_t scratch, Recorder* recorder = nullptr);
 
   private:
+    // One range of steps, which takes the same work at every run.
+    struct Range {
+        size_t begin, end;
+        int threads;
+        Balance balance;
+    };
+    Balance& balance(const std::vector<ScheduledStep>& steps, size_t begin, size_t end, int threads);
+
     AlignedBuffer scratch_;
+    std::vector<Range> ranges_;
 };
 
 }  // namespace striate

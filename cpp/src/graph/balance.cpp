@@ -1,0 +1,65 @@
+#include "graph/balance.hpp"
+
+#include <algorithm>
+
+namespace striate {
+namespace {
+
+// The share of the time that may be spent on finding out whether the other way is faster.
+constexpr double kCuriosity = 0.01;
+constexpr double kNew = 1.0 / 8;          // weight of a new value in a mean
+constexpr int kFewest = 2;                // values that a mean needs to be trusted
+constexpr double kSlow = 8, kSlower = 4;  // times what is expected, and the fastest run: something is wrong
+
+double mean(double before, double value, bool first) {
+    return first ? value : before + kNew * (value - before);
+}
+
+}  // namespace
+
+void Balance::took(double seconds) {
+    if (shared_) {
+        took_shared(seconds);
+    } else {
+        took_alone(seconds);
+    }
+}
+
+void Balance::took_shared(double seconds) {
+    since_ += seconds;
+    if (alone_ >= 0.0) debt_ += std::max(0.0, seconds - alone_);
+    // A first run that is slow for waking up the threads and one that is slow for waiting look the same.
+    if (cold_) {
+        cold_ = false;
+        return;
+    }
+    together_ = mean(together_, seconds, samples_ == 0);
+    fastest_ = samples_ == 0 ? seconds : std::min(fastest_, seconds);
+    ++samples_;
+    if (samples_ < kFewest) return;
+    if (alone_ < 0.0) {
+        const bool wrong = together_ > kSlow * expected_ || together_ > kSlower * fastest_;
+        shared_ = !wrong && kCuriosity * since_ < extra_ * fastest_;
+    } else if (together_ > alone_) {
+        shared_ = false;
+    } else if (kCuriosity * since_ > alone_ - together_) {
+        debt_ = 0.0;  // one run alone, to see whether its time is still the same
+        shared_ = false;
+    }
+}
+
+void Balance::took_alone(double seconds) {
+    if (alone_ < 0.0) debt_ += samples_ * std::max(0.0, together_ - seconds);  // what has been lost until now
+    alone_ = mean(alone_, seconds, first_);
+    first_ = false;
+    since_ = 0.0;
+    debt_ -= kCuriosity * seconds;
+    // As soon as what the last attempt cost is a small part of the time since then, the next one may begin.
+    if (debt_ > 0.0) return;
+    debt_ = 0.0;
+    shared_ = cold_ = true;
+    samples_ = 0;
+    first_ = true;
+}
+
+}  // namespace striate
