@@ -138,3 +138,37 @@ def build_torch(network: Network) -> Any:
         else:
             modules.append(nn.BatchNorm2d(channels) if kind == "bn" else nn.ReLU(inplace=True))
     return nn.Sequential(*modules)
+
+
+def build_keras(network: Network) -> Any:
+    from keras import Input, Model
+    from keras import layers as L
+
+    x = inputs = Input(network.input_shape)
+
+    def conv(x: Any, filters: int, size: int = 3, strides: int = 1, padding: str = "same", bias: bool = True) -> Any:
+        return L.Conv2D(filters, size, strides=strides, padding=padding, use_bias=bias)(x)
+
+    def residual(x: Any, filters: int, strides: int) -> Any:
+        y = L.ReLU()(L.BatchNormalization()(conv(x, filters, 3, strides, bias=False)))
+        y = L.BatchNormalization()(conv(y, filters, bias=False))
+        if strides != 1 or x.shape[-1] != filters:
+            x = L.BatchNormalization()(conv(x, filters, 1, strides, bias=False))
+        return L.ReLU()(L.Add()([y, x]))
+
+    for kind, *args in network.rows:
+        if kind == "residual":
+            x = residual(x, *args)
+        elif kind.startswith("conv"):
+            strides = args[1] if kind == "conv-nobias" else 1
+            padding = "valid" if kind == "conv-valid" else "same"
+            x = conv(x, args[0], 3, strides, padding, bias=kind != "conv-nobias")
+        elif kind == "dense":
+            x = L.Dense(*args)(x)
+        elif kind == "pool":
+            x = L.MaxPooling2D(2)(x)
+        else:
+            layer = {"bn": L.BatchNormalization, "relu": L.ReLU, "flatten": L.Flatten,
+                     "global-average": L.GlobalAveragePooling2D}[kind]  # fmt: skip
+            x = layer()(x)
+    return Model(inputs, x)
