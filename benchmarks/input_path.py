@@ -1,0 +1,126 @@
+"""How long a training step waits for its data: images of bytes, with and without augmentation.
+
+    python benchmarks/input_path.py
+    python benchmarks/input_path.py --networks tiny,course --seconds 1
+
+Without augmentation the core gathers a batch's rows itself, as the first step of the plan; its share comes from
+`Model.profile`, and "outside" is what `fit` spends beside the core's steps. With augmentation a thread of Python makes
+the next batch while the core computes; what counts as waiting is all of `fit` that is not the core's training step. It
+is slowed down too, since that thread takes a core from it: "slowed" is the core's step beside the same without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import striate as st
+import striate.trainer
+from networks import NETWORKS, Network, build_striate
+from striate._feeding import AugmentedFeed
+
+AUGMENTATIONS = {
+    "flip, crop": {"flip_horizontal": True, "crop": 2},
+    "rotation, shift, zoom": {"rotation": 10.0, "shift": 0.1, "zoom": 0.1},
+    "all": {"flip_horizontal": True, "rotation": 10.0, "shift": 0.1, "zoom": 0.1, "brightness": 0.1, "contrast": 0.1,
+            "noise": 0.02},
+}  # fmt: skip
+
+
+class TimedCore:
+    """The core's trainer with a clock around its steps."""
+
+    seconds: float = 0.0
+
+    def __init__(self, core: Any) -> None:
+        self._core = core
+
+    def train_step(self, first: int, count: int) -> float:
+        start = time.perf_counter()
+        loss: float = self._core.train_step(first, count)
+        TimedCore.seconds += time.perf_counter() - start
+        return loss
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._core, name)
+
+
+class TimedFeed(AugmentedFeed):
+    def __init__(self, core: Any, *arguments: Any) -> None:
+        super().__init__(TimedCore(core), *arguments)  # type: ignore[arg-type]
+
+
+def epochs(fit: Callable[[], Any], steps: int, seconds: float) -> tuple[float, float]:
+    """Seconds of a step of `fit`, and of those in the core where a feed is timed: of the median epoch."""
+    fit()
+    samples = []
+    end = time.perf_counter() + seconds
+    while len(samples) < 3 or time.perf_counter() < end:
+        TimedCore.seconds = 0.0
+        start = time.perf_counter()
+        fit()
+        samples.append(((time.perf_counter() - start) / steps, TimedCore.seconds / steps))
+    return sorted(samples)[len(samples) // 2]
+
+
+def row(network: Network, steps: int, seconds: float) -> list[str]:
+    rng = np.random.default_rng(0)
+    rows = steps * network.batch
+    x = rng.integers(0, 256, (rows, *network.input_shape), dtype=np.uint8)
+    y = rng.integers(0, network.classes, rows)
+    model = build_striate(network)
+    model.compile(st.optimizers.Adam(1e-3), st.losses.SparseCategoricalCrossentropy(from_logits=True))
+    # The core alone, on the same batches: what a whole epoch takes beyond it is Python's.
+    trainer = model._compiled("benchmark")
+    core = trainer._bind(trainer._data(x, y, None, "benchmark"))
+
+    def alone() -> None:
+        for first in range(0, rows, network.batch):
+            core.train_step(first, network.batch)
+
+    step, _ = epochs(alone, steps, seconds)
+    with contextlib.redirect_stdout(io.StringIO()):
+        profile = model.profile(x, y, batch_size=network.batch, steps=20)
+    gathered = sum(r.share for r in profile.rows if r.what.startswith("gather"))
+
+    def fit(augment: Any = None) -> None:
+        model.fit(x, y, batch_size=network.batch, epochs=1, verbose=0, augment=augment)
+
+    plain, _ = epochs(fit, steps, seconds)
+    cells = [network.name, str(network.batch), f"{1e3 * plain:.3f}", f"{100 * gathered:.1f} %",
+             f"{100 * max(0.0, 1 - step / plain):.0f} %"]  # fmt: skip
+    for options in AUGMENTATIONS.values():
+        augment = st.data.Augment(**options)
+        whole, computing = epochs(lambda a=augment: fit(a), steps, seconds)
+        waits, slowed = f"{100 * (1 - computing / whole):.0f} %", f"{computing / step:.2f}"
+        cells += [f"{1e3 * whole:.3f}", waits, slowed]
+    return cells
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", default=",".join(NETWORKS), help="comma-separated; default: all")
+    parser.add_argument("--steps", type=int, default=20, help="of an epoch")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--seconds", type=float, default=2.0, help="of measuring each figure")
+    args = parser.parse_args()
+    st.set_num_threads(args.threads)
+    striate.trainer.AugmentedFeed = TimedFeed  # type: ignore[misc]
+    print(f"striate {st.__version__} ({st.isa()}), {args.threads} threads, uint8 images, ms of a training step\n")
+    head = ["network", "batch", "no augmentation: ms", "gathering", "outside"]
+    for name in AUGMENTATIONS:
+        head += [f"{name}: ms", "waits", "slowed"]
+    print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
+    for name in args.networks.split(","):
+        print(f"| {' | '.join(row(NETWORKS[name], args.steps, args.seconds))} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
