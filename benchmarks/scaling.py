@@ -24,6 +24,7 @@ from networks import NETWORKS, Network, build_striate
 from worker import data
 
 FEWEST = 3  # calls of each
+COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)  # of threads, as far as they go
 Work = tuple[Callable[[], Any], Callable[[], Any]]
 
 
@@ -97,11 +98,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="of measuring each figure")
     args = parser.parse_args()
     networks = [NETWORKS[name] for name in args.networks.split(",")]
-    counts = sorted(
-        {n for n in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128) if n < args.threads} | {args.threads}
-    )
-    if 1 not in counts:
+    if args.threads < 1:
         raise SystemExit(f"--threads must be at least 1, got {args.threads}")
+    counts = sorted({n for n in COUNTS if n < args.threads} | {args.threads})
     print(f"striate {st.__version__} ({st.isa()})\n")
     over_batches(networks, [int(batch) for batch in args.batches.split(",")], args.threads, args.seconds)
     over_threads(networks, counts, args.seconds)

@@ -7,9 +7,10 @@ namespace {
 
 // The share of the time that may be spent on finding out whether the other way is faster.
 constexpr double kCuriosity = 0.01;
-constexpr double kNew = 1.0 / 8;          // weight of a new value in a mean
-constexpr int kFewest = 2;                // values that a mean needs to be trusted
-constexpr double kSlow = 8, kSlower = 4;  // times what is expected, and the fastest run: something is wrong
+constexpr double kNew = 1.0 / 8;         // weight of a new value in a mean
+constexpr int kFewest = 2;               // values that a mean needs to be trusted
+constexpr double kSlow = 2;              // times what is expected, or the fastest run: something is wrong
+constexpr double kFirstCuriosity = 0.1;  // as kCuriosity, once, while nothing is known of one thread
 
 double mean(double before, double value, bool first) {
     return first ? value : before + kNew * (value - before);
@@ -38,8 +39,8 @@ void Balance::took_shared(double seconds) {
     ++samples_;
     if (samples_ < kFewest) return;
     if (alone_ < 0.0) {
-        const bool wrong = together_ > kSlow * expected_ || together_ > kSlower * fastest_;
-        shared_ = !wrong && kCuriosity * since_ < extra_ * fastest_;
+        const bool wrong = together_ > kSlow * std::min(expected_, fastest_);
+        shared_ = !wrong && kFirstCuriosity * since_ < extra_ * fastest_;
     } else if (together_ > alone_) {
         shared_ = false;
     } else if (kCuriosity * since_ > alone_ - together_) {
