@@ -63,7 +63,7 @@ void sums_are_rectified_in_one_pass() {
     for (const Pass pass : {Pass::inference, Pass::training}) {
         const auto fused = plan_of(model, pass), plain = plan_of(model, pass, false);
         CHECK(count(*fused, "activation") == 0 && count(*plain, "activation") == 1);
-        CHECK(count(*fused, "add") == 1);
+        CHECK(count(*fused, "add") == (pass == Pass::training ? 1 : 0) && count(*plain, "add") == 1);
     }
     const auto fused = plan_of(model, Pass::training);
     CHECK(count(*fused, "activation backward") == 1 && count(*fused, "copy gradient") == 0);

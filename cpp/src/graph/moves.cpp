@@ -112,6 +112,17 @@ void PlanBuilder::emit_copy(const char* what, TensorId from, TensorId to) {
     step(copy_step(*this, what, from, view(from), 0, to, view(to), 0));
 }
 
+// Puts a map where the output of the layer that is being planned is added to it: nothing to do where that took over its
+// memory.
+void PlanBuilder::emit_addend(TensorId from) {
+    const TensorId to = output();
+    Step copy = in_place(copy_step(*this, "copy", from, view(from), 0, to, view(to), 0), from, to);
+    copy.run = [=, run = std::move(copy.run)](const Frame& f, int64_t begin, int64_t end, std::byte* scratch) {
+        if (f.get(from) != f.get(to)) run(f, begin, end, scratch);
+    };
+    step(std::move(copy));
+}
+
 void PlanBuilder::emit_accumulate(const char* what, TensorId from, TensorId to) {
     step(kernel_step(*this, what, dispatch::kernels().accumulate,
                      kernels::AccumulateArgs{view(from), view(to), nullptr, nullptr, 1.0f}, {from, to}, {to},

@@ -114,9 +114,10 @@ void PlanBuilder::choose_halos() {
     for (const PlanNode& n : network_.nodes) {
         const Halo wanted = n.layer->input_halo(shapes_of(n));
         bool gradient = false;
-        for (int from : n.inputs) {
-            value(from).halo = larger(value(from).halo, wanted);
-            gradient |= value(from).needs_gradient;
+        for (size_t i = 0; i < n.inputs.size(); ++i) {
+            PlanValue& from = value(n.inputs[i]);
+            if (static_cast<int>(i) != n.addend) from.halo = larger(from.halo, wanted);
+            gradient |= from.needs_gradient;
         }
         if (gradient)
             value(n.output).gradient_halo = larger(value(n.output).gradient_halo, n.layer->gradient_halo(shapes_of(n)));
@@ -126,7 +127,11 @@ void PlanBuilder::choose_halos() {
         const PlanNode& n = network_.nodes[i];
         if (n.layer->elementwise() && n.inputs.size() == 1)
             value(n.inputs[0]).halo = larger(value(n.inputs[0]).halo, value(n.output).halo);
+        if (n.addend >= 0)
+            value(n.inputs[n.addend]).halo = larger(value(n.inputs[n.addend]).halo, value(n.output).halo);
     }
+    for (const PlanNode& n : network_.nodes)
+        if (n.addend >= 0) value(n.output).halo = larger(value(n.output).halo, value(n.inputs[n.addend]).halo);
     // What is passed on as it is, or a part of it, must have the halo that its receiver wants.
     for (const PlanNode& n : network_.nodes) {
         PlanValue& out = value(n.output);
@@ -156,6 +161,7 @@ void PlanBuilder::emit_forward() {
         if (n.inputs.empty()) continue;
         current_ = static_cast<int>(i);
         for_output_ = joint_[i];
+        if (n.addend >= 0) emit_addend(value(n.inputs[n.addend]).tensor);
         n.layer->emit(*this);
         require(value(n.output).tensor.valid(), "[", name(), "] a layer's emit() must name its output");
     }

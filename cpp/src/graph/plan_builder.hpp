@@ -127,6 +127,7 @@ class PlanBuilder final : public PlanContext {
     TensorId external(std::byte* memory, Shape shape, DType type = DType::float32);
     TensorId gradient_of(int value);
     TensorId contiguous_copy(TensorId source);
+    void emit_addend(TensorId from);
     void emit_copy(const char* what, TensorId from, TensorId to);
     void emit_accumulate(const char* what, TensorId from, TensorId to);
     void emit_gather(const char* what, std::vector<PlanData::Source> PlanData::*sources, size_t index, TensorId to);

@@ -120,6 +120,36 @@ void normalise_by_weights(Rewriter& rewriter) {
     }
 }
 
+// At inference a convolution or a dense layer whose result goes into a sum of two adds to the other term, in its place
+// if nobody reads that afterwards.
+void add_in_epilogue(Rewriter& rewriter) {
+    Network& network = rewriter.network;
+    for (size_t j = 0; j < network.nodes.size(); ++j) {
+        const PlanNode sum = network.nodes[j];
+        if (!dynamic_cast<const Add*>(sum.layer.get()) || sum.inputs.size() != 2) continue;
+        const auto shape = [&](int value) { return network.values[static_cast<size_t>(value)].shape; };
+        if (shape(sum.inputs[0]) != shape(sum.inputs[1])) continue;
+        for (size_t i = j; i-- > 0;) {
+            const PlanNode& node = network.nodes[i];
+            const auto* conv = dynamic_cast<const Conv2D*>(node.layer.get());
+            const auto* dense = dynamic_cast<const Dense*>(node.layer.get());
+            const auto plain = [](const auto* layer) {
+                return layer && layer->options().activation.value_or("linear") == "linear";
+            };
+            if (node.addend >= 0 || !(plain(conv) || plain(dense)) || rewriter.only_reader(i) != static_cast<int>(j))
+                continue;
+            PlanNode joined = node;
+            joined.addend = static_cast<int>(joined.inputs.size());
+            joined.inputs.push_back(sum.inputs[0] == node.output ? sum.inputs[1] : sum.inputs[0]);
+            joined.output = sum.output;
+            network.nodes[j] = std::move(joined);
+            rewriter.remove(i);
+            --j;
+            break;
+        }
+    }
+}
+
 // A convolution or a dense layer writes relu of its sums at once, and so does a sum of two.
 void relu_in_epilogue(Rewriter& rewriter) {
     Network& network = rewriter.network;
@@ -192,8 +222,8 @@ void pass_gradients(Rewriter& rewriter) {
 // Without a backward pass relu costs nothing in a convolution's epilogue, so that it is left there.
 constexpr void (*kRewrites[])(Rewriter&) = {pool_before_relu, relu_in_epilogue, normalise_at_once, concatenate_in_place,
                                             pass_gradients};
-constexpr void (*kForwardRewrites[])(Rewriter&) = {normalise_by_weights, relu_in_epilogue, pool_before_relu,
-                                                   normalise_at_once, concatenate_in_place};
+constexpr void (*kForwardRewrites[])(Rewriter&) = {normalise_by_weights, add_in_epilogue,   relu_in_epilogue,
+                                                   pool_before_relu,     normalise_at_once, concatenate_in_place};
 
 void apply_rewrites(Rewriter& rewriter, const PlanRequest& request) {
     if (request.training || request.backward) {

@@ -27,6 +27,7 @@ float* pointer(const Frame& frame, TensorId id) {
 void emit_call(PlanContext& plan, const char* what, Lowered l, TensorId x, TensorId w, TensorId bias, TensorId y,
                bool relu, bool parameters_packed) {
     l.conv.relu = relu;
+    l.conv.accumulate = plan.adds_to_output();
     TensorId weights = w;
     if (!l.direct) {
         const TensorId packed = plan.create({l.packed_floats});
@@ -44,6 +45,7 @@ void emit_call(PlanContext& plan, const char* what, Lowered l, TensorId x, Tenso
     }
     std::vector<TensorId> reads{x, weights};
     if (bias.valid()) reads.push_back(bias);
+    if (l.conv.accumulate) reads.push_back(y);
     Step step = kernel_step(plan, what, dispatch::kernels().conv, l.conv, reads, {y},
                             [=](kernels::ConvArgs& a, const Frame& f) {
                                 a.x = f.get(x);
