@@ -32,6 +32,10 @@ model = st.Sequential(
 )
 model.summary()
 
+# Winograd's algorithm computes tiles of 4x4 at a time: beside the field it leaves rounding errors where the definition has
+# zeros, so the measurement does without it.
+model.winograd = False
+
 # The pixels that can change the middle unit are those its gradient reaches: over many random pictures, their union.
 rng = np.random.default_rng(0)
 x = rng.normal(size=(64, *model.input_shape[1:])).astype(np.float32)

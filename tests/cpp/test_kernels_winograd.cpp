@@ -63,16 +63,19 @@ void check_map(const Table& table, WinogradLowered l, const Map& x, const float*
     l.all.output.y = y.data();
     l.all.output.bias = random.integer(0, 1) ? bias.data() : nullptr;
     l.all.output.relu = random.integer(0, 1);
-    y.fill(4321);
+    l.all.output.accumulate = random.integer(0, 1);
+    const float before = l.all.output.accumulate ? 0.5f : 4321;
+    y.fill(before);
     run(table, l, kernel, random);
     if (!y.intact()) check::fail(__FILE__, __LINE__, "wrote outside its view: " + context);
     const Map first = y;
     for (size_t i = 0; i < want.size(); ++i) {
         if (l.all.output.bias) want[i] += bias[i % bias.size()];
+        if (l.all.output.accumulate) want[i] += before;
         if (l.all.output.relu) want[i] = std::max(0.0, want[i]);
     }
     compare([&](size_t i) { return y.flat(static_cast<int64_t>(i)); }, want, context);
-    y.fill(4321);
+    y.fill(before);
     run(table, l, kernel, random);
     if (!y.same_values(first)) check::fail(__FILE__, __LINE__, "depends on how it is split: " + context);
 }

@@ -57,7 +57,7 @@ struct WinogradProductArgs {
     int64_t strip, block_depth;  // rows of a tile at most; depth that is summed at a time
 };
 
-// y = A^T m A + bias, rectified if `relu`, of m[p * point + t * channels + c].
+// y (+)= A^T m A + bias, rectified if `relu`, of m[p * point + t * channels + c].
 struct WinogradOutputArgs {
     View view;
     float* y;
@@ -65,6 +65,7 @@ struct WinogradOutputArgs {
     const float* m;
     int64_t point;
     WinogradTiles tiles;
+    bool accumulate;  // add to what is in y
     bool relu;
 };
 

@@ -153,7 +153,7 @@ STRIATE_INLINE void input_tiles(const WinogradMapArgs& a, int64_t begin, int64_t
 }
 
 // The outputs of the tiles [begin, end) of the block.
-template <bool kRelu>
+template <bool kAdd, bool kRelu>
 STRIATE_INLINE void output_tiles(const WinogradOutputArgs& a, int64_t begin, int64_t end) {
     const View& v = a.view;
     const int64_t point = a.point, row_step = v.row, col_step = v.pixel;
@@ -168,18 +168,18 @@ STRIATE_INLINE void output_tiles(const WinogradOutputArgs& a, int64_t begin, int
             float* to = y + c;
             const auto transform = [](const Vec(&x)[6], Vec(&out)[4]) STRIATE_BODY { transform_output(x, out); };
             const auto from = [&](auto r, auto s) STRIATE_BODY { return load(m + (r.value * 6 + s.value) * point); };
-            const auto finished = [&](Vec value) STRIATE_BODY {
+            const auto finish = [&](float* at, Vec value) STRIATE_BODY {
                 value += bias;
-                return kRelu ? max(Vec{}, value) : value;
+                if constexpr (kAdd) value += load(at);
+                store(at, kRelu ? max(Vec{}, value) : value);
             };
             if (whole) {
                 transform_square<6, 4>(transform, from, [&](auto r, auto s, Vec value) STRIATE_BODY {
-                    store(to + r.value * row_step + s.value * col_step, finished(value));
+                    finish(to + r.value * row_step + s.value * col_step, value);
                 });
             } else {
                 transform_square<6, 4>(transform, from, [&](auto r, auto s, Vec value) STRIATE_BODY {
-                    if (r.value < rows && s.value < cols)
-                        store(to + r.value * row_step + s.value * col_step, finished(value));
+                    if (r.value < rows && s.value < cols) finish(to + r.value * row_step + s.value * col_step, value);
                 });
             }
         }
@@ -187,11 +187,12 @@ STRIATE_INLINE void output_tiles(const WinogradOutputArgs& a, int64_t begin, int
 }
 
 STRIATE_INLINE void output_tiles(const WinogradOutputArgs& a, int64_t begin, int64_t end) {
-    if (a.relu) {
-        output_tiles<true>(a, begin, end);
-    } else {
-        output_tiles<false>(a, begin, end);
+    if (a.accumulate) {
+        if (a.relu) return output_tiles<true, true>(a, begin, end);
+        return output_tiles<true, false>(a, begin, end);
     }
+    if (a.relu) return output_tiles<false, true>(a, begin, end);
+    output_tiles<false, false>(a, begin, end);
 }
 
 }  // namespace

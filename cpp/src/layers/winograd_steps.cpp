@@ -34,8 +34,10 @@ void emit_lowered(PlanContext& plan, const char* what, double work, const Winogr
                              }));
     std::vector<TensorId> reads{x, weights};
     if (bias.valid()) reads.push_back(bias);
+    if (plan.adds_to_output()) reads.push_back(y);
     kernels::WinogradArgs all = l.all;
     all.output.relu = relu;
+    all.output.accumulate = plan.adds_to_output();
     if (l.blocked) {
         Step step;
         step.what = what;
@@ -71,8 +73,8 @@ void emit_lowered(PlanContext& plan, const char* what, double work, const Winogr
                                });
     product.flops = work;
     plan.step(std::move(product));
-    reads = {m};
-    if (bias.valid()) reads.push_back(bias);
+    reads.front() = m;
+    reads.erase(reads.begin() + 1);
     plan.step(kernel_step(plan, "transform output", table.winograd_output, all.output, reads, {y},
                           [=](kernels::WinogradOutputArgs& a, const Frame& f) {
                               a.m = f.get(m);
