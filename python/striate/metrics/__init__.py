@@ -10,6 +10,7 @@ from striate.metrics.base import Metric
 from striate.metrics.confusion_matrix import ConfusionMatrix
 from striate.metrics.dice import DiceScore
 from striate.metrics.f1 import F1Score
+from striate.metrics.mean_average_precision import MeanAveragePrecision
 from striate.metrics.mean_iou import MeanIoU
 from striate.metrics.precision import Precision
 from striate.metrics.recall import Recall, Sensitivity
@@ -28,6 +29,7 @@ __all__ = [
     "DiceScore",
     "F1Score",
     "MeanAbsoluteError",
+    "MeanAveragePrecision",
     "MeanIoU",
     "MeanSquaredError",
     "Metric",

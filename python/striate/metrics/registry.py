@@ -8,6 +8,7 @@ from striate.metrics.base import Metric
 from striate.metrics.confusion_matrix import ConfusionMatrix
 from striate.metrics.dice import DiceScore
 from striate.metrics.f1 import F1Score
+from striate.metrics.mean_average_precision import MeanAveragePrecision
 from striate.metrics.mean_iou import MeanIoU
 from striate.metrics.precision import Precision
 from striate.metrics.recall import Recall, Sensitivity
@@ -37,6 +38,7 @@ _CLASSES: tuple[type[Metric], ...] = (
     AUC,
     MeanIoU,
     DiceScore,
+    MeanAveragePrecision,
     ConfusionMatrix,
     MeanSquaredError,
     MeanAbsoluteError,
@@ -52,7 +54,8 @@ def get(identifier: str | Metric | type[Metric]) -> Metric:
 
     Args:
         identifier: such as "accuracy" (binary, categorical or sparse by the shapes), "precision", "recall",
-            "sensitivity", "specificity", "f1", "auc", "mean_iou", "dice", "top_k_accuracy", "mse", "mae", "rmse".
+            "sensitivity", "specificity", "f1", "auc", "mean_iou", "dice", "mean_average_precision", "top_k_accuracy",
+            "mse", "mae", "rmse".
 
     Raises:
         ValueError: no metric has the name.
