@@ -4,8 +4,8 @@
     python benchmarks/mean_average_precision.py
 
 Made detections of made objects: some near, some doubled, some stray. Timed are, on one thread, `update_state` for all
-images and `summary()` here, `evaluate` and `accumulate` there with its defaults (not the making of its index); the best of a few
-repetitions, in turn. Both give the same figures, or the script fails.
+images and `summary()` here, `evaluate` and `accumulate` there with its defaults (not the making of its index); the best
+of a few repetitions, in turn. Both give the same figures, or the script fails.
 """
 
 from __future__ import annotations

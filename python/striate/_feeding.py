@@ -80,8 +80,16 @@ class AugmentedFeed:
                 f"fit: augment must return images of the same shape and type, {images.dtype} {images.shape}, "
                 f"got {changed.dtype} {changed.shape}"
             )
-        weights = None if data.weights is None else data.weights[rows]
-        return Data([changed], [array[rows] for array in data.targets], weights)
+        weights = None if data.weights is None else self._along(data.weights[rows], images, rows)
+        return Data([changed], [self._along(array[rows], images, rows) for array in data.targets], weights)
+
+    def _along(self, values: AnyArray, images: AnyArray, rows: NDArray[np.int64]) -> AnyArray:
+        """Maps of the images' size, moved with their pixels by an `augment` that can; anything else as it is."""
+        move = getattr(self._augment, "masks", None)
+        if move is None or images.ndim != 4 or values.ndim not in (3, 4) or values.shape[:3] != images.shape[:3]:
+            return values
+        moved: AnyArray = move(values, rows, self._epoch)
+        return moved
 
     @staticmethod
     def _arrays(data: Data) -> list[AnyArray]:

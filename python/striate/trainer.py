@@ -243,7 +243,8 @@ class Trainer:
             validation_batch_size: samples a step of a validation; None for `batch_size`.
             validation_freq: validate every so many epochs, or after the epochs of a list (counted from 1).
             augment: called with (images, indices, epoch) for each batch, indices being the rows' numbers; returns
-                images of the same shape and type. `striate.data.Augment` is one.
+                images of the same shape and type. `striate.data.Augment` is one; with it, targets (N, H, W) or
+                (N, H, W, C) of the images' size, and weights of pixels, move with the pixels.
 
         Returns:
             A `History`: its `history` maps a name ("loss", the metrics, "val_loss", ..., "learning_rate" with a

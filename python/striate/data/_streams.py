@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 WORD = 2**64
 
 # The second word of the key: one for each use, so that two uses of one seed share no stream.
-SHUFFLE, AUGMENT, NOISE = 1, 2, 3
+SHUFFLE, AUGMENT, NOISE, ELASTIC = 1, 2, 3, 4
 
 
 def check_seed(seed: object, name: str = "seed") -> int:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.data._streams import AUGMENT, NOISE, check_seed, philox, uniforms
-from striate.data.warp import FILL_MODES, Matrices, affine, warp
+from striate.data._streams import AUGMENT, ELASTIC, NOISE, check_seed, philox, uniforms
+from striate.data.warp import FILL_MODES, Matrices, affine, bend, move_boxes, warp
+from striate.detection.boxes import area, as_boxes
 
 _AT_ONCE = 256
 
@@ -24,11 +26,13 @@ class Draw(NamedTuple):
     """Added, in units of the pixels."""
     contrast: NDArray[np.float32]
     """Factor of the distance from the image's mean."""
+    offsets: NDArray[np.float32] | None = None
+    """(B, 2, H, W), added to the source column and row of every pixel; None without `elastic`."""
 
 
 @dataclass(frozen=True)
 class Augment:
-    """Random flips, rotation, shift, zoom, crop, brightness, contrast and noise.
+    """Random flips, rotation, shift, zoom, crop, elastic deformation, brightness, contrast and noise.
 
     An object of this class is called with a batch and returns a new one: `Trainer(..., augment=Augment(...))`. All that
     moves pixels is composed into one affine map an image and sampled once, bilinearly; maps of whole pixels (flips and
@@ -37,6 +41,10 @@ class Augment:
     An image's change depends on the seed, the epoch and the image's index, on nothing else: neither on the batch it is
     in nor on the order. Every change draws from a place of its own, so that turning one on leaves the others as they
     were.
+
+    Masks and boxes move with the pixels: `masks` and `boxes` make of them what a call makes of the images of the same
+    indices and epoch, and so does `fit` of targets that are maps of the images' size. With boxes, choose
+    `fill_mode="constant"`: mirrored or copied borders show objects that no box is around.
 
     Where only some images of a class may be mirrored (digits, letters, left and right organs), leave the flips off.
 
@@ -50,6 +58,10 @@ class Augment:
         brightness: largest change as a fraction of the range of values, either way.
         contrast: factor drawn from 1 - contrast .. 1 + contrast, about each channel's mean.
         noise: standard deviation of Gaussian noise as a fraction of the range of values.
+        elastic: largest displacement of the points of a coarse grid as a fraction of height and width, either way;
+            pixels between follow smoothly. For masks, not for boxes; 0.05 to 0.1 with the default grid, after
+            Ronneberger et al. ("U-Net", MICCAI 2015).
+        elastic_grid: cells of that grid each way, 1 or more; more make shorter waves.
         fill_mode: what comes in from outside: "reflect", "wrap", "constant" or "nearest", as in Keras.
         fill_value: for "constant", in units of the pixels.
         value_range: (low, high) of the values, to which brightness, contrast and noise are cut. None: 0 .. 255 for
@@ -69,6 +81,8 @@ class Augment:
     brightness: float = 0.0
     contrast: float = 0.0
     noise: float = 0.0
+    elastic: float = 0.0
+    elastic_grid: int = 3
     fill_mode: str = "reflect"
     fill_value: float = 0.0
     value_range: tuple[float, float] | None = None
@@ -83,6 +97,9 @@ class Augment:
         if not isinstance(self.zoom, (tuple, list)):
             _check("zoom", self.zoom, 0.0, 0.99, "a fraction")
         _check("contrast", self.contrast, 0.0, 1.0, "a fraction")
+        _check("elastic", self.elastic, 0.0, 1.0, "a fraction of the size")
+        if isinstance(self.elastic_grid, bool) or not hasattr(self.elastic_grid, "__index__") or self.elastic_grid < 1:
+            raise ValueError(f"Augment expects elastic_grid as a whole number of 1 or more, got {self.elastic_grid!r}")
         for name in ("brightness", "noise"):
             _check(name, getattr(self, name), 0.0, math.inf, "a fraction of the range of values")
         smallest, largest = self._zoom_range()
@@ -119,28 +136,94 @@ class Augment:
             ValueError: the shapes do not fit, or an index or the epoch is negative.
         """
         images = _check_images(images)
-        numbers = np.asarray(indices)
-        if numbers.dtype.kind not in "iu" and numbers.size:
-            raise TypeError(f"Augment expects integer indices, got dtype {numbers.dtype}")
-        if numbers.shape != (len(images),):
-            raise ValueError(f"Augment expects one index an image, ({len(images)},), got shape {numbers.shape}")
-        if numbers.size and numbers.min() < 0:
-            raise ValueError(f"Augment expects indices of 0 or more, got {int(numbers.min())}")
+        numbers = _check_indices(indices, len(images))
         if len(images) == 0:
             return np.empty_like(images)
-        numbers = numbers.astype(np.int64)
         drawn = self.draw(numbers, epoch, images.shape[1], images.shape[2], images.dtype)
         if self.fill_mode == "constant" and images.dtype == np.uint8 and not 0 <= self.fill_value <= 255:
             raise ValueError(f"Augment's fill_value {self.fill_value} is out of the range 0 .. 255 of uint8 images")
-        moved = warp(images, drawn.matrices, self.fill_mode, self.fill_value)
+        moved = warp(images, drawn.matrices, self.fill_mode, self.fill_value, drawn.offsets)
         if self.brightness or self.contrast or self.noise:
             moved = self._shade(moved.astype(np.float32, copy=False), drawn, numbers, epoch, images.dtype)
         if moved.dtype != images.dtype:
             moved = np.rint(moved).astype(np.uint8)
         return moved
 
+    def masks(self, masks: NDArray[Any], indices: ArrayLike, epoch: int = 0, fill: float = 0) -> NDArray[Any]:
+        """Move masks as a call moves the images of these indices: every pixel takes the value of the nearest one.
+
+        Args:
+            masks: (B, H, W) or (B, H, W, C), of any type; left as they are.
+            indices: (B,), the images' row numbers in the data set.
+            epoch: 0 or more.
+            fill: the value of what comes in from outside where `fill_mode` is "constant", such as the class that a loss
+                ignores.
+
+        Returns:
+            New masks of the same shape and type.
+
+        Raises:
+            TypeError: the indices are no integers.
+            ValueError: the shapes do not fit, or an index or the epoch is negative.
+        """
+        masks = np.asarray(masks)
+        if masks.ndim not in (3, 4) or 0 in masks.shape[1:]:
+            raise ValueError(f"augmentation expects masks (N, H, W) or (N, H, W, C), got shape {masks.shape}")
+        numbers = _check_indices(indices, len(masks))
+        if len(masks) == 0:
+            return np.empty_like(masks)
+        drawn = self.draw(numbers, epoch, masks.shape[1], masks.shape[2])
+        planes = masks if masks.ndim == 4 else masks[..., np.newaxis]
+        moved = warp(planes, drawn.matrices, self.fill_mode, fill, drawn.offsets, nearest=True)
+        return moved.reshape(masks.shape)
+
+    def boxes(
+        self,
+        targets: Sequence[Sequence[ArrayLike]],
+        indices: ArrayLike,
+        size: tuple[int, int],
+        epoch: int = 0,
+        least_visible: float = 0.3,
+    ) -> list[tuple[NDArray[Any], ...]]:
+        """Move boxes as a call moves the images of these indices.
+
+        A box becomes the smallest upright one around its four moved corners, cut at the edges of the image; it is
+        dropped where less than `least_visible` of that box's area is left.
+
+        Args:
+            targets: one (boxes (M, 4), labels (M,)) an image, x1, y1, x2, y2 in pixels; whatever follows the boxes, M
+                rows each, is kept along with them.
+            indices: (B,), the images' row numbers in the data set.
+            size: (height, width) of the images.
+            epoch: 0 or more.
+            least_visible: share of a moved box that must lie inside, 0 .. 1; a box without any part inside always goes.
+
+        Returns:
+            New targets, boxes as float32.
+
+        Raises:
+            ValueError: the shapes do not fit, an index or the epoch is negative, or with `elastic`, which boxes cannot
+                follow.
+        """
+        if self.elastic:
+            raise ValueError("Augment: boxes cannot follow an elastic deformation; leave elastic at 0")
+        _check("least_visible", least_visible, 0.0, 1.0, "a fraction")
+        numbers = _check_indices(indices, len(targets))
+        height, width = size
+        matrices = self.draw(numbers, epoch, height, width).matrices
+        out: list[tuple[NDArray[Any], ...]] = []
+        for target, matrix in zip(targets, matrices, strict=True):
+            boxes, *others = target
+            moved = move_boxes(as_boxes(boxes, "Augment: boxes"), matrix)
+            cut = np.clip(moved, 0.0, [width, height, width, height])
+            left = area(cut)
+            kept = (left > 0) & (left >= least_visible * area(moved))
+            out.append((cut[kept].astype(np.float32), *(np.asarray(other)[kept] for other in others)))
+        return out
+
     def draw(self, indices: NDArray[np.int64], epoch: int, height: int, width: int, dtype: Any = np.uint8) -> Draw:
-        """What the given images undergo in an epoch; whatever else must move with their pixels follows `matrices`.
+        """What the given images undergo in an epoch; whatever else must move with their pixels follows `matrices`
+        and `offsets`.
 
         Args:
             indices: (B,), 0 or more.
@@ -166,10 +249,20 @@ class Augment:
             shift_y=either_way[3] * (shift_y * height) + cut[0],
         )
         low, high = self._range(dtype)
+        offsets = None
+        if self.elastic:
+            side = self.elastic_grid + 3
+            points = (
+                2.0 * uniforms(self.seed, ELASTIC, indices, epoch, 2 * side * side).reshape(-1, 2, side, side) - 1.0
+            )
+            points[:, 0] *= self.elastic * width
+            points[:, 1] *= self.elastic * height
+            offsets = bend(points, height, width)
         return Draw(
             matrices,
             (either_way[8] * (self.brightness * (high - low))).astype(np.float32),
             (1.0 + either_way[9] * self.contrast).astype(np.float32),
+            offsets,
         )
 
     def _shade(
@@ -210,21 +303,22 @@ def augment(x: NDArray[Any], y: None = None, *, copies: int = 1, seed: int = 0, 
 @overload
 def augment(
     x: NDArray[Any], y: ArrayLike, *, copies: int = 1, seed: int = 0, **changes: Any
-) -> tuple[NDArray[Any], NDArray[Any]]: ...
+) -> tuple[NDArray[Any], Any]: ...
 
 
 def augment(
     x: NDArray[Any], y: ArrayLike | None = None, *, copies: int = 1, seed: int = 0, **changes: Any
-) -> NDArray[Any] | tuple[NDArray[Any], NDArray[Any]]:
+) -> NDArray[Any] | tuple[NDArray[Any], Any]:
     """Make changed copies of images. To change them anew in every epoch instead, give `Trainer` an `Augment`.
 
     Args:
         x: (N, H, W, C), uint8 or float32.
-        y: labels (N, ...), repeated along with their images; None: images only.
+        y: labels (N, ...), repeated along with their images; masks (N, H, W) or (N, H, W, C), of the images' size, and
+            a list of one (boxes (M, 4), labels (M,)) an image move with the pixels; None: images only.
         copies: how many changed copies to make of every image.
         seed: 0 .. 2**64 - 1.
         **changes: `flip_horizontal`, `flip_vertical`, `rotation`, `shift`, `zoom`, `crop`, `brightness`, `contrast`,
-            `noise`, `fill_mode`, `fill_value`, `value_range` of `Augment`.
+            `noise`, `elastic`, `elastic_grid`, `fill_mode`, `fill_value`, `value_range` of `Augment`.
 
     Returns:
         The changed images, (copies * N, H, W, C), all of them once, then all of them again; with `y` given
@@ -250,10 +344,29 @@ def augment(
     images = out.reshape((copies * len(x), *x.shape[1:]))
     if y is None:
         return images
+    rows = np.arange(len(x))
+    if isinstance(y, (list, tuple)) and len(y) and isinstance(y[0], tuple):
+        if len(y) != len(x):
+            raise ValueError(f"augment expects as many targets as images, {len(x)}, got {len(y)}")
+        size = (x.shape[1], x.shape[2])
+        return images, [target for epoch in range(copies) for target in change.boxes(y, rows, size, epoch)]
     labels = np.asarray(y)
     if labels.ndim == 0 or len(labels) != len(x):
         raise ValueError(f"augment expects as many labels as images, got x of shape {x.shape} and y of {labels.shape}")
+    if labels.ndim in (3, 4) and labels.shape[:3] == x.shape[:3]:
+        return images, np.concatenate([change.masks(labels, rows, epoch) for epoch in range(copies)])
     return images, np.concatenate([labels] * copies)
+
+
+def _check_indices(indices: ArrayLike, count: int) -> NDArray[np.int64]:
+    numbers = np.asarray(indices)
+    if numbers.dtype.kind not in "iu" and numbers.size:
+        raise TypeError(f"Augment expects integer indices, got dtype {numbers.dtype}")
+    if numbers.shape != (count,):
+        raise ValueError(f"Augment expects one index an image, ({count},), got shape {numbers.shape}")
+    if numbers.size and numbers.min() < 0:
+        raise ValueError(f"Augment expects indices of 0 or more, got {int(numbers.min())}")
+    return numbers.astype(np.int64)
 
 
 def _check_images(images: NDArray[Any]) -> NDArray[Any]:

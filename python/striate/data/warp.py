@@ -54,8 +54,15 @@ def affine(
     return matrices
 
 
-def warp(images: NDArray[Any], matrices: Matrices, fill_mode: str, fill_value: float) -> NDArray[Any]:
-    """Sample a batch through its maps, bilinearly.
+def warp(
+    images: NDArray[Any],
+    matrices: Matrices,
+    fill_mode: str,
+    fill_value: float,
+    offsets: NDArray[np.float32] | None = None,
+    nearest: bool = False,
+) -> NDArray[Any]:
+    """Sample a batch through its maps, bilinearly or at the nearest pixel.
 
     Args:
         images: (B, H, W, C), uint8 or float32.
@@ -63,16 +70,22 @@ def warp(images: NDArray[Any], matrices: Matrices, fill_mode: str, fill_value: f
         fill_mode: what lies outside the image: its mirror image (d c b a | a b c d | d c b a), its copies,
             `fill_value`, or its nearest pixel.
         fill_value: for "constant".
+        offsets: (B, 2, H, W), added to the source column and row of every output pixel.
+        nearest: take the nearest pixel's value, as masks need.
 
     Returns:
-        (B, H, W, C): float32, or of the type of `images` where every map moves whole pixels, which is exact.
+        (B, H, W, C): float32, or of the type of `images` where every map moves whole pixels, which is exact, or with
+        `nearest`.
     """
     whole = (np.abs(matrices[:, 0, 0]) == 1) & (matrices[:, 0, 1] == 0)
     whole &= (np.abs(matrices[:, 1, 1]) == 1) & (matrices[:, 1, 0] == 0)
     whole &= (matrices[:, :, 2] == np.floor(matrices[:, :, 2])).all(axis=1)
+    if offsets is not None:
+        whole &= ~offsets.any(axis=(1, 2, 3))
     if whole.all():
         return _move(images, matrices, fill_mode, fill_value)
-    out = np.empty(images.shape, dtype=np.float32)
+    sample = _nearest if nearest else _interpolate
+    out = np.empty(images.shape, dtype=images.dtype if nearest else np.float32)
     exact = np.flatnonzero(whole)
     if len(exact):
         out[exact] = _move(images[exact], matrices[exact], fill_mode, fill_value)
@@ -80,7 +93,8 @@ def warp(images: NDArray[Any], matrices: Matrices, fill_mode: str, fill_value: f
     step = max(1, _PIXELS_AT_ONCE // max(1, images.shape[1] * images.shape[2]))
     for start in range(0, len(rest), step):
         some = rest[start : start + step]
-        out[some] = _interpolate(images[some], matrices[some], fill_mode, fill_value)
+        moved = None if offsets is None else offsets[some]
+        out[some] = sample(images[some], matrices[some], fill_mode, fill_value, moved)
     return out
 
 
@@ -111,12 +125,37 @@ def _move(images: NDArray[Any], matrices: Matrices, fill_mode: str, fill_value: 
     return out
 
 
-def _interpolate(images: NDArray[Any], matrices: Matrices, fill_mode: str, fill_value: float) -> NDArray[np.float32]:
+def _nearest(
+    images: NDArray[Any],
+    matrices: Matrices,
+    fill_mode: str,
+    fill_value: float,
+    offsets: NDArray[np.float32] | None,
+) -> NDArray[Any]:
+    count, height, width, _ = images.shape
+    columns, rows = np.arange(width), np.arange(height)
+    x_low, x_part = _split(matrices[:, 0], columns, rows, None if offsets is None else offsets[:, 0])
+    y_low, y_part = _split(matrices[:, 1], columns, rows, None if offsets is None else offsets[:, 1])
+    x, y = _source(x_low + (x_part >= 0.5), width, fill_mode), _source(y_low + (y_part >= 0.5), height, fill_mode)
+    outside = (x == width) | (y == height)  # by "constant" alone
+    inner_y, inner_x = np.minimum(y, height - 1), np.minimum(x, width - 1)
+    out: NDArray[Any] = images[np.arange(count)[:, None, None], inner_y, inner_x]
+    out[outside] = fill_value
+    return out
+
+
+def _interpolate(
+    images: NDArray[Any],
+    matrices: Matrices,
+    fill_mode: str,
+    fill_value: float,
+    offsets: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
     count, height, width, channels = images.shape
     # Every coordinate is a term of the column plus a term of the row: one addition a pixel.
     columns, rows = np.arange(width), np.arange(height)
-    x_low, x_part = _split(matrices[:, 0], columns, rows)
-    y_low, y_part = _split(matrices[:, 1], columns, rows)
+    x_low, x_part = _split(matrices[:, 0], columns, rows, None if offsets is None else offsets[:, 0])
+    y_low, y_part = _split(matrices[:, 1], columns, rows, None if offsets is None else offsets[:, 1])
     if fill_mode == "constant":  # one more column and row, which hold the fill
         padded = np.full((count, height + 1, width + 1, channels), fill_value, dtype=images.dtype)
         padded[:, :height, :width] = images
@@ -146,11 +185,15 @@ def _interpolate(images: NDArray[Any], matrices: Matrices, fill_mode: str, fill_
     return out
 
 
-def _split(row: Matrices, columns: NDArray[Any], rows: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+def _split(
+    row: Matrices, columns: NDArray[Any], rows: NDArray[Any], offsets: NDArray[np.float32] | None
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """Whole part and remainder of one source coordinate at every output pixel, (B, H, W) each."""
     along = (row[:, 0, None] * columns).astype(np.float32)
     down = (row[:, 1, None] * rows + row[:, 2, None]).astype(np.float32)
     place = down[:, :, None] + along[:, None, :]
+    if offsets is not None:
+        place += offsets
     low = np.floor(place)
     place -= low
     return low.astype(np.intp), place
@@ -162,3 +205,43 @@ def _tables(low: NDArray[np.intp], n: int, fill_mode: str) -> tuple[NDArray[np.i
     table = _source(np.arange(start, int(low.max()) + 2), n, fill_mode)
     low = low - start
     return table.take(low), table[1:].take(low)
+
+
+def bend(points: NDArray[np.float64], height: int, width: int) -> NDArray[np.float32]:
+    """Smooth displacements of every pixel from those of a coarse grid, by uniform cubic B-splines, as in free-form
+    deformation (Rueckert et al., IEEE Transactions on Medical Imaging 18(8), 1999).
+
+    Args:
+        points: (B, 2, n + 3, n + 3), the displacements of columns and rows at the control points of n x n cells, which
+            reach one cell beyond the picture on each side; nowhere is the result larger than the largest of them.
+        height: of the images.
+        width: of the images.
+
+    Returns:
+        (B, 2, height, width).
+    """
+    down, across = _spline(height, points.shape[2] - 3), _spline(width, points.shape[3] - 3)
+    out = np.empty((*points.shape[:2], height, width), dtype=np.float32)
+    for place in np.ndindex(points.shape[:2]):  # one by one: what becomes of an image must not depend on the others
+        out[place] = down @ points[place] @ across.T
+    return out
+
+
+def _spline(size: int, cells: int) -> NDArray[np.float64]:
+    """(size, cells + 3): the share of every control point in the pixels along one axis."""
+    place = (np.arange(size) + 0.5) * (cells / size)
+    cell = np.minimum(place.astype(np.intp), cells - 1)
+    t = place - cell
+    shares = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=1) / 6
+    out = np.zeros((size, cells + 3))
+    np.put_along_axis(out, cell[:, None] + np.arange(4), shares, axis=1)
+    return out
+
+
+def move_boxes(boxes: NDArray[np.float64], matrix: Matrices) -> NDArray[np.float64]:
+    """The smallest upright boxes (M, 4) around the moved corners of boxes, under one map (2, 3)."""
+    inverse = np.linalg.inv(matrix[:, :2])
+    corners = boxes[:, [[0, 1], [2, 1], [0, 3], [2, 3]]]
+    # Boxes count from the pixels' edges, maps from their centres.
+    moved = (corners - 0.5 - matrix[:, 2]) @ inverse.T + 0.5
+    return np.concatenate([moved.min(axis=1), moved.max(axis=1)], axis=1)
