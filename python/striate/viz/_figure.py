@@ -22,6 +22,8 @@ VERMILLION = "#D55E00"
 GREEN = "#009E73"
 GREY = "#6B6B6B"
 INK = "#222222"
+# One colour a class, from the same palette; the order keeps neighbours far apart.
+CLASS_COLORS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", VERMILLION, "#F0E442")
 
 
 def new_figure(width: float, height: float, what: str) -> Figure:
