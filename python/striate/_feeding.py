@@ -42,6 +42,9 @@ class AugmentedFeed:
         self._order: NDArray[np.int64] = np.arange(0)
         self._epoch = 0
         self._predictions: Sequence[FloatArray] = ()
+        self._moved: list[Data] = []
+        extras = [*data.targets, *([] if data.weights is None else [data.weights])]
+        self._moves = any(self._follows(array, data.inputs[0]) for array in extras)
         self._base = 0
 
     def begin(self, order: NDArray[np.int64], epoch: int) -> None:
@@ -52,6 +55,17 @@ class AugmentedFeed:
     def set_predictions(self, buffers: Sequence[FloatArray], base: int) -> None:
         """As the core's: predictions of step (first, count) go to rows from first - base on."""
         self._predictions, self._base = buffers, base
+        self._moved = []
+
+    def moved(self) -> Data | None:
+        """Targets and weights of the steps since `set_predictions`, where any moved with the images: metrics must not
+        hold predictions of moved images against targets that stayed.
+        """
+        if not self._moved:
+            return None
+        targets = [np.concatenate(arrays) for arrays in zip(*(batch.targets for batch in self._moved), strict=True)]
+        weights = [batch.weights for batch in self._moved if batch.weights is not None]
+        return Data([], targets, np.concatenate(weights) if weights else None)
 
     def step(self, first: int, count: int) -> float:
         """Train on rows [first, first + count) of the order; steps follow one another."""
@@ -61,6 +75,8 @@ class AugmentedFeed:
         for buffer, array in zip(self._arrays(self.buffers), self._arrays(batch), strict=True):
             buffer[:count] = array
         if self._predictions:
+            if self._moves:
+                self._moved.append(batch._replace(inputs=[]))
             self._core.set_predictions(self._predictions, self._base - first)
         return self._core.train_step(0, count)
 
@@ -85,11 +101,14 @@ class AugmentedFeed:
 
     def _along(self, values: AnyArray, images: AnyArray, rows: NDArray[np.int64]) -> AnyArray:
         """Maps of the images' size, moved with their pixels by an `augment` that can; anything else as it is."""
-        move = getattr(self._augment, "masks", None)
-        if move is None or images.ndim != 4 or values.ndim not in (3, 4) or values.shape[:3] != images.shape[:3]:
+        if not self._follows(values, images):
             return values
-        moved: AnyArray = move(values, rows, self._epoch)
+        moved: AnyArray = self._augment.masks(values, rows, self._epoch)  # type: ignore[attr-defined]
         return moved
+
+    def _follows(self, values: AnyArray, images: AnyArray) -> bool:
+        maps = images.ndim == 4 and values.ndim in (3, 4) and values.shape[:3] == images.shape[:3]
+        return maps and hasattr(self._augment, "masks")
 
     @staticmethod
     def _arrays(data: Data) -> list[AnyArray]:

@@ -322,7 +322,7 @@ class Trainer:
                 order = np.arange(data.rows) if order is None else order
                 self._bind(feed.buffers)
                 feed.begin(order[:rows], epoch)
-                walk = _Walk(self, feed, feed.step, watched, "train")
+                walk = _Walk(self, feed, feed.step, watched, "train", feed)
             else:
                 core = self._bind(data)
                 core.set_rows(order)
@@ -446,8 +446,10 @@ class _Walk:
         step: Callable[[int, int], float],
         watched: CallbackList,
         what: str,
+        feed: AugmentedFeed | None = None,
     ) -> None:
         self._trainer = trainer
+        self._feed = feed
         self._core = trainer._settle()
         self._steps = steps
         self._step = step
@@ -474,7 +476,9 @@ class _Walk:
             self._quickly(base, stop, batch_size) if plain else self._watched(base, stop, batch_size)
             if buffers:
                 done = slice(base, self._done) if order is None else order[base : self._done]
-                meters.update(data, done, [array[: self._done - base] for array in buffers])
+                moved = None if self._feed is None else self._feed.moved()
+                seen, done = (data, done) if moved is None else (moved, slice(None))
+                meters.update(seen, done, [array[: self._done - base] for array in buffers])
             if self._done < stop:
                 break
         logs: dict[str, Any] = {"loss": self._total / self._done}

@@ -167,11 +167,14 @@ def test_fit_moves_masks_with_the_pixels(weighted):
             return moved
 
     model = st.Sequential([st.Input((24, 30, 1)), st.layers.Conv2D(2, 1)], seed=0)
-    model.compile(st.optimizers.Adam(0.1), st.losses.SparseCategoricalCrossentropy(from_logits=True))
+    loss = st.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(st.optimizers.Adam(0.1), loss, metrics=["accuracy"], weighted_metrics=["dice"])
     weights = np.ones(masks.shape, np.float32) if weighted else None
     aug = Watched(flip_horizontal=True, flip_vertical=True, crop=3)
     history = model.fit(x, masks, batch_size=8, epochs=12, augment=aug, sample_weight=weights, verbose=0).history
     assert history["loss"][-1] < 0.3
+    # Metrics see the moved masks too.
+    assert history["accuracy"][-1] == 1.0 and history["dice"][-1] == 1.0
     assert len(seen) == 12 * 2 * (2 if weighted else 1)
     if not weighted:
         assert all(np.array_equal(moved, images[..., 0]) for moved, images in seen)

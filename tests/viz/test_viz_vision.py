@@ -17,7 +17,7 @@ from matplotlib.patches import Rectangle
 from striate import viz
 from striate.detection import Detections
 from striate.metrics import MeanAveragePrecision
-from striate.viz._figure import BLUE, GREEN, GREY, ORANGE, VERMILLION
+from striate.viz._figure import BLUE, GREEN, INK, ORANGE, VERMILLION
 
 rng = np.random.default_rng(3)
 
@@ -47,7 +47,7 @@ def test_segmentation_shows_truth_prediction_and_difference(tmp_path: Path) -> N
     np.testing.assert_allclose(painted[6, 0, :3], to_rgb(ORANGE), atol=0.01)
     assert painted[0, 0, 3] == 0 and painted[7, 5, 3] == 0  # background, and not counted
     wrong = np.asarray(figure.axes[3].images[1].get_array())
-    for place, color in (((2, 1), VERMILLION), ((0, 0), BLUE), ((6, 0), GREY)):
+    for place, color in (((2, 1), VERMILLION), ((0, 0), BLUE), ((6, 0), INK)):
         np.testing.assert_allclose(wrong[place], [*to_rgb(color), 1.0], atol=0.01)
     assert (wrong[..., 3] == 1).sum() == 3
     assert figure.axes[3].get_xlabel() == f"{100 * 44 / 47:.2f} % right"

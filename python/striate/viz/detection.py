@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike
 
 from striate._extras import require
 from striate.detection.boxes import as_boxes
-from striate.viz._figure import CLASS_COLORS, as_image, finish, names_for, new_figure, shorten, show_image
+from striate.viz._figure import CLASS_COLORS, INK, as_image, finish, names_for, new_figure, shorten, show_image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WHAT = "plot_detections"
+_LIGHT = CLASS_COLORS[1], CLASS_COLORS[4], CLASS_COLORS[6]  # white letters would be lost on these
 
 
 def plot_detections(
@@ -93,7 +94,7 @@ def plot_detections(
                 xytext=(1, 1),
                 textcoords="offset points",
                 fontsize=6.5,
-                color="white",
+                color=INK if _color(int(label)) in _LIGHT else "white",
                 va="bottom" if box[1] > 0.06 * picture.shape[0] else "top",
                 bbox={"facecolor": _color(int(label)), "edgecolor": "none", "pad": 1.0},
             )

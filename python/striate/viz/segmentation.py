@@ -13,7 +13,7 @@ from striate._extras import require
 from striate.viz._figure import (
     BLUE,
     CLASS_COLORS,
-    GREY,
+    INK,
     VERMILLION,
     as_images,
     bare,
@@ -103,7 +103,7 @@ def plot_segmentation(
         patches.Patch(color=_color(label), label=shorten(names[label], 18)) for label in classes.tolist() if label > 0
     ]
     if truth is not None:
-        for color, word in ((VERMILLION, "missed"), (BLUE, "invented"), (GREY, "another class")):
+        for color, word in ((VERMILLION, "missed"), (BLUE, "invented"), (INK, "another class")):
             keys.append(patches.Patch(facecolor="white", edgecolor=color, linewidth=2.0, label=word))
         if title is None and counted.any():
             title = f"Segmentation: {100 * (truth == found)[counted].mean():.2f} % of the pixels shown are right"
@@ -136,7 +136,7 @@ def _difference(axes: Any, truth: NDArray[np.int64], found: NDArray[np.int64], c
     for color, where in (
         (VERMILLION, wrong & (found == 0)),
         (BLUE, wrong & (truth == 0)),
-        (GREY, wrong & (found != 0) & (truth != 0)),
+        (INK, wrong & (found != 0) & (truth != 0)),
     ):
         out[where] = [*_rgb(color), 1.0]
     axes.imshow(out, interpolation="nearest")
