@@ -32,8 +32,8 @@ model = st.Sequential(
 )
 model.summary()
 
-# Winograd's algorithm computes tiles of 4x4 at a time: beside the field it leaves rounding errors where the definition has
-# zeros, so the measurement does without it.
+# Winograd's algorithm computes tiles of 4x4 at a time: beside the field it leaves rounding errors where the definition
+# has zeros, so the measurement does without it.
 model.winograd = False
 
 # The pixels that can change the middle unit are those its gradient reaches: over many random pictures, their union.
