@@ -24,6 +24,29 @@ STRIATE_INLINE int64_t greater(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
+// Bytes to lanes and back, for lanes in 0 .. 255. GCC makes long detours of the general conversions.
+STRIATE_INLINE VecI widen_bytes(const uint8_t* p) {
+#if defined(__AVX512F__)
+    return reinterpret_cast<VecI>(
+        _mm512_maskz_cvtepu8_epi32(0xffff, _mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+#elif defined(__AVX2__)
+    return reinterpret_cast<VecI>(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+#else
+    return __builtin_convertvector(*reinterpret_cast<const UnalignedBytes*>(p), VecI);
+#endif
+}
+STRIATE_INLINE void narrow_to_bytes(uint8_t* p, VecI v) {
+#if defined(__AVX512F__)
+    _mm512_mask_cvtepi32_storeu_epi8(p, 0xffff, reinterpret_cast<__m512i>(v));
+#elif defined(__AVX2__)
+    const __m256i lanes = reinterpret_cast<__m256i>(v);
+    const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256(lanes, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(words, words));
+#else
+    *reinterpret_cast<UnalignedBytes*>(p) = __builtin_convertvector(v, Bytes);
+#endif
+}
+
 // 0, 1, 2, ...
 STRIATE_INLINE VecI lane_numbers() {
     constexpr int32_t numbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -79,12 +102,8 @@ STRIATE_INLINE void store_first(float* p, Vec v, int64_t count) {
 struct Whole {
     STRIATE_INLINE Vec load(const float* p) const { return STRIATE_ISA::load(p); }
     STRIATE_INLINE void store(float* p, Vec v) const { STRIATE_ISA::store(p, v); }
-    STRIATE_INLINE VecI load_bytes(const uint8_t* p) const {
-        return __builtin_convertvector(*reinterpret_cast<const UnalignedBytes*>(p), VecI);
-    }
-    STRIATE_INLINE void store_bytes(uint8_t* p, VecI v) const {
-        *reinterpret_cast<UnalignedBytes*>(p) = __builtin_convertvector(v, Bytes);
-    }
+    STRIATE_INLINE VecI load_bytes(const uint8_t* p) const { return widen_bytes(p); }
+    STRIATE_INLINE void store_bytes(uint8_t* p, VecI v) const { narrow_to_bytes(p, v); }
     STRIATE_INLINE VecI load_ints(const int32_t* p) const { return *reinterpret_cast<const UnalignedVecI*>(p); }
     STRIATE_INLINE void store_ints(int32_t* p, VecI v) const { *reinterpret_cast<UnalignedVecI*>(p) = v; }
     STRIATE_INLINE Vec keep(Vec v, Vec) const { return v; }

@@ -34,6 +34,11 @@ struct IntWinners {
     }
 };
 
+STRIATE_INLINE bool halves(const PoolWindow& w, const View& large, const View& small) {
+    return w.rows == 2 && w.columns == 2 && w.row_step == 2 && w.column_step == 2 && w.top == 0 && w.left == 0 &&
+           2 * small.h <= large.h && 2 * small.w <= large.w;
+}
+
 // Rows of 2 x 2 windows that lie side by side within the map.
 template <class Winners>
 STRIATE_INLINE void forward_2x2(const MaxPoolArgs& a, Winners winners, int64_t unit) {
@@ -83,9 +88,7 @@ STRIATE_INLINE void forward_any(const MaxPoolArgs& a, Winners winners, int64_t u
 
 template <class Winners>
 STRIATE_INLINE void forward(const MaxPoolArgs& a, Winners winners, int64_t begin, int64_t end) {
-    const PoolWindow& w = a.window;
-    const bool by_2x2 = w.rows == 2 && w.columns == 2 && w.row_step == 2 && w.column_step == 2 && w.top == 0 &&
-                        w.left == 0 && 2 * a.view_y.h <= a.view_x.h && 2 * a.view_y.w <= a.view_x.w;
+    const bool by_2x2 = halves(a.window, a.view_x, a.view_y);
     for (int64_t unit = begin; unit < end; ++unit)
         if (by_2x2)
             forward_2x2(a, winners, unit);
@@ -93,14 +96,39 @@ STRIATE_INLINE void forward(const MaxPoolArgs& a, Winners winners, int64_t begin
             forward_any(a, winners, unit);
 }
 
+// A row of the input of such windows.
+template <class Winners>
+STRIATE_INLINE void backward_2x2(const MaxPoolGradArgs& a, Winners winners, int64_t image, int64_t row, float* dx) {
+    const View &o = a.view_dy, &v = a.view_dx;
+    const int64_t y = row / 2;
+    const auto left = static_cast<int32_t>(row % 2 * 2), right = left + 1;
+    const float* dy = a.dy + image * o.image + y * o.row;
+    int64_t places = (image * o.h + y) * o.w * v.c;
+    for (int64_t x = 0; x < o.w; ++x) {
+        each_vector(v.c, [&](int64_t i, auto lanes) {
+            const Vec g = lanes.load(dy + i);
+            const VecI winner = winners.load(lanes, places + i);
+            lanes.store(dx + i, select(winner == left, g, Vec{}));
+            lanes.store(dx + v.pixel + i, select(winner == right, g, Vec{}));
+        });
+        dy += o.pixel, dx += 2 * v.pixel, places += v.c;
+    }
+    for (int64_t x = 2 * o.w; x < v.w; ++x, dx += v.pixel)
+        each_vector(v.c, [&](int64_t i, auto lanes) { lanes.store(dx + i, Vec{}); });
+}
+
 template <class Winners>
 STRIATE_INLINE void backward(const MaxPoolGradArgs& a, Winners winners, int64_t begin, int64_t end) {
     const View &o = a.view_dy, &v = a.view_dx;
     const PoolWindow& w = a.window;
-    const bool apart = w.rows <= w.row_step && w.columns <= w.column_step;
+    const bool apart = w.rows <= w.row_step && w.columns <= w.column_step, by_2x2 = halves(w, v, o);
     for (int64_t unit = begin; unit < end; ++unit) {
         const int64_t image = unit / v.h, row = unit % v.h;
         float* dx = a.dx + image * v.image + row * v.row;
+        if (by_2x2 && row < 2 * o.h) {
+            backward_2x2(a, winners, image, row, dx);
+            continue;
+        }
         const Windows over = windows_over(row, w.row_step, w.top, w.rows, o.h);
         if (!apart || over.begin >= over.end || !tiles_row(w, v, o.w)) zero_row(dx, v);
         for (int64_t y = over.begin; y < over.end; ++y) {
