@@ -72,7 +72,8 @@ struct MergeSumsArgs {
 
 enum class BinaryKind : int32_t { add, subtract, multiply, add_relu };
 
-// y = a (+, -, *) b, or max(0, a + b). An axis of a or b that has size 1 where y's has more is broadcast. y may be a or b.
+// y = a (+, -, *) b, or max(0, a + b). An axis of a or b that has size 1 where y's has more is broadcast. y may be a or
+// b.
 struct BinaryArgs {
     BinaryKind kind;
     View view_a, view_b, view_y;
