@@ -15,22 +15,20 @@ from striate._arrays import AnyArray, FloatArray, as_float32, inputs_for, number
 from striate._building import join, layers_of, symbols_of
 from striate._checks import batch_of, chosen, next_seed
 from striate._names import suggestion
+from striate._trained import Trained
 from striate.layers._base import Layer, Symbol, _of_core, assign
 
 if TYPE_CHECKING:
-    from striate.callbacks import Callback, History
-    from striate.losses import Loss
-    from striate.optimizers import Optimizer
+    from striate.callbacks import Callback
     from striate.profiling import Profile
     from striate.summary import ReceptiveField
-    from striate.trainer import Trainer
 
 Shape = tuple[int | None, ...]
 # Batches that one call of predict computes between two looks at Ctrl-C.
 _BATCHES_A_CALL = 64
 
 
-class Model:
+class Model(Trained):
     """A network: any directed acyclic graph of layers, from its inputs to its outputs.
 
     Layers that two models have in common: see `Layer`.
@@ -79,7 +77,7 @@ class Model:
         self._inputs, self._outputs = inputs, outputs
         self._built: _core.Model | None = None
         self._layers: list[Layer] = []
-        self._trainer: Trainer | None = None
+        self._trainer = None
         self._one_at_a_time = threading.Lock()  # forward and backward share a plan
 
     def _choose(self, **choices: bool) -> None:
@@ -519,115 +517,6 @@ class Model:
         x = getattr(x, "images", x)  # an ImageDataset
         self._ensure_built(x)
         return inputs_for(x, self._network.input_shapes, self.input_names, f"{who}: x")
-
-    # Training
-
-    def compile(
-        self,
-        optimizer: str | Optimizer = "rmsprop",
-        loss: Any = None,
-        loss_weights: Any = None,
-        metrics: Any = None,
-        weighted_metrics: Any = None,
-    ) -> None:
-        """Say how the model is trained.
-
-        Args:
-            optimizer: an object of `striate.optimizers`, or a name.
-            loss: an object of `striate.losses`, or a name; for several outputs a list, or a dict by the names of the
-                output layers, or one for all.
-            loss_weights: of several outputs' losses in their sum: a list or a dict.
-            metrics: a list of objects of `striate.metrics` or names; for several outputs a list of lists, or a dict.
-            weighted_metrics: likewise, computed with the sample weights.
-
-        Raises:
-            ValueError: a name is unknown, or the loss does not fit the output.
-        """
-        from striate.trainer import Trainer
-
-        self._trainer = Trainer._of_model(self, optimizer, loss, metrics, loss_weights, weighted_metrics)
-
-    def _compiled(self, who: str) -> Trainer:
-        if self._trainer is None:
-            raise ValueError(f"{who}: the model is not compiled; call compile(optimizer, loss, metrics) first")
-        return self._trainer
-
-    @property
-    def optimizer(self) -> Optimizer:
-        """What the model was compiled with."""
-        return self._compiled("optimizer").optimizer
-
-    @property
-    def loss(self) -> Loss | list[Loss]:
-        """What the model was compiled with; a list for several outputs."""
-        losses = self._compiled("loss").losses
-        return losses[0] if len(losses) == 1 else losses
-
-    def fit(
-        self,
-        x: Any,
-        y: Any = None,
-        batch_size: int | None = 32,
-        epochs: int = 1,
-        verbose: str | int = "auto",
-        callbacks: Callback | Sequence[Callback] | None = None,
-        validation_split: float = 0.0,
-        validation_data: Any = None,
-        shuffle: bool = True,
-        class_weight: Mapping[int, float] | None = None,
-        sample_weight: Any = None,
-        initial_epoch: int = 0,
-        steps_per_epoch: int | None = None,
-        validation_steps: int | None = None,
-        validation_batch_size: int | None = None,
-        validation_freq: int | Sequence[int] = 1,
-        augment: Callable[[AnyArray, NDArray[np.int64], int], AnyArray] | None = None,
-    ) -> History:
-        """Train; see `Trainer.fit`."""
-        return self._compiled("fit").fit(
-            x,
-            y,
-            batch_size,
-            epochs,
-            verbose,
-            callbacks,
-            validation_split,
-            validation_data,
-            shuffle,
-            class_weight,
-            sample_weight,
-            initial_epoch,
-            steps_per_epoch,
-            validation_steps,
-            validation_batch_size,
-            validation_freq,
-            augment,
-        )
-
-    def evaluate(
-        self,
-        x: Any,
-        y: Any = None,
-        batch_size: int | None = 32,
-        verbose: str | int = "auto",
-        sample_weight: Any = None,
-        steps: int | None = None,
-        callbacks: Callback | Sequence[Callback] | None = None,
-        return_dict: bool = False,
-    ) -> Any:
-        """Loss and metrics on an array; see `Trainer.evaluate`."""
-        trainer = self._compiled("evaluate")
-        return trainer.evaluate(x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict)
-
-    def train_on_batch(
-        self, x: Any, y: Any, sample_weight: Any = None, class_weight: Mapping[int, float] | None = None
-    ) -> float:
-        """One step on one batch; returns the loss before it."""
-        return self._compiled("train_on_batch").train_on_batch(x, y, sample_weight, class_weight)
-
-    def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None) -> float:
-        """The loss on one batch, as in inference."""
-        return self._compiled("test_on_batch").test_on_batch(x, y, sample_weight)
 
     def __repr__(self) -> str:
         if self._built is None:
