@@ -126,14 +126,19 @@ class Drawing:
         layer, value = self.one(fits)
         return self.graph.call(layer, "again", value)
 
+    def normalised(self, value: int, **args: Any) -> int:
+        # Channels that do not vary, which dead ReLUs make, have their gradients multiplied by 1 / sqrt(epsilon) before
+        # they cancel; with the default epsilon the rounding of that alone is a hundred thousandth of the others.
+        return self.graph.add("BatchNormalization", value, epsilon=0.05, **args)
+
     def normalisation(self) -> int:
-        return self.graph.add("BatchNormalization", self.value(), center=self.flip(), scale=self.flip())
+        return self.normalised(self.value(), center=self.flip(), scale=self.flip())
 
     def block(self) -> int:
         """Convolution, normalisation, ReLU and a pool, or the first few of them."""
         x = self.convolution()
         if self.flip():
-            x = self.graph.add("BatchNormalization", x)
+            x = self.normalised(x)
         if self.flip():
             x = self.graph.add("ReLU", x)
         return self.pool(x) if self.flip() else x
@@ -154,7 +159,8 @@ class Drawing:
     def join(self) -> int:
         x = self.value()
         other = self.like(x, slice(0, 3))
-        y = self.graph.add(self.one(["Add", "Add", "Add", "Multiply", "Subtract"]), x, other)
+        kinds = ["Add", "Add", "Add", "Multiply"] + ["Subtract"] * (other != x)
+        y = self.graph.add(self.one(kinds), x, other)
         return self.graph.add("ReLU", y) if self.flip() else y
 
     def residual(self) -> int:
@@ -163,7 +169,7 @@ class Drawing:
         args = {"filters": self.graph.shape(x)[2], "kernel_size": self.one([1, 3]), "padding": "same"}
         y = self.graph.add("Conv2D", x, **args)
         if self.flip():
-            y = self.graph.add("BatchNormalization", y)
+            y = self.normalised(y)
         order = (x, y) if self.flip() else (y, x)
         z = self.graph.add("Add", *order)
         return self.graph.add("ReLU", z) if self.flip() else z
@@ -195,7 +201,7 @@ class Drawing:
             value = self.graph.add(kind, value)
         if self.flip():
             value = self.graph.add("Dense", value, units=self.filters())
-            value = self.graph.add("BatchNormalization", value) if self.flip() else value
+            value = self.normalised(value) if self.flip() else value
             value = self.graph.add("ReLU", value)
         return self.graph.add("Dense", value, units=2)
 
