@@ -144,7 +144,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.5, help="of measuring in each process")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of every contender")
+    parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out, which takes minutes")
     args = parser.parse_args()
+    if args.no_compile:
+        for measure, contenders in TORCH.items():
+            TORCH[measure] = tuple(c for c in contenders if "compiled" not in c)
 
     import torch
 
