@@ -49,14 +49,24 @@ void sum_each_channel(const Source& s, const Region& r, float* out) {
 }
 
 void sum_all_channels(const Source& s, const Region& r, float* out) {
-    double total = 0;
+    // Thousands of floats added one after the other would lose what their doubles keep.
+    constexpr int64_t kSums = 8;
+    double sums[kSums] = {};
     for (int64_t n = r.n0; n < r.n1; ++n)
         for (int64_t y = r.y0; y < r.y1; ++y)
-            for (int64_t x = r.x0; x < r.x1; ++x) {
-                Vec pixel = {};
-                each_vector(s.dy.c, [&](int64_t i, auto lanes) { pixel += term(s, n, y, x, i, lanes); });
-                total += sum(pixel);
-            }
+            for (int64_t x = r.x0; x < r.x1; ++x)
+                for (int64_t c0 = 0; c0 < s.dy.c; c0 += kGroup) {
+                    const int64_t width = lesser(kGroup, s.dy.c - c0);
+                    float terms[kGroup];
+                    each_vector(
+                        width, [&](int64_t i, auto lanes) { lanes.store(terms + i, term(s, n, y, x, c0 + i, lanes)); });
+                    const int64_t whole = width / kSums * kSums;
+                    for (int64_t i = 0; i < whole; i += kSums)
+                        for (int64_t j = 0; j < kSums; ++j) sums[j] += terms[i + j];
+                    for (int64_t i = whole; i < width; ++i) sums[i - whole] += terms[i];
+                }
+    double total = 0;
+    for (const double sum : sums) total += sum;
     *out = static_cast<float>(total * s.a.factor);
 }
 
