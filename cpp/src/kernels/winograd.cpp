@@ -11,14 +11,7 @@ STRIATE_INLINE void product_of(const WinogradProductArgs& a, int64_t point, int6
     const int64_t tiles = strips.per_line();
     for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
         const int64_t channels = least(a.panel, a.channels - panel * a.panel);
-        TileCall t;
-        t.c_step = a.channels;
-        t.a_step = a.depth;
-        t.outer = t.inner = 1;
-        t.a_outer = t.a_inner = t.b_outer = t.b_inner = 0;
-        t.b_step = a.panel;
-        t.bias = nullptr;
-        t.relu = false;
+        TileCall t = product_tile(a.depth, a.panel, a.channels);
         for (int64_t depth = 0; depth < a.depth; depth += a.block_depth) {
             t.depth = least(a.block_depth, a.depth - depth);
             t.b = a.b + point * a.b_point + (panel * a.depth + depth) * a.panel;

@@ -79,6 +79,14 @@ STRIATE_INLINE void transform_square(Transform transform, Load load, Keep keep) 
     });
 }
 
+// A tile of one point's matrix product, but for where it lies: the steps between the rows of a and c, and a panel of b.
+STRIATE_INLINE TileCall product_tile(int64_t a_step, int64_t panel, int64_t c_step) {
+    TileCall t{};
+    t.a_step = a_step, t.b_step = panel, t.c_step = c_step;
+    t.outer = t.inner = 1;
+    return t;
+}
+
 // Where a tile lies.
 struct TilePlace {
     int64_t image, row, col;  // of the tile, in tiles

@@ -13,15 +13,8 @@ STRIATE_INLINE void gradient_tiles(const WinogradMapArgs& a, int64_t begin, int6
 STRIATE_INLINE void product_of(const WinogradWeightProductArgs& a, int64_t point, int64_t panel_begin,
                                int64_t panel_end) {
     const Strips strips(a.depth, a.strip, 1);
-    TileCall t;
-    t.c_step = a.channels;
-    t.a_step = a.depth;
-    t.outer = t.inner = 1;
-    t.a_outer = t.a_inner = t.b_outer = t.b_inner = 0;
+    TileCall t = product_tile(a.depth, a.panel, a.channels);
     t.depth = a.tiles;
-    t.b_step = a.panel;
-    t.bias = nullptr;
-    t.relu = false;
     t.load = a.accumulate;
     Place place = strips.at(0);
     for (int64_t tile = 0; tile < strips.per_line(); ++tile, place = strips.after(place)) {
