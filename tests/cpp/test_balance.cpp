@@ -1,6 +1,7 @@
 // The choice between one thread and all, on machines that exist on paper.
 #include "graph/balance.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <utility>
 
@@ -105,6 +106,21 @@ void waking_up_is_not_held_against_the_threads() {
     CHECK(spent.shared > 9500);
 }
 
+void a_core_that_speeds_up_slowly_is_waited_for() {
+    // Up to ten slow runs after a pause, and a long one by chance now and then.
+    int slow = 10;
+    Balance balance(2, 0.06 * kMs);
+    Spent spent;
+    for (int i = 0; i < 200000; ++i) {
+        const bool shared = balance.shared();
+        slow = shared ? std::max(0, slow - 1) : std::min(10, slow + 1);
+        const bool chance = i % 20000 == 10000;
+        balance.took(chance ? 3 * kMs : !shared ? 0.06 * kMs : slow > 0 ? 0.11 * kMs : 0.05 * kMs);
+        spent.shared += shared;
+    }
+    CHECK(spent.shared > 170000);
+}
+
 }  // namespace
 
 int main() {
@@ -114,5 +130,6 @@ int main() {
     one_long_wait_in_many_runs_counts();
     it_follows_the_load();
     waking_up_is_not_held_against_the_threads();
+    a_core_that_speeds_up_slowly_is_waited_for();
     return check::finish();
 }

@@ -7,6 +7,8 @@ namespace {
 
 // The share of the time that may be spent on finding out whether the other way is faster.
 constexpr double kCuriosity = 0.01;
+constexpr double kPatience = 0.02;       // the same for finding out whether threads pay again, after they did not
+constexpr double kCredit = 5e-3;         // seconds gained by sharing that a slow run by chance may take
 constexpr double kNew = 1.0 / 8;         // weight of a new value in a mean
 constexpr int kFewest = 2;               // values that a mean needs to be trusted
 constexpr double kSlow = 2;              // times what is expected, or the fastest run: something is wrong
@@ -28,10 +30,11 @@ void Balance::took(double seconds) {
 
 void Balance::took_shared(double seconds) {
     since_ += seconds;
-    if (alone_ >= 0.0) debt_ += std::max(0.0, seconds - alone_);
-    // A first run that is slow for waking up the threads and one that is slow for waiting look the same.
-    if (cold_) {
-        cold_ = false;
+    if (alone_ >= 0.0) debt_ = std::max(debt_ + seconds - alone_, -kCredit);
+    // First runs that are slow for waking up the threads and their cores, and ones that are slow for waiting, look the
+    // same.
+    if (cold_ > 0.0) {
+        cold_ -= seconds;
         return;
     }
     together_ = mean(together_, seconds, samples_ == 0);
@@ -44,8 +47,7 @@ void Balance::took_shared(double seconds) {
     } else if (together_ > alone_) {
         shared_ = false;
     } else if (kCuriosity * since_ > alone_ - together_) {
-        debt_ = 0.0;  // one run alone, to see whether its time is still the same
-        shared_ = false;
+        shared_ = false;  // one run alone, to see whether its time is still the same
     }
 }
 
@@ -54,11 +56,11 @@ void Balance::took_alone(double seconds) {
     alone_ = mean(alone_, seconds, first_);
     first_ = false;
     since_ = 0.0;
-    debt_ -= kCuriosity * seconds;
+    debt_ -= kPatience * seconds;
     // As soon as what the last attempt cost is a small part of the time since then, the next one may begin.
     if (debt_ > 0.0) return;
-    debt_ = 0.0;
-    shared_ = cold_ = true;
+    shared_ = true;
+    cold_ = kWarmUp;
     samples_ = 0;
     first_ = true;
 }

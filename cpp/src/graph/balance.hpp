@@ -19,16 +19,18 @@ class Balance {
     void took_shared(double seconds);
     void took_alone(double seconds);
 
+    static constexpr double kWarmUp = 1e-3;
+
     double expected_, extra_;  // extra: threads beyond the first
     bool shared_ = true;
-    bool cold_ = true;       // threads that slept must wake up: such a run is no measure
+    double cold_ = kWarmUp;  // seconds for which runs are no measure: threads that slept wake up, clocks go up
     int samples_ = 0;        // of `together_` since threads were last shared
     bool first_ = true;      // of the runs on one thread that follow one another
     double alone_ = -1.0;    // mean of the last runs on one thread; negative: not known yet
     double together_ = 0.0;  // the same on all threads
     double fastest_ = 0.0;   // of the runs on all threads
     double since_ = 0.0;     // seconds on all threads since one thread was measured
-    double debt_ = 0.0;      // seconds lost to threads that did not pay, less what was saved up since
+    double debt_ = 0.0;      // seconds lost to threads that did not pay, less what was saved up
 };
 
 }  // namespace striate
