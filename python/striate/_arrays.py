@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 AnyArray = NDArray[Any]
 FloatArray = NDArray[np.float32]
+_INPUT_DTYPES = (np.dtype(np.float32), np.dtype(np.uint8))
 
 
 def numbers(value: Any, what: str) -> AnyArray:
@@ -62,6 +63,13 @@ def _as_float32(array: AnyArray) -> FloatArray:
         return array.astype(np.float32, copy=False)
 
 
+def is_input(x: Any, shapes: Sequence[tuple[int, ...]]) -> bool:
+    """Whether `x` is, as it stands, what the core takes for the one input of a model."""
+    if type(x) is not np.ndarray or len(shapes) != 1:
+        return False
+    return x.shape[1:] == shapes[0] and x.dtype in _INPUT_DTYPES and x.flags.carray
+
+
 def inputs_for(x: Any, shapes: Sequence[tuple[int, ...]], names: Sequence[str], what: str = "x") -> list[AnyArray]:
     """The arrays of a model's inputs: from one array, or a list or a dict (by the inputs' names) of several."""
     given = several(x, names, what)
@@ -96,7 +104,7 @@ def _input(value: Any, shape: tuple[int, ...], name: str, what: str) -> AnyArray
             "move them there: np.moveaxis(x, 1, -1)"
         )
     # What else there may be wrong with the shape, the core says.
-    return array if array.dtype in (np.float32, np.uint8) else as_float32(array)
+    return array if array.dtype in _INPUT_DTYPES else as_float32(array)
 
 
 def with_last_axis(array: AnyArray, shape: tuple[int, ...]) -> AnyArray:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate import _core
-from striate._arrays import AnyArray, FloatArray, as_float32, inputs_for, numbers
+from striate._arrays import AnyArray, FloatArray, as_float32, inputs_for, is_input, numbers
 from striate._building import join, layers_of, symbols_of
 from striate._checks import batch_of, chosen, next_seed
 from striate._names import suggestion
@@ -514,6 +514,9 @@ class Model(Trained):
         return grad_cam(self, x, class_index, layer)
 
     def _arrays(self, x: Any, who: str) -> list[AnyArray]:
+        # Small networks take a few microseconds an image: no time for a second look at what is right.
+        if self._built is not None and is_input(x, self._built.input_shapes):
+            return [x]
         x = getattr(x, "images", x)  # an ImageDataset
         self._ensure_built(x)
         return inputs_for(x, self._network.input_shapes, self.input_names, f"{who}: x")

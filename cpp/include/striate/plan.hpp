@@ -85,6 +85,8 @@ class PlanContext {
     virtual bool backward_follows() const = 0;
     // Whether convolutions may be computed by Winograd's minimal filtering (see PlanOptions).
     virtual bool winograd() const = 0;
+    // Whether weights stay as they are over many runs, so that what prepare() makes of them costs nothing.
+    virtual bool weights_stay() const = 0;
 
     // The layer that is being planned.
     virtual const std::string& name() const = 0;

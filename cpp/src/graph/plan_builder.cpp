@@ -348,7 +348,7 @@ void PlanBuilder::step(Step step) {
 }
 
 void PlanBuilder::prepare(Step step) {
-    if (request_.training) return this->step(std::move(step));
+    if (!weights_stay()) return this->step(std::move(step));
     for (TensorId id : step.writes) storages_[tensors_.at(id.index).storage].forever = true;
     touch(step, 0);
     static_cast<Step&>(prepare_.emplace_back()) = std::move(step);

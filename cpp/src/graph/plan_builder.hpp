@@ -65,6 +65,7 @@ class PlanBuilder final : public PlanContext {
     bool frozen() const override { return parameters_.frozen(node().graph_layer); }
     bool backward_follows() const override { return request_.backward; }
     bool winograd() const override { return request_.options.winograd; }
+    bool weights_stay() const override { return !request_.training; }
     const std::string& name() const override { return graph_.layers[node().graph_layer].name; }
     size_t input_count() const override { return node().inputs.size(); }
     TensorId input(size_t index) const override;

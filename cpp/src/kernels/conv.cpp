@@ -1,6 +1,7 @@
 // Convolution forward, and everything that is one: gradients to inputs, transposed convolution, dense layers.
 #include "kernels/args_conv.hpp"
 #include "kernels/gemm_dispatch.hpp"
+#include "kernels/lanes.hpp"
 
 namespace striate::kernels::STRIATE_ISA {
 namespace {
@@ -29,7 +30,8 @@ void run_copied(TileFunction function, TileCall t, int64_t segments, int64_t len
     for (int64_t s = 0; s < segments; ++s) {
         if (y_channel == 1) {
             for (int64_t r = 0; r < length; ++r)
-                for (int64_t j = 0; j < channels; ++j) target[s][r * step + j] = t.c[s][r * width + j];
+                for (int64_t j = 0; j < channels; j += kWidth)
+                    store_first(target[s] + r * step + j, load(t.c[s] + r * width + j), least(kWidth, channels - j));
         } else {
             for (int64_t j = 0; j < channels; ++j)
                 for (int64_t r = 0; r < length; ++r) target[s][r * step + j * y_channel] = t.c[s][r * width + j];

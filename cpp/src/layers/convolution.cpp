@@ -94,7 +94,7 @@ Halo output_halo(const Problem& p) {
     return halo;
 }
 
-Lowered forward(const Problem& p, const View& x, const View& y, const Machine& machine) {
+Lowered forward(const Problem& p, const View& x, const View& y, const Machine& machine, bool weights_stay) {
     Lowered l{};
     kernels::ConvArgs& a = l.conv;
     a.x_offset = -p.pad_top * x.row - p.pad_left * x.pixel;
@@ -109,9 +109,11 @@ Lowered forward(const Problem& p, const View& x, const View& y, const Machine& m
     l.pack.s_group = w.group, l.pack.s_row = w.h, l.pack.s_col = w.w, l.pack.s_depth = w.in, l.pack.s_channel = w.out;
     complete(l, p.in_c / p.groups, one_run(p, p.kernel.w, p.dilation.w, x), machine);
 
-    // Rows of the kernel that are whole vectors can be read where they are. Packing pays when they are read many times.
+    // Rows of the kernel that are whole vectors can be read where they are. Packing pays when they are read many times;
+    // a panel that is one run also comes faster from memory.
     const int64_t pixels = a.images * a.rows * a.cols;
-    l.direct = p.groups == 1 && a.channels % machine.lanes == 0 && (a.channels == a.panel || pixels <= 256);
+    l.direct =
+        p.groups == 1 && a.channels % machine.lanes == 0 && (a.channels == a.panel || (pixels <= 256 && !weights_stay));
     if (l.direct) {
         a.w_step = a.channels;
         a.w_panel = a.panel;

@@ -48,7 +48,7 @@ struct Lowered {
     int64_t packed_floats;
 };
 
-Lowered forward(const Problem& p, const View& x, const View& y, const Machine& machine);
+Lowered forward(const Problem& p, const View& x, const View& y, const Machine& machine, bool weights_stay = false);
 
 // The gradient with respect to the input, from that of the output: one call for each phase of the stride. Together they
 // write every element of dx.

@@ -73,6 +73,12 @@ void emit_depthwise_call(PlanContext& plan, const char* what, const kernels::Dep
     plan.step(std::move(step));
 }
 
+// `result`: the map that the direction ends in, or the one that its work follows from.
+bool by_winograd(const PlanContext& plan, const Problem& p, TensorId result) {
+    const View view = plan.view(result);
+    return plan.winograd() && winograd_fits(p) && winograd_pays(p, view.n, view.h, view.w);
+}
+
 void emit_sum(PlanContext& plan, const kernels::SlotSumArgs& sum, TensorId slots, TensorId d_kernel) {
     plan.step(kernel_step(plan, "sum of weight gradients", dispatch::kernels().sum_slots, sum, {slots}, {d_kernel},
                           [=](kernels::SlotSumArgs& a, const Frame& f) {
@@ -129,8 +135,9 @@ LayerPtr remaining_activation(const std::optional<std::string>& activation, cons
 
 void emit_forward(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y,
                   bool relu) {
-    if (plan.winograd() && winograd_fits(p)) return emit_winograd(plan, p, x, kernel, bias, y, relu);
-    emit_call(plan, "convolution", forward(p, plan.view(x), plan.view(y), machine()), x, kernel, bias, y, relu, true);
+    if (by_winograd(plan, p, y)) return emit_winograd(plan, p, x, kernel, bias, y, relu);
+    const Lowered call = forward(p, plan.view(x), plan.view(y), machine(), plan.weights_stay());
+    emit_call(plan, "convolution", call, x, kernel, bias, y, relu, true);
 }
 
 void emit_depthwise(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y,
@@ -142,7 +149,7 @@ void emit_depthwise(PlanContext& plan, const Problem& p, TensorId x, TensorId ke
 
 void emit_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId kernel, TensorId bias, TensorId dx,
                    bool relu) {
-    if (plan.winograd() && winograd_fits(p)) return emit_winograd_to_input(plan, p, dy, kernel, bias, dx, relu);
+    if (by_winograd(plan, p, dx)) return emit_winograd_to_input(plan, p, dy, kernel, bias, dx, relu);
     const View view_dy = plan.view(dy), view_dx = plan.view(dx);
     if (prefers_turned(p, view_dy, view_dx) && !bias.valid() && !relu) {
         emit_call(plan, "convolution to input", to_input_turned(p, view_dy, view_dx, machine()), kernel, dy, {}, dx,
@@ -159,7 +166,7 @@ void emit_depthwise_to_input(PlanContext& plan, const Problem& p, TensorId dy, T
 }
 
 void emit_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId dy, TensorId d_kernel) {
-    if (plan.winograd() && winograd_fits(p)) return emit_winograd_to_weights(plan, p, x, dy, d_kernel);
+    if (by_winograd(plan, p, dy)) return emit_winograd_to_weights(plan, p, x, dy, d_kernel);
     const LoweredWeights l = to_weights(p, plan.view(x), plan.view(dy), machine());
     const TensorId slots = l.direct ? d_kernel : plan.create({l.slot_floats});
     Step step;

@@ -18,11 +18,12 @@ constexpr int64_t kFewestBlocks = 8;       // with fewer, the parts are dealt ou
 constexpr int64_t kWeightBlock = 128;      // tiles whose products are summed at a time
 constexpr int64_t kSmallSums = 640 << 10;  // bytes of transformed weight gradients that may stand in several pieces
 constexpr int64_t kMostPieces = 8;
-constexpr int64_t kLongestDepth = 256;  // so that a panel of weights stays in the first-level cache
+constexpr int64_t kCachedWeights = 8 << 20;  // bytes that a last-level cache holds beside everything else
+constexpr int64_t kLongestDepth = 256;       // so that a panel of weights stays in the first-level cache
 
 // Channels are whole panels, so that no vector is cut.
-int64_t panel_vectors(const Machine& m, int64_t channels) {
-    int64_t vectors = m.many_registers ? 4 : 2;
+int64_t panel_vectors(const Machine& m, int64_t channels, int64_t most = 4) {
+    int64_t vectors = std::min<int64_t>(most, m.many_registers ? 4 : 2);
     while (channels % (vectors * m.lanes) != 0) --vectors;
     return vectors;
 }
@@ -102,6 +103,11 @@ bool winograd_fits(const Problem& p) {
     return saved(p.out_h, p.out_w) >= 2.0 && saved(p.in_h, p.in_w) >= 2.0;
 }
 
+bool winograd_pays(const Problem& p, int64_t images, int64_t h, int64_t w) {
+    const int64_t tiles = images * divide_up(h, kTile) * divide_up(w, kTile);
+    return tiles > 1 || kWinogradPoints * p.in_c * p.out_c * 4 <= kCachedWeights;
+}
+
 WinogradLowered winograd_forward(const Problem& p, const View& x, const Halo& x_halo, const View& y,
                                  const Machine& machine) {
     WinogradLowered l = lower(x, x_halo, -p.pad_top, -p.pad_left, y, machine);
@@ -134,7 +140,7 @@ WinogradWeightsLowered winograd_to_weights(const Problem& p, const View& x, cons
     kernels::WinogradToWeightsArgs& a = l.all;
     const kernels::WinogradTiles tiles = tiles_of(dy);
     a.tiles = dy.n * tiles.down * tiles.across;
-    const int64_t vectors = std::min<int64_t>(2, panel_vectors(machine, p.out_c)), panel = vectors * machine.lanes;
+    const int64_t vectors = panel_vectors(machine, p.out_c, 2), panel = vectors * machine.lanes;
     const int64_t du_point = point_step(p.in_c * p.out_c), du_bytes = kWinogradPoints * du_point * 4;
     // Small weights: pieces of the tiles have a sum each. Large ones: the products are dealt out.
     l.blocked = du_bytes <= kSmallSums && a.tiles >= kFewestTiles * kFewestBlocks;

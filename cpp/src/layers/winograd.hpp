@@ -9,6 +9,10 @@ namespace striate::convolution {
 // Whether the transforms are worth it: a rule on shapes alone.
 bool winograd_fits(const Problem& p);
 
+// Whether it is then worth it in a direction that ends in so many images of h x w. Transformed weights are four times
+// as large: where they come from memory for one tile alone, reading them takes longer than what is saved.
+bool winograd_pays(const Problem& p, int64_t images, int64_t h, int64_t w);
+
 // One direction: from a map x to a map y. Pointers to be filled in: pack.src, pack.dst = weights.src unless `direct`,
 // when weights.src is the layer's kernel itself; weights.dst = product.b; input.x, output.y, output.bias, and what lies
 // between the parts. `blocked` calls are one step, all.scratch of scratch_floats for each thread; others are three,
