@@ -9,6 +9,7 @@ from striate.data.directory import image_dataset_from_directory
 from striate.data.idx import load_idx, read_idx, write_idx
 from striate.data.image import read_image
 from striate.data.labels import to_categorical
+from striate.data.scenes import Scenes, digit_scenes
 from striate.data.segmentation import SegmentationFolder
 from striate.data.splitting import split
 from striate.data.voc import VocDetection
@@ -18,9 +19,11 @@ __all__ = [
     "CocoDetection",
     "DetectionDataset",
     "ImageDataset",
+    "Scenes",
     "SegmentationFolder",
     "VocDetection",
     "augment",
+    "digit_scenes",
     "image_dataset_from_directory",
     "load_digits",
     "load_idx",
