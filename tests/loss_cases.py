@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from reference.losses import crossentropy, focal, overlap, regression
 from reference.losses.reduction import total
+from striate import losses
 
 Args = Mapping[str, Any]
 
@@ -32,7 +33,11 @@ class LossCase:
         setups: what to draw.
         reference: targets, predictions and arguments to values, one a sample or pixel.
         targets: "numbers", "shares" (0 … 1), "one-hot" or "labels".
-        joint: the activation that it takes the input of, instead of the output.
+        joint: the activation that it takes the input of, instead of the output; "by channels" is the softmax of several
+            and the sigmoid of one.
+        overlap: whether weights of pixels are the reference's, to weigh them in its sums.
+        terms: of a sum of losses: the rows that it sums up; arguments are those that the rows have in common,
+            "weights", and the "axis" of those with overlap.
         corner: the distance of targets and predictions from where there is no derivative.
     """
 
@@ -42,9 +47,41 @@ class LossCase:
     targets: str
     joint: str | None = None
     corner: Callable[[np.ndarray, np.ndarray, Args], float] = lambda y, p, args: np.inf
+    overlap: bool = False
+    terms: tuple[LossCase, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """For the tests' names."""
+        sort = "" if self.targets != "labels" or self.loss.startswith("Sparse") else "-labels"
+        return self.loss + sort + "".join(f"-{term.loss}" for term in self.terms)
+
+    def make(self, args: Args) -> losses.Loss:
+        """The loss itself."""
+        if not self.terms:
+            return getattr(losses, self.loss)(**args)
+        return losses.WeightedSum([term.make(self._of(term, args)) for term in self.terms], args.get("weights"))
+
+    @staticmethod
+    def _of(term: LossCase, args: Args) -> dict[str, Any]:
+        """A sum's arguments that are its term's."""
+        return {key: value for key, value in args.items() if key != "weights" and (key != "axis" or term.overlap)}
+
+    def joint_activation(self, setup: LossSetup) -> str:
+        assert self.joint
+        return ("softmax" if setup.shape[-1] > 1 else "sigmoid") if self.joint == "by channels" else self.joint
 
     def value(self, y: np.ndarray, p: np.ndarray, args: Args, weight: np.ndarray | None = None) -> float:
         """The whole loss, in float64."""
+        if self.terms:
+            weights = args.get("weights") or [1.0] * len(self.terms)
+            parts = [term.value(y, p, self._of(term, args), weight) for term in self.terms]
+            return float(np.dot(weights, parts))
+        if self.overlap:
+            by_pixel = weight is not None and weight.ndim > 1
+            more = {"weight": weight.astype(np.float64)} if weight is not None and by_pixel else {}
+            values = self.reference(y.astype(np.float64), p.astype(np.float64), **args, **more)
+            return total(values, None if weight is None or by_pixel else weight.astype(np.float64))
         valid = None
         if args.get("ignore_class") is not None:
             valid = crossentropy.valid_labels(y, args["ignore_class"])
@@ -89,11 +126,25 @@ def setups(last: st.SearchStrategy[int], **args: st.SearchStrategy[Any]) -> st.S
     return st.builds(LossSetup, st.fixed_dictionaries(args), shapes)
 
 
+LABELS = {"from_logits": LOGITS, "ignore_class": st.sampled_from((None, None, 0, 1, -1, 255))}
+AXES = st.sampled_from((None, (1, 2, 3), (1, 2)))
+
+
 def overlaps(**args: st.SearchStrategy[Any]) -> st.SearchStrategy[LossSetup]:
     """Masks; the sums run over everything, over each sample, or over each channel of each sample."""
     shapes = st.tuples(BATCHES, SIDES, SIDES, st.sampled_from((1, 2, 3, 17)))
-    axes = st.sampled_from((None, (1, 2, 3), (1, 2)))
-    return st.builds(LossSetup, st.fixed_dictionaries({"axis": axes, **args}), shapes)
+    return st.builds(LossSetup, st.fixed_dictionaries({"axis": AXES, "from_logits": LOGITS, **args}), shapes)
+
+
+def label_maps(**args: st.SearchStrategy[Any]) -> st.SearchStrategy[LossSetup]:
+    """Maps of several classes, whose targets are labels."""
+    shapes = st.tuples(BATCHES, SIDES, SIDES, CLASSES)
+    return st.builds(LossSetup, st.fixed_dictionaries({**LABELS, **args}), shapes)
+
+
+def maps(last: st.SearchStrategy[int], **args: st.SearchStrategy[Any]) -> st.SearchStrategy[LossSetup]:
+    """Maps (N, H, W, C)."""
+    return st.builds(LossSetup, st.fixed_dictionaries(args), st.tuples(BATCHES, SIDES, SIDES, last))
 
 
 def focal_alphas(setup: LossSetup) -> st.SearchStrategy[LossSetup]:
@@ -102,7 +153,9 @@ def focal_alphas(setup: LossSetup) -> st.SearchStrategy[LossSetup]:
     return st.sampled_from((0.25, 0.75, each)).map(lambda a: LossSetup({**setup.args, "alpha": a}, setup.shape))
 
 
-LOSS_CASES = (
+TVERSKY = {"alpha": st.sampled_from((0.5, 0.25)), "beta": st.sampled_from((0.5, 0.75))}
+
+LOSS_CASES: tuple[LossCase, ...] = (
     LossCase("MeanSquaredError", setups(WIDTHS), regression.mean_squared_error, "numbers"),
     LossCase(
         "MeanAbsoluteError",
@@ -154,11 +207,49 @@ LOSS_CASES = (
         "one-hot",
         "softmax",
     ),
-    LossCase("Dice", overlaps(), overlap.dice, "shares"),
     LossCase(
-        "Tversky",
-        overlaps(alpha=st.sampled_from((0.5, 0.25)), beta=st.sampled_from((0.5, 0.75))),
-        overlap.tversky,
-        "shares",
+        "CategoricalFocalCrossentropy",
+        label_maps(label_smoothing=SMOOTHING, gamma=GAMMA).flatmap(focal_alphas),
+        focal.categorical_focal_crossentropy,
+        "labels",
+        "softmax",
     ),
+    LossCase("Dice", overlaps(), overlap.dice, "shares", "by channels", overlap=True),
+    LossCase("Dice", label_maps(axis=AXES), overlap.dice, "labels", "softmax", overlap=True),
+    LossCase("Tversky", overlaps(**TVERSKY), overlap.tversky, "shares", "by channels", overlap=True),
+    LossCase("Tversky", label_maps(axis=AXES, **TVERSKY), overlap.tversky, "labels", "softmax", overlap=True),
+)
+_DENSE = {(case.loss, case.targets): case for case in LOSS_CASES}
+LOSS_CASES += tuple(
+    LossCase("WeightedSum", drawn, lambda y, p: p, targets, joint, terms=tuple(_DENSE[term] for term in terms))
+    for drawn, targets, joint, terms in (
+        (
+            label_maps(weights=st.sampled_from((None, (0.5, 1.0), (2.0, 0.25)))),
+            "labels",
+            "softmax",
+            (("Dice", "labels"), ("SparseCategoricalCrossentropy", "labels")),
+        ),
+        (
+            label_maps(weights=st.sampled_from((None, (0.5, 1.0, 0.0), (2.0, 0.25, -0.125)))),
+            "labels",
+            "softmax",
+            (
+                ("CategoricalFocalCrossentropy", "labels"),
+                ("SparseCategoricalCrossentropy", "labels"),
+                ("Tversky", "labels"),
+            ),
+        ),
+        (
+            maps(st.just(1), from_logits=LOGITS, weights=st.sampled_from((None, (0.5, 1.0)))),
+            "shares",
+            "sigmoid",
+            (("BinaryCrossentropy", "shares"), ("Dice", "shares")),
+        ),
+        (
+            maps(CLASSES, from_logits=LOGITS, weights=st.sampled_from((None, (0.5, 1.0)))),
+            "one-hot",
+            "softmax",
+            (("CategoricalCrossentropy", "one-hot"), ("Dice", "shares")),
+        ),
+    )
 )

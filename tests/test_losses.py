@@ -15,12 +15,17 @@ from numeric import AWAY, gradient_error, normal
 from reference.activations import ACTIVATIONS
 from striate import layers, losses
 
-EACH_CASE = pytest.mark.parametrize("case", LOSS_CASES, ids=lambda case: case.loss)
+EACH_CASE = pytest.mark.parametrize("case", LOSS_CASES, ids=lambda case: case.name)
 SEEDS = st.integers(0, 2**32 - 1)
 
 
 def make(case: LossCase, args: dict[str, Any]) -> losses.Loss:
-    return getattr(losses, case.loss)(**args)
+    return case.make(args)
+
+
+def has_overlap(case: LossCase) -> bool:
+    """Whether it has sums over whole masks."""
+    return case.overlap or any(term.overlap for term in case.terms)
 
 
 def feed(case: LossCase, setup: LossSetup, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -92,12 +97,12 @@ def test_gradients(case: LossCase, data: st.DataObject) -> None:
 @given(data=st.data())
 def test_sample_weights(case: LossCase, data: st.DataObject) -> None:
     setup, seed = data.draw(case.setups), data.draw(SEEDS)
-    if case.loss in ("Dice", "Tversky"):
+    if has_overlap(case):
         setup = LossSetup({**setup.args, "axis": (1, 2, 3)}, setup.shape)
     y, p = feed(case, setup, seed)
     rng = np.random.default_rng(seed)
     pixels = y if case.targets == "labels" else y[..., 0]
-    per_pixel = case.loss not in ("Dice", "Tversky") and data.draw(st.booleans())
+    per_pixel = data.draw(st.booleans())
     weight = weights_of(pixels, per_pixel, rng)
     want = case.value(y, p, setup.args, weight)
     assert make(case, setup.args)(y, p, sample_weight=weight) == pytest.approx(want, rel=1e-5, abs=1e-6)
@@ -109,19 +114,19 @@ def test_sample_weights(case: LossCase, data: st.DataObject) -> None:
         assert not gradient[weight == 0].any()
 
 
-@pytest.mark.parametrize("case", [case for case in LOSS_CASES if case.joint], ids=lambda case: case.loss)
+@pytest.mark.parametrize("case", [case for case in LOSS_CASES if case.joint], ids=lambda case: case.name)
 @given(data=st.data())
 def test_joint_form(case: LossCase, data: st.DataObject) -> None:
     # Behind its activation a cross-entropy gives what it gives for scores, and the gradient of the scores.
     setup, seed = data.draw(case.setups), data.draw(SEEDS)
-    args = {**setup.args, "from_logits": False}
+    args, joint = {**setup.args, "from_logits": False}, case.joint_activation(setup)
     rng = np.random.default_rng(seed)
     y, scores = case.draw_targets(setup, rng), normal(rng, setup.shape, 2.0)
-    probe = Probe(make(case, args), scores, case.joint)
+    probe = Probe(make(case, args), scores, joint)
     value, gradient = probe.gradient(y)
 
     def loss(x: np.ndarray) -> float:
-        return case.value(y, ACTIVATIONS[case.joint](x.astype(np.float64)), args)
+        return case.value(y, ACTIVATIONS[joint](x.astype(np.float64)), args)
 
     assert value == pytest.approx(loss(scores), rel=1e-5, abs=1e-6)
     assert probe.value(y) == pytest.approx(value, rel=1e-6, abs=1e-7)
@@ -182,7 +187,7 @@ def test_threads_give_the_same_bits(weighted: bool) -> None:
             outcome: list[Any] = []
             for case in LOSS_CASES:
                 rng = np.random.default_rng(1)
-                setup = LossSetup({"axis": (1, 2, 3)} if case.loss in ("Dice", "Tversky") else {}, shape)
+                setup = LossSetup({"axis": (1, 2, 3)} if has_overlap(case) else {}, shape)
                 y, p = case.draw_targets(setup, rng), case.draw_predictions(setup, rng)
                 weight = weights_of(y, False, rng) if weighted else None
                 outcome.append(make(case, setup.args)(y, p, sample_weight=weight))
@@ -201,6 +206,61 @@ def test_config_makes_an_equal_loss(case: LossCase, data: st.DataObject) -> None
     again = type(loss).from_config(loss.get_config())
     assert again.get_config() == loss.get_config()
     assert again(y, p) == loss(y, p)
+
+
+def test_sums_of_losses() -> None:
+    dice, entropy = losses.Dice(from_logits=True), losses.SparseCategoricalCrossentropy(from_logits=True)
+    rng = np.random.default_rng(0)
+    y, p = rng.integers(0, 3, (2, 5, 4)), normal(rng, (2, 5, 4, 3))
+    value = 0.5 * dice(y, p) + entropy(y, p)
+    for loss in (
+        0.5 * dice + entropy,
+        entropy + dice * 0.5,
+        sum([entropy, np.float32(0.5) * dice]),
+        0.5 * (dice + 2 * entropy),
+        losses.WeightedSum([0.5 * dice + entropy]),
+    ):
+        assert isinstance(loss, losses.WeightedSum)
+        assert loss(y, p) == pytest.approx(value, rel=1e-6)
+    assert repr(0.5 * dice + entropy).startswith("0.5 * Dice(axis=None, from_logits=True, ignore_class=None) + Sparse")
+    assert losses.WeightedSum(["mse", "mae"])(p, p + 1) == pytest.approx(2.0)
+
+
+def test_sums_that_do_not_fit_are_refused() -> None:
+    dice = losses.Dice()
+    entropy = losses.SparseCategoricalCrossentropy(from_logits=True)
+    with pytest.raises(
+        ValueError, match="Dice does not take logits and SparseCategoricalCrossentropy takes them; give"
+    ):
+        dice + entropy
+    with pytest.raises(ValueError, match="expected 1 weights, one for each loss, got 2"):
+        losses.WeightedSum([dice], [1.0, 2.0])
+    with pytest.raises(ValueError, match="weights must be finite numbers, got nan"):
+        dice * float("nan")
+    with pytest.raises(ValueError, match="needs at least one loss"):
+        losses.WeightedSum([])
+    for wrong in ("2", None, True, [1.0]):
+        with pytest.raises(TypeError):
+            wrong * dice  # type: ignore[operator]
+    with pytest.raises(TypeError):
+        dice + 1  # type: ignore[operator]
+    mixed = losses.CategoricalCrossentropy() + losses.SparseCategoricalCrossentropy()
+    with pytest.raises(ValueError, match="CategoricalCrossentropy cannot take the class labels that another of its"):
+        mixed(np.zeros(2, int), np.full((2, 3), 0.5, np.float32))
+
+
+def test_what_labels_must_be() -> None:
+    p = np.full((2, 3, 3, 4), 0.25, np.float32)
+    for loss in (losses.Dice(), losses.Tversky(), losses.CategoricalFocalCrossentropy()):
+        kind = type(loss).__name__
+        with pytest.raises(ValueError, match=rf"\[{kind}\] labels must be within 0 to 3 .* got 4"):
+            loss(np.full((2, 3, 3), 4), p)
+        ignoring = type(loss)(ignore_class=4)
+        assert np.isfinite(ignoring(np.full((2, 3, 3), 4), p))
+        with pytest.raises(ValueError, match=rf"\[{kind}\] ignore_class needs class labels"):
+            ignoring(np.zeros_like(p), p)
+        with pytest.raises(ValueError, match=r"expects class labels, whole numbers, got 0\.5"):
+            loss(np.full((2, 3, 3), 0.5), p)
 
 
 def test_each_loss_has_a_row() -> None:

@@ -146,16 +146,49 @@ static constexpr struct {
 } kMasks[] = {{8, 128 * 128, 1}, {8, 128 * 128, 21}};
 static constexpr int64_t kMaskPieces = 16;
 
+// Masks beside probabilities, and labels beside logits.
+static OverlapArgs overlap_args(Memory& memory, int64_t n, int64_t pixels, int64_t c, bool labels) {
+    const int64_t count = n * pixels * c;
+    OverlapArgs a{};
+    a.n = n, a.pixels = pixels, a.c = c, a.pieces = kMaskPieces;
+    a.link = !labels ? Link::none : c > 1 ? Link::softmax : Link::sigmoid;
+    a.prediction = memory.floats(count, labels ? -5.0f : 0.0f, labels ? 5.0f : 1.0f);
+    if (labels)
+        a.labels = {memory.indices(n * pixels, c), LabelType::int64, false, 0};
+    else
+        a.target = memory.floats(count, 0, 1);
+    a.partials = memory.array<double>(n * kMaskPieces * 3 * c);
+    return a;
+}
+
 Cases cases_overlap(Kernel<OverlapArgs> kernel) {
     Cases cases;
-    for (const auto& m : kMasks) {
-        const int64_t count = m.n * m.pixels * m.c;
-        cases.push_back(
-            {Size{m.n, 128, 128, m.c}.text(), 0, 2 * kFloat * static_cast<double>(count), [=](Memory& memory) -> Work {
-                 return {call(kernel, {m.n, m.pixels, m.c, kMaskPieces, memory.floats(count, 0, 1),
-                                       memory.floats(count, 0, 1), memory.array<double>(m.n * kMaskPieces * 3 * m.c)})};
-             }});
-    }
+    for (const bool labels : {false, true})
+        for (const auto& m : kMasks) {
+            const double count = static_cast<double>(m.n * m.pixels * m.c);
+            cases.push_back({Size{m.n, 128, 128, m.c}.text() + (labels ? " labels, logits" : ""), 0,
+                             kFloat * count * (labels ? 1 : 2), [=](Memory& memory) -> Work {
+                                 return {call(kernel, overlap_args(memory, m.n, m.pixels, m.c, labels))};
+                             }});
+        }
+    return cases;
+}
+
+Cases cases_overlap_backward(Kernel<OverlapGradArgs> kernel) {
+    Cases cases;
+    for (const bool labels : {false, true})
+        for (const auto& m : kMasks) {
+            const double count = static_cast<double>(m.n * m.pixels * m.c);
+            cases.push_back({Size{m.n, 128, 128, m.c}.text() + (labels ? " labels, logits" : ""), 0,
+                             kFloat * count * (labels ? 2 : 3), [=](Memory& memory) -> Work {
+                                 OverlapGradArgs a{overlap_args(memory, m.n, m.pixels, m.c, labels), nullptr, nullptr,
+                                                   nullptr};
+                                 a.mean = memory.floats(m.n * m.c, 0, 1);
+                                 a.scale = memory.floats(m.n * m.c, 0, 1);
+                                 a.gradient = memory.array<float>(m.n * m.pixels * m.c);
+                                 return {call(kernel, a)};
+                             }});
+        }
     return cases;
 }
 

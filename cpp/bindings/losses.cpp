@@ -9,6 +9,7 @@ void register_losses(py::module_& m) {
         .def_property_readonly("from_logits", &Loss::from_logits)
         .def_property_readonly("target_dtype",
                                [](const Loss& loss) { return std::string(name_of(loss.target_type())); })
+        .def("takes_labels", &Loss::takes_labels, py::arg("output"))
         .def(
             "target_shape",
             [](const Loss& loss, const Shape& output, const std::string& layer) {

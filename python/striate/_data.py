@@ -91,15 +91,16 @@ def _target(value: Any, loss: Loss, output: tuple[int, ...], layer: str, who: st
     kind = type(loss).__name__
     wanted = loss._core.target_shape(output, layer)
     labels = loss._core.target_dtype != "float32"
-    array = with_last_axis(numbers(value, f"{who}: y"), wanted)
+    given = numbers(value, f"{who}: y")
+    if not labels and loss._core.takes_labels(output) and given.shape[1:] in (output[:-1], (*output[:-1], 1)):
+        wanted, labels = output[:-1], True
+    array = with_last_axis(given, wanted)
     if array.shape[1:] != wanted:
         mend = ""
         if labels and array.shape[1:] == output:
             mend = "; for one-hot targets use CategoricalCrossentropy, or y.argmax(axis=-1)"
         elif not labels and kind.startswith("Categorical") and array.shape[1:] in (output[:-1], (*output[:-1], 1)):
             mend = "; for integer labels use SparseCategoricalCrossentropy, or striate.data.to_categorical(y)"
-        elif kind in ("Dice", "Tversky") and array.shape[1:] in (output[:-1], (*output[:-1], 1)):
-            mend = "; for integer labels pass striate.data.to_categorical(y)"
         raise ValueError(
             f"{who}: [{kind}] expects y of shape {_batched(wanted)} for the output {_batched(output)} of [{layer}], "
             f"got {array.shape}{mend}"

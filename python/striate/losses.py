@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from striate import _core
@@ -28,6 +29,7 @@ __all__ = [
     "MeanSquaredError",
     "SparseCategoricalCrossentropy",
     "Tversky",
+    "WeightedSum",
     "get",
 ]
 
@@ -73,6 +75,25 @@ class Loss:
         from striate.trainer import loss_value
 
         return loss_value(self, y_true, y_pred, sample_weight)
+
+    def __add__(self, other: Loss) -> WeightedSum:
+        """The sum of two losses: `0.5 * Dice(from_logits=True) + SparseCategoricalCrossentropy(from_logits=True)`."""
+        if not isinstance(other, Loss):
+            return NotImplemented
+        terms = [*_terms(self), *_terms(other)]
+        return WeightedSum([loss for loss, _ in terms], [weight for _, weight in terms])
+
+    def __radd__(self, other: Any) -> Loss:
+        # sum() begins with 0.
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    def __mul__(self, weight: float) -> WeightedSum:
+        """The loss times a number."""
+        if isinstance(weight, bool) or not isinstance(weight, (int, float, np.number)):
+            return NotImplemented
+        return WeightedSum([loss for loss, _ in _terms(self)], [float(weight) * w for _, w in _terms(self)])
+
+    __rmul__ = __mul__
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self._core.config().items())})"
@@ -194,6 +215,8 @@ class CategoricalCrossentropy(Loss):
 class CategoricalFocalCrossentropy(Loss):
     """Categorical cross-entropy in which what is right already counts less (Lin et al., ICCV 2017).
 
+    Targets are one-hot, of the output's shape, or integers 0 … C - 1, of its shape without the last axis.
+
     Args:
         alpha: the weight of the classes: a number, or one for each.
         gamma: how strongly what is right already is discounted: (1 - p)^gamma.
@@ -202,6 +225,7 @@ class CategoricalFocalCrossentropy(Loss):
         axis: -1.
         reduction: "sum_over_batch_size", the mean.
         name: for messages and `History`.
+        ignore_class: integer targets of this value count for nothing; it may be negative.
     """
 
     def __init__(
@@ -213,6 +237,7 @@ class CategoricalFocalCrossentropy(Loss):
         axis: int = -1,
         reduction: str = "sum_over_batch_size",
         name: str = "categorical_focal_crossentropy",
+        ignore_class: int | None = None,
     ) -> None:
         super().__init__(locals())
 
@@ -244,14 +269,27 @@ class SparseCategoricalCrossentropy(Loss):
 class Dice(Loss):
     """1 minus the Dice coefficient `2 sum(y p) / (sum(y) + sum(p))` (Milletari et al., "V-Net", 3DV 2016).
 
+    Targets have the output's shape (N, ..., C); where C is more than 1 they may also be integers 0 … C - 1, of that
+    shape without the last axis. Sample weights (N,) weigh the samples' losses; weights of pixels (N, H, W), such as
+    those of `class_weight`, weigh the pixels in the sums.
+
     Args:
         reduction: "sum_over_batch_size", the mean.
         name: for messages and `History`.
-        axis: axes over which the sums run; None for all, the batch included, as in Keras.
+        axis: axes over which the sums run; None for all, the batch included, as in Keras; (1, 2) for a coefficient for
+            each sample and class.
+        from_logits: whether the output is scores: before the softmax over its channels, or, where there is one channel,
+            before the sigmoid.
+        ignore_class: integer targets of this value are left out of the sums; it may be negative.
     """
 
     def __init__(
-        self, reduction: str = "sum_over_batch_size", name: str = "dice", axis: Sequence[int] | None = None
+        self,
+        reduction: str = "sum_over_batch_size",
+        name: str = "dice",
+        axis: Sequence[int] | None = None,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
     ) -> None:
         super().__init__(locals())
 
@@ -260,12 +298,17 @@ class Tversky(Loss):
     """1 minus the Tversky index `sum(y p) / (sum(y p) + alpha sum(y (1 - p)) + beta sum((1 - y) p))` (Salehi et al.,
     2017), with alpha and beta in the places where Keras computes them.
 
+    Targets and weights are those of `Dice`.
+
     Args:
         alpha: the weight of false negatives.
         beta: the weight of false positives.
         reduction: "sum_over_batch_size", the mean.
         name: for messages and `History`.
         axis: axes over which the sums run; None for all, the batch included, as in Keras.
+        from_logits: whether the output is scores: before the softmax over its channels, or, where there is one channel,
+            before the sigmoid.
+        ignore_class: integer targets of this value are left out of the sums; it may be negative.
     """
 
     def __init__(
@@ -275,8 +318,75 @@ class Tversky(Loss):
         reduction: str = "sum_over_batch_size",
         name: str = "tversky",
         axis: Sequence[int] | None = None,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
     ) -> None:
         super().__init__(locals())
+
+
+class WeightedSum(Loss):
+    """The sum of losses of one output, each times a weight; `0.5 * a + b` makes one.
+
+    All losses read the same targets: integer labels where one of them wants such, as `SparseCategoricalCrossentropy`
+    does beside `Dice`. Either all take scores (`from_logits=True`) or none; none before a `Softmax` or sigmoid that
+    each can be computed with is computed from the scores.
+
+    Args:
+        losses: objects or names of losses.
+        weights: a finite number for each; None for 1.
+        name: for messages and `History`.
+
+    Raises:
+        ValueError: the numbers of losses and weights differ, a weight is not finite, or some losses take scores and
+            others do not.
+    """
+
+    def __init__(
+        self,
+        losses: Sequence[str | Loss],
+        weights: Sequence[float] | None = None,
+        name: str = "weighted_sum",
+    ) -> None:
+        given = [get(loss) for loss in losses]
+        numbers = [1.0] * len(given) if weights is None else [float(weight) for weight in weights]
+        if len(numbers) != len(given):
+            raise ValueError(f"WeightedSum: expected {len(given)} weights, one for each loss, got {len(numbers)}")
+        terms = [(one, number * w) for loss, number in zip(given, numbers, strict=True) for one, w in _terms(loss)]
+        self.losses = [loss for loss, _ in terms]
+        self.weights = [weight for _, weight in terms]
+        self.name = name
+        entries = {
+            str(number): {"class": type(loss).__name__, "config": loss._core.config()}
+            for number, loss in enumerate(self.losses)
+        }
+        self._core = _core.make_loss("WeightedSum", {"losses": entries, "weights": self.weights})
+
+    def get_config(self) -> dict[str, Any]:
+        """The losses by class and arguments, and their weights."""
+        entries = [{"class": type(loss).__name__, "config": loss.get_config()} for loss in self.losses]
+        return {"losses": entries, "weights": list(self.weights), "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> WeightedSum:
+        """A sum from what `get_config` returned."""
+        losses = []
+        for entry in config["losses"]:
+            kind = _BY_CLASS.get(entry["class"])
+            if kind is None:
+                raise ValueError(f"there is no loss {entry['class']!r}; {suggestion(str(entry['class']), _BY_CLASS)}")
+            losses.append(kind.from_config(entry["config"]))
+        return cls(losses, config["weights"], config["name"])
+
+    def __repr__(self) -> str:
+        return " + ".join(
+            f"{loss!r}" if weight == 1.0 else f"{weight:g} * {loss!r}"
+            for loss, weight in zip(self.losses, self.weights, strict=True)
+        )
+
+
+def _terms(loss: Loss) -> list[tuple[Loss, float]]:
+    """The losses of a sum with their weights, or the loss itself."""
+    return list(zip(loss.losses, loss.weights, strict=True)) if isinstance(loss, WeightedSum) else [(loss, 1.0)]
 
 
 _BY_NAME: dict[str, type[Loss]] = {
@@ -295,6 +405,7 @@ _BY_NAME: dict[str, type[Loss]] = {
     "dice": Dice,
     "tversky": Tversky,
 }
+_BY_CLASS = {cls.__name__: cls for cls in _BY_NAME.values()}
 
 
 def get(identifier: str | Loss | type[Loss]) -> Loss:
@@ -310,7 +421,7 @@ def get(identifier: str | Loss | type[Loss]) -> Loss:
         return identifier()  # type: ignore[call-arg]
     if not isinstance(identifier, str):
         raise TypeError(f"a loss is a name or a striate.losses object, got {type(identifier).__name__}")
-    names = {**_BY_NAME, **{cls.__name__: cls for cls in _BY_NAME.values()}}
+    names = {**_BY_NAME, **_BY_CLASS}
     cls = names.get(identifier) or names.get(identifier.lower())
     if cls is None:
         raise ValueError(f"there is no loss {identifier!r}; {suggestion(identifier, _BY_NAME)}")

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <tuple>
 
 #include "kernel_check.hpp"
 
@@ -216,7 +217,7 @@ void test_categorical(const Table& table, int64_t rows, int64_t c, bool from_log
         p = static_cast<float>(from_logits ? random.uniform(-5, 5) : random.uniform(0.1, 1));
     for (int64_t r = 0; r < rows; ++r) batch.target[r * c + random.integer(0, c - 1)] = 1;
     const CategoricalLossArgs args = {
-        batch.args(weighted), from_logits, is_focal, batch.target.data(), smoothing, gamma, alphas.data()};
+        batch.args(weighted), from_logits, is_focal, batch.target.data(), smoothing, gamma, alphas.data(), {}};
     const double value = value_of(table, table.categorical_loss, args, batch, random);
     const RowLoss loss = [&](const Row& p, Row t) {
         for (double& v : t) v = v * (1 - double(smoothing)) + double(smoothing) / double(c);
@@ -230,6 +231,20 @@ void test_categorical(const Table& table, int64_t rows, int64_t c, bool from_log
     CategoricalLossArgs evaluation = args;
     evaluation.batch = batch.args(weighted, false);
     CHECK_NEAR(value_of(table, table.categorical_loss, evaluation, batch, random), value, 1e-6, context);
+    if (!is_focal) return;
+    // The same from labels.
+    std::vector<int32_t> labels(rows);
+    for (int64_t r = 0; r < rows; ++r)
+        for (int64_t i = 0; i < c; ++i)
+            if (batch.target[r * c + i] != 0) labels[r] = static_cast<int32_t>(i);
+    value_of(table, table.categorical_loss, args, batch, random);
+    const std::vector<float> gradient = batch.gradient;
+    CategoricalLossArgs of_labels = args;
+    of_labels.target = nullptr;
+    of_labels.labels = {labels.data(), LabelType::int32, false, 0};
+    CHECK_NEAR(value_of(table, table.categorical_loss, of_labels, batch, random), value, 1e-6, context + " labels");
+    for (size_t i = 0; i < gradient.size(); ++i)
+        CHECK_CLOSE(batch.gradient[i], gradient[i], 1e-6 * std::fabs(gradient[i]), context + " gradient of labels");
 }
 
 template <class Label>
@@ -325,25 +340,59 @@ void test_extremes(const Table& table) {
     for (const bool focal_loss : {false, true}) {
         const float alphas[] = {1, 1, 1};
         const LossRows rows = {2, 3, logits.data(), gradient.data(), nullptr, 1, 1.0, nullptr, sums};
-        const CategoricalLossArgs args = {rows, true, focal_loss, one.data(), 0, 2, alphas};
+        const CategoricalLossArgs args = {rows, true, focal_loss, one.data(), 0, 2, alphas, {}};
         run_all(table.categorical_loss, args);
         CHECK(std::isfinite(sums[0]));
         for (const float g : gradient) CHECK(std::isfinite(g));
     }
 }
 
-void test_overlap(const Table& table, int64_t n, int64_t pixels, int64_t c, Random& random) {
-    const int64_t size = n * pixels * c, pieces = std::min<int64_t>(pixels, 3);
-    std::vector<float> p(size), t(size), gradient(size), mean(n * c), scale(n * c), weights(n);
-    for (float& v : p) v = static_cast<float>(random.uniform());
+// Predictions, targets and weights of pixels; what is lost of each pixel by labels that are ignored.
+struct Masks {
+    Link link;
+    bool labels, ignoring, by_pixel;
+
+    std::string text() const {
+        const char* const links[] = {"", " sigmoid", " softmax"};
+        return striate::concat(links[static_cast<int>(link)], labels ? " labels" : "", ignoring ? " ignoring" : "",
+                               by_pixel ? " by pixel" : "");
+    }
+};
+
+void test_overlap(const Table& table, int64_t n, int64_t pixels, int64_t c, const Masks& masks, Random& random) {
+    const int64_t size = n * pixels * c, pieces = std::min<int64_t>(pixels, 3), ignored = 201;
+    const bool logits = masks.link != Link::none;
+    std::vector<float> p(size), t(size), gradient(size), mean(n * c), scale(n * c), weights(n), each(n * pixels, 1.0f);
+    std::vector<int64_t> labels(n * pixels);
+    for (float& v : p) v = static_cast<float>(logits ? random.uniform(-3, 3) : random.uniform());
     for (float& v : t) v = static_cast<float>(random.integer(0, 1));
     for (float& w : weights) w = static_cast<float>(random.uniform(0.5, 1.5));
+    if (masks.by_pixel)
+        for (float& w : each) w = static_cast<float>(random.integer(0, 3) * random.uniform(0.5, 1.5));
+    if (masks.labels) {
+        std::fill(t.begin(), t.end(), 0.0f);
+        for (int64_t r = 0; r < n * pixels; ++r) {
+            labels[r] = masks.ignoring && random.integer(0, 2) == 0 ? ignored : random.integer(0, c - 1);
+            if (labels[r] != ignored) t[r * c + labels[r]] = 1;
+        }
+    }
+    const auto counted = [&](int64_t r) { return masks.labels && labels[r] == ignored ? 0.0 : double(each[r]); };
     std::vector<double> partials(n * pieces * 3 * c);
-    const OverlapArgs sums = {n, pixels, c, pieces, p.data(), t.data(), partials.data()};
+    const OverlapArgs sums = {n,
+                              pixels,
+                              c,
+                              pieces,
+                              masks.link,
+                              p.data(),
+                              masks.labels ? nullptr : t.data(),
+                              {labels.data(), LabelType::int64, masks.ignoring, ignored},
+                              masks.by_pixel ? each.data() : nullptr,
+                              partials.data()};
     run_in_pieces(table.overlap, sums, units(sums), random);
     for (int mode = 0; mode < 16; ++mode) {
         const bool each_image = mode & 1, each_channel = mode & 2, tversky = mode & 4, weighted = mode & 8;
-        const std::string context = striate::concat(table.isa, " overlap ", n, "x", pixels, "x", c, " mode ", mode);
+        const std::string context =
+            striate::concat(table.isa, " overlap ", n, "x", pixels, "x", c, masks.text(), " mode ", mode);
         double value = 0;
         const OverlapMergeArgs merge = {n,           c,
                                         pieces,      partials.data(),
@@ -353,16 +402,22 @@ void test_overlap(const Table& table, int64_t n, int64_t pixels, int64_t c, Rand
                                         2.0,         &value,
                                         mean.data(), scale.data()};
         run_all(table.overlap_merge, merge);
-        const striate::View view = {n, 1, pixels, c, pixels * c, pixels * c, c};
-        const ChannelAffineArgs apply = {view,    view, t.data(), gradient.data(), mean.data(), scale.data(),
-                                         nullptr, c,    false};
-        run_all(table.channel_affine, apply);
+        const OverlapGradArgs back = {sums, mean.data(), scale.data(), gradient.data()};
+        std::fill(gradient.begin(), gradient.end(), 7.0f);
+        run_in_pieces(table.overlap_backward, back, units(back), random);
         const auto loss = [&] {
             const int64_t images = each_image ? n : 1, channels = each_channel ? c : 1;
             std::vector<double> both(images * channels), sum_t(images * channels), sum_p(images * channels);
-            for (int64_t i = 0; i < size; ++i) {
-                const int64_t k = (each_image ? i / c / pixels : 0) * channels + (each_channel ? i % c : 0);
-                both[k] += double(p[i]) * t[i], sum_t[k] += t[i], sum_p[k] += p[i];
+            for (int64_t r = 0; r < n * pixels; ++r) {
+                Row q(p.begin() + r * c, p.begin() + (r + 1) * c);
+                if (masks.link == Link::softmax) q = softmax(q);
+                for (int64_t i = 0; i < c; ++i) {
+                    const double found = masks.link == Link::sigmoid ? sigmoid(q[i]) : q[i], mask = t[r * c + i];
+                    const int64_t k = (each_image ? r / pixels : 0) * channels + (each_channel ? i : 0);
+                    both[k] += counted(r) * found * mask;
+                    sum_t[k] += counted(r) * mask;
+                    sum_p[k] += counted(r) * found;
+                }
             }
             double total = 0, mean_weight = 0;
             for (const float w : weights) mean_weight += weighted ? w / double(n) : 1.0 / double(n);
@@ -385,6 +440,9 @@ void test_overlap(const Table& table, int64_t n, int64_t pixels, int64_t c, Rand
             p[i] = at;
             CHECK_CLOSE(gradient[i], slope, 1e-5 + 1e-3 * std::fabs(slope), context + " gradient");
         }
+        for (int64_t r = 0; r < n * pixels; ++r)
+            if (counted(r) == 0)
+                for (int64_t i = 0; i < c; ++i) CHECK(gradient[r * c + i] == 0);
     }
 }
 
@@ -417,10 +475,15 @@ int main() {
                 }
         test_bad_labels(*table);
         test_extremes(*table);
-        test_overlap(*table, 2, 35, 1, random);
-        test_overlap(*table, 3, 50, 4, random);
-        test_overlap(*table, 1, 9, 20, random);
-        test_overlap(*table, 2, 1, 1, random);
+        for (const Link link : {Link::none, Link::sigmoid, Link::softmax})
+            for (const bool by_pixel : {false, true})
+                for (const auto& [n, pixels, c] :
+                     {std::tuple<int64_t, int64_t, int64_t>{2, 35, 1}, {3, 50, 4}, {1, 9, 20}, {1, 5, 40}, {2, 1, 1}}) {
+                    if (link == Link::softmax && c == 1) continue;
+                    test_overlap(*table, n, pixels, c, {link, false, false, by_pixel}, random);
+                    for (const bool ignoring : {false, true})
+                        if (c > 1) test_overlap(*table, n, pixels, c, {link, true, ignoring, by_pixel}, random);
+                }
     }
     return check::finish();
 }

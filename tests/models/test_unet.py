@@ -113,11 +113,33 @@ def test_losses_of_maps(classes: int, activation: str | None, loss: Any) -> None
     assert history["dice"][-1] > history["dice"][0]
 
 
-def test_dice_says_how_to_pass_labels() -> None:
-    model = small(activation="softmax")
-    model.compile("adam", losses.Dice())
-    with pytest.raises(ValueError, match=r"\[Dice\] expects y of shape .* pass striate\.data\.to_categorical\(y\)"):
-        model.fit(*scenes(2), verbose=0)
+def test_labels_do_for_one_hot_targets() -> None:
+    x, y = scenes(6)
+    one_hot = st.data.to_categorical(y, 3)
+    for loss in (losses.Dice(axis=(1, 2)), losses.Tversky(), losses.CategoricalFocalCrossentropy()):
+        model = small(activation="softmax")
+        model.compile("adam", loss)
+        of_one_hot = model.evaluate(x, one_hot, verbose=0)
+        for labels in (y, y[..., None], y.astype(np.float32)):
+            assert model.evaluate(x, labels, verbose=0) == pytest.approx(of_one_hot, rel=1e-6)
+        # One after the other, in one model.
+        assert np.isfinite(model.train_on_batch(x, y))
+        assert np.isfinite(model.train_on_batch(x, one_hot))
+    with pytest.raises(ValueError, match=r"\[Dice\] expects y of shape \(N, 16, 24, 3\) .*, got \(6, 16, 12\)"):
+        losses.Dice()(y[:, :, :12], model.predict(x))
+
+
+def test_a_sum_of_losses_is_saved_with_the_model(tmp_path: Path) -> None:
+    x, y = scenes(16)
+    loss = 0.5 * losses.Dice(from_logits=True, axis=(0, 1, 2)) + losses.SparseCategoricalCrossentropy(from_logits=True)
+    model = small()
+    model.compile(st.optimizers.Adam(0.01), loss, metrics=["mean_iou"])
+    history = model.fit(x, y, batch_size=8, epochs=4, verbose=0).history
+    assert history["loss"][-1] < history["loss"][0]
+    model.save(tmp_path / "m.safetensors")
+    again = st.load_model(tmp_path / "m.safetensors")
+    assert repr(again.loss) == repr(loss)
+    assert again.evaluate(x, y, verbose=0) == model.evaluate(x, y, verbose=0)
 
 
 @pytest.mark.parametrize("name", ["MeanIoU", "DiceScore", "Sensitivity", "Precision"])

@@ -16,7 +16,8 @@ struct LossContext {
     PlanContext& plan;
     TensorId prediction;  // the network's output, or, when `logits`, the input of the softmax or sigmoid before it
     bool logits;          // whether `prediction` are logits (by the loss's own `from_logits` or by joint computation)
-    TensorId target;      // in the loss's target_type()
+    TensorId target;      // in the loss's target_type(), or int64 labels
+    bool labels;          // whether targets are class labels
     TensorId weights;     // float32: one per sample, or one per row (pixel) of the prediction
     TensorId gradient;    // to write, every element of it; not valid when no backward pass follows
     TensorId value;       // one double to write: the mean over the batch, times `scale`
@@ -30,6 +31,12 @@ class Loss {
     virtual Config config() const = 0;
 
     virtual DType target_type() const { return DType::float32; }
+    // Whether targets may be, or must be, class labels for an output of this shape: integers, one for each row (pixel)
+    // of the output.
+    virtual bool takes_labels(const Shape& output) const {
+        (void)output;
+        return target_type() == DType::int64;
+    }
     // The shape that targets must have (without the batch) for an output of this shape. Throws ValueError if the loss
     // cannot take such an output, naming the layer that makes it.
     virtual Shape target_shape(const Shape& output, const std::string& layer) const {
@@ -46,6 +53,11 @@ class Loss {
     // Whether predictions are logits, and the activation ("softmax", "sigmoid") whose input it can take instead.
     virtual bool from_logits() const { return false; }
     virtual std::string joint_activation() const { return {}; }
+    // Whether it can take the input of this activation, "softmax" or "sigmoid", for an output of this shape.
+    virtual bool joins(const std::string& activation, const Shape& output) const {
+        (void)output;
+        return !activation.empty() && activation == joint_activation();
+    }
 
     virtual void emit(const LossContext& context) const = 0;
 };

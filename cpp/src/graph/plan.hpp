@@ -23,6 +23,7 @@ struct PlanRequest {
     // For training and evaluation steps; one loss for each output.
     std::vector<LossPtr> losses;
     std::vector<float> loss_scales;
+    std::vector<char> labels;          // whether the targets of each output are class labels
     std::vector<Shape> weight_shapes;  // of the sample weights of each output, with the batch
     OptimizerPtr optimizer;
     std::vector<float*> slots;  // the optimizer's arenas
@@ -31,7 +32,7 @@ struct PlanRequest {
     bool same_plan(const PlanRequest& other) const {
         return batch == other.batch && options == other.options && training == other.training &&
                backward == other.backward && input_gradient == other.input_gradient && outputs == other.outputs &&
-               watched == other.watched && weight_shapes == other.weight_shapes;
+               watched == other.watched && labels == other.labels && weight_shapes == other.weight_shapes;
     }
 };
 

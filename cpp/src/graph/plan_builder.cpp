@@ -152,7 +152,7 @@ void PlanBuilder::emit_forward() {
         for (size_t i = 0; i < network_.nodes.size(); ++i) {
             const PlanNode& n = network_.nodes[i];
             if (n.output == predicted && value(predicted).readers == 0 && !loss.from_logits() &&
-                !loss.joint_activation().empty() && n.layer->joint_activation() == loss.joint_activation())
+                loss.joins(n.layer->joint_activation(), value(predicted).shape))
                 joint_[i] = 1;
         }
     }
@@ -182,8 +182,10 @@ void PlanBuilder::emit_losses() {
             }
         const TensorId prediction = contiguous_copy(value(predicted).tensor);
         const Shape& output_shape = value(predicted).shape;
-        const TensorId target =
-            create(batched(loss.target_shape(output_shape, graph_.name(request_.outputs[o]))), {}, loss.target_type());
+        const bool labels = request_.labels[o] != 0;
+        Shape target_shape = loss.target_shape(output_shape, graph_.name(request_.outputs[o]));
+        if (labels && loss.target_type() != DType::int64) target_shape.pop_back();
+        const TensorId target = create(batched(target_shape), {}, labels ? DType::int64 : loss.target_type());
         emit_gather("gather targets", &PlanData::targets, o, target);
         const TensorId weights = create(request_.weight_shapes[o], {}, DType::float32);
         emit_gather("gather weights", &PlanData::weights, o, weights);
@@ -195,7 +197,7 @@ void PlanBuilder::emit_losses() {
         const TensorId result = create({2}, {}, DType::float32);  // the bytes of one double
         storages_[tensors_[result.index].storage].forever = true;
         plan_->loss_values_.push_back(result);
-        loss.emit({*this, prediction, logits, target, weights, gradient, result, request_.loss_scales[o]});
+        loss.emit({*this, prediction, logits, target, labels, weights, gradient, result, request_.loss_scales[o]});
     }
 }
 

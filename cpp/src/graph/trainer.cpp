@@ -27,6 +27,7 @@ struct Trainer::Impl {
     Dataset data;
     int64_t rows = 0;
     std::vector<Shape> weight_dimensions;  // beyond the rows, for each output
+    std::vector<char> labels;              // whether each output's targets are class labels
 
     std::vector<std::unique_ptr<Plan>> plans;
     uint64_t structure = 0;
@@ -71,6 +72,7 @@ Trainer::Trainer(Model& model, OptimizerPtr optimizer, std::vector<LossPtr> loss
     t.seed = seed;
     t.last_losses.resize(t.losses.size());
     t.weight_dimensions.resize(t.losses.size());
+    for (const LossPtr& loss : t.losses) t.labels.push_back(loss->target_type() == DType::int64);
     const int64_t size = t.model.parameters.arena_size();
     for (size_t i = 0; i < t.optimizer->slots().size(); ++i) {
         t.slots.emplace_back(size * sizeof(float));
@@ -86,16 +88,22 @@ void Trainer::Impl::check_target(size_t o) {
     const std::string& name = model.graph.name(node);
     const Shape& output = model.graph.nodes[node].shape;
     const Array& target = data.targets[o];
-    Shape expected = losses[o]->target_shape(output, name);
-    const bool same = target.shape.size() == expected.size() + 1 &&
-                      std::equal(expected.begin(), expected.end(), target.shape.begin() + 1);
-    require(same, "[", losses[o]->type(), "] expects targets of shape ", with_batch(expected), " for the output ",
-            with_batch(output), " of [", name, "], got ", to_string(target.shape));
+    const Shape expected = losses[o]->target_shape(output, name);
+    const auto fits = [&](const Shape& shape) {
+        return target.shape.size() == shape.size() + 1 &&
+               std::equal(shape.begin(), shape.end(), target.shape.begin() + 1);
+    };
+    const bool only_labels = losses[o]->target_type() == DType::int64;
+    const bool chosen =
+        !only_labels && losses[o]->takes_labels(output) && fits(Shape(output.begin(), output.end() - 1));
+    require(chosen || fits(expected), "[", losses[o]->type(), "] expects targets of shape ", with_batch(expected),
+            " for the output ", with_batch(output), " of [", name, "], got ", to_string(target.shape));
     require(target.shape[0] == rows, "[", losses[o]->type(), "] got ", target.shape[0], " targets for ", rows,
             " inputs");
-    if (losses[o]->target_type() == DType::int64 && !integral(target.type))
+    if ((only_labels || chosen) && !integral(target.type))
         throw TypeError(concat("[", losses[o]->type(), "] expects integer class labels, got ", name_of(target.type)));
     losses[o]->check_targets(target, output);
+    labels[o] = only_labels || chosen;
 }
 
 void Trainer::Impl::check_weights() {
@@ -129,6 +137,7 @@ void Trainer::bind(const Dataset& data) {
     Impl& t = *impl_;
     const Dataset before = t.data;
     const int64_t rows_before = t.rows;
+    const std::vector<char> labels_before = t.labels;
     try {
         t.data = data;
         t.rows = check_inputs(t.model.graph, data.inputs);
@@ -136,9 +145,11 @@ void Trainer::bind(const Dataset& data) {
                 data.targets.size(), " array(s) of targets");
         for (size_t o = 0; o < t.losses.size(); ++o) t.check_target(o);
         t.check_weights();
+        if (t.labels != labels_before) t.plans.clear();
     } catch (...) {
         t.data = before;
         t.rows = rows_before;
+        t.labels = labels_before;
         throw;
     }
 }
@@ -154,6 +165,7 @@ PlanRequest Trainer::Impl::request(int64_t batch, bool training) {
         shape.insert(shape.end(), beyond.begin(), beyond.end());
     }
     wanted.losses = losses;
+    wanted.labels = labels;
     wanted.loss_scales = scales;
     if (training) {
         wanted.optimizer = optimizer;

@@ -39,23 +39,23 @@ struct ElementLossArgs {
     bool balanced;       // focal: weigh ones by alpha and zeros by 1 - alpha
 };
 
-// Cross-entropy over the c classes of a row. From probabilities, predictions are divided by their sum and clipped as
-// above; from logits, the softmax is part of the loss.
-struct CategoricalLossArgs {
-    LossRows batch;
-    bool from_logits, focal;
-    const float* target;  // as many as predictions
-    float label_smoothing;
-    float gamma;          // of the focal loss
-    const float* alphas;  // of the focal loss, one for every class
-};
-
 enum class LabelType : int32_t { uint8, int32, int64 };
 struct Labels {
     const void* data;
     LabelType type;
     bool ignores;  // rows of class `ignored` have no loss
     int64_t ignored;
+};
+// Cross-entropy over the c classes of a row. From probabilities, predictions are divided by their sum and clipped as
+// above; from logits, the softmax is part of the loss.
+struct CategoricalLossArgs {
+    LossRows batch;
+    bool from_logits, focal;
+    const float* target;  // as many as predictions; null, in the focal loss only: labels
+    float label_smoothing;
+    float gamma;          // of the focal loss
+    const float* alphas;  // of the focal loss, one for every class
+    Labels labels;        // one for every row
 };
 struct SparseLossArgs {
     LossRows batch;
@@ -89,16 +89,27 @@ struct LossMergeArgs {
     int64_t* first_bad;  // null together with `bad`
 };
 
-// Losses of overlap: for every image and channel, partials[image][piece][0][c]: sum of target * prediction, [1][c]: of
-// target, [2][c]: of prediction. Unit = piece of an image.
+// What losses of overlap make of predictions: nothing, or probabilities of logits, over the channels of a pixel.
+enum class Link : int32_t { none, sigmoid, softmax };
+// Losses of overlap: for every image and channel, partials[image][piece][0][c]: sum of target * probability, [1][c]: of
+// target, [2][c]: of probability, each pixel times its weight and ignored ones left out. Unit = piece of an image.
 struct OverlapArgs {
     int64_t n, pixels, c, pieces;
-    const float *prediction, *target;
+    Link link;
+    const float* prediction;
+    const float* target;   // as many as predictions; null: labels
+    Labels labels;         // one for every pixel
+    const float* weights;  // one for every pixel; null: 1
     double* partials;
 };
+// The gradient by the predictions, where that by the probabilities is weight * scale * (target - mean). Units as above.
+struct OverlapGradArgs {
+    OverlapArgs batch;
+    const float *mean, *scale;  // [n][c]
+    float* gradient;
+};
 // Dice (Milletari et al., 2016) and Tversky (Salehi et al., 2017) as Keras 3 defines them: sums over all that is not
-// kept apart, one loss for each that is, and their mean. The gradient is scale * (target - mean), for channel_affine().
-// One unit.
+// kept apart, one loss for each that is, and their mean. It gives overlap_backward() its mean and scale. One unit.
 struct OverlapMergeArgs {
     int64_t n, c, pieces;
     const double* partials;

@@ -5,6 +5,7 @@
 //   times_target(e, v) target * v, and 0 where the target is 0, whatever v
 //   keep(e, v), kept(e)  scratch, which ends as the gradient
 //   total(f), top(f)   sum and maximum of f(e) over each row, in every lane that belongs to it
+//   first(f)           f of the first element of each row, likewise
 #pragma once
 
 #include "kernels/args_loss.hpp"
@@ -22,9 +23,10 @@ struct DenseTargets {
     const float* data;
     float keep, add;
 };
-// Targets given as classes.
+// Targets given as classes, with label smoothing.
 struct LabelTargets {
     Labels labels;
+    float keep = 1, add = 0;
 };
 
 template <class Targets>
@@ -44,7 +46,8 @@ struct ShortRows {
     STRIATE_INLINE Vec prediction(Element e) const { return x.get(e.j); }
     STRIATE_INLINE Vec times_target(Element e, Vec v) const {
         if constexpr (__is_same(Targets, LabelTargets))
-            return select(label == static_cast<int32_t>(e.j), v, Vec{});
+            return times(
+                select(label == static_cast<int32_t>(e.j), broadcast(dense.keep + dense.add), broadcast(dense.add)), v);
         else
             return times(t.get(e.j) * dense.keep + dense.add, v);
     }
@@ -56,6 +59,10 @@ struct ShortRows {
         Vec sum = {};
         for (int64_t j = 0; j < c; ++j) sum += f(Element{j});
         return sum;
+    }
+    template <class F>
+    STRIATE_INLINE Vec first(F f) const {
+        return f(Element{0});
     }
     template <class F>
     STRIATE_INLINE Vec top(F f) const {
@@ -90,7 +97,9 @@ struct LongRow {
     template <class E>
     STRIATE_INLINE Vec times_target(E e, Vec v) const {
         if constexpr (__is_same(Targets, LabelTargets))
-            return select(lane_numbers() + static_cast<int32_t>(e.i) == label, v, Vec{});
+            return times(select(lane_numbers() + static_cast<int32_t>(e.i) == label, broadcast(dense.keep + dense.add),
+                                broadcast(dense.add)),
+                         v);
         else
             return times(e.lanes.load(t + e.i) * dense.keep + dense.add, v);
     }
@@ -112,6 +121,10 @@ struct LongRow {
         each_vector(c,
                     [&](int64_t i, auto lanes) { part += lanes.keep(f(Element<decltype(lanes)>{i, lanes}), Vec{}); });
         return broadcast(sum(part));
+    }
+    template <class F>
+    STRIATE_INLINE Vec first(F f) const {
+        return broadcast(f(Element<Whole>{0, {}})[0]);  // a long row is longer than a vector
     }
     template <class F>
     STRIATE_INLINE Vec top(F f) const {
@@ -149,8 +162,8 @@ STRIATE_INLINE int32_t class_of(const LabelTargets& t, int64_t row, int64_t c, i
 STRIATE_INLINE DenseTargets dense_part(const DenseTargets& t) {
     return t;
 }
-STRIATE_INLINE DenseTargets dense_part(const LabelTargets&) {
-    return {nullptr, 0, 0};
+STRIATE_INLINE DenseTargets dense_part(const LabelTargets& t) {
+    return {nullptr, t.keep, t.add};
 }
 
 // Runs loss(rows, want_gradient) -> Vec over the units [begin, end): it returns each row's loss and leaves the gradient

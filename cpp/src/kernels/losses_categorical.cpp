@@ -108,8 +108,12 @@ struct Focal {
 }  // namespace
 
 void categorical_loss(const CategoricalLossArgs& a, int64_t begin, int64_t end) {
-    const DenseTargets targets{a.target, 1.0f - a.label_smoothing, a.label_smoothing / static_cast<float>(a.batch.c)};
-    if (a.focal)
+    const float keep = 1.0f - a.label_smoothing, add = a.label_smoothing / static_cast<float>(a.batch.c);
+    const DenseTargets targets{a.target, keep, add};
+    if (!a.target && a.focal)
+        each_row(a.batch, LabelTargets{a.labels, keep, add}, nullptr, begin, end,
+                 Focal{a.alphas, a.gamma, a.from_logits});
+    else if (a.focal)
         each_row(a.batch, targets, nullptr, begin, end, Focal{a.alphas, a.gamma, a.from_logits});
     else if (a.from_logits)
         each_row(a.batch, targets, nullptr, begin, end, FromLogits{});

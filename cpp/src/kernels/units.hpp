@@ -165,6 +165,9 @@ inline int64_t units(const OverlapArgs& a) {
 inline int64_t units(const OverlapMergeArgs&) {
     return 1;
 }
+inline int64_t units(const OverlapGradArgs& a) {
+    return units(a.batch);
+}
 
 inline int64_t units(const ConvArgs& a) {
     const int64_t tiles = divide_up(a.images * a.rows, a.segments) * divide_up(a.cols, a.strip);

@@ -18,7 +18,9 @@ Shape CategoricalFocalCrossentropy::target_shape(const Shape& output, const std:
     return output;
 }
 
-void CategoricalFocalCrossentropy::check_targets(const Array& targets, const Shape&) const {
+void CategoricalFocalCrossentropy::check_targets(const Array& targets, const Shape& output) const {
+    if (losses::are_labels(targets, output)) return losses::check_labels(targets, output, options_.ignore_class, kType);
+    losses::check_ignore_needs_labels(options_.ignore_class, kType);
     losses::check_probabilities(targets, kType);
 }
 
@@ -28,7 +30,7 @@ void CategoricalFocalCrossentropy::emit(const LossContext& context) const {
     kind.focal = true;
     kind.label_smoothing = static_cast<float>(options_.label_smoothing);
     kind.gamma = static_cast<float>(options_.gamma);
-    losses::emit_categorical_loss(context, kind, options_.alpha);
+    losses::emit_categorical_loss(context, kind, options_.alpha, options_.ignore_class);
 }
 
 }  // namespace striate

@@ -45,10 +45,6 @@ struct Bound {
     }
 };
 
-TensorId doubles(PlanContext& plan, int64_t count) {
-    return plan.create({2 * count}, {}, DType::float32);
-}
-
 Bound bind(const LossContext& context, const LossRows& batch, TensorId normaliser = {}) {
     return {context.prediction, context.gradient, context.weights, doubles(context.plan, kernels::units(batch)),
             normaliser};
@@ -69,7 +65,37 @@ void emit_merge(const LossContext& context, const LossRows& batch, const Bound& 
                                   }));
 }
 
+// The factor by which the mean is over the rows that count, whose number is known only as the step runs; invalid where
+// all count.
+TensorId normaliser_of(const LossContext& context, int64_t rows, const kernels::Labels& labels) {
+    if (!labels.ignores) return {};
+    const kernels::CountLabelsArgs count{rows, labels, nullptr};
+    const int64_t pieces = kernels::units(count);
+    const TensorId target = context.target, counts = doubles(context.plan, pieces),
+                   normaliser = doubles(context.plan, 1);
+    context.plan.step(kernel_step(context.plan, "count labels", dispatch::kernels().count_labels, count, {target},
+                                  {counts}, [=](kernels::CountLabelsArgs& a, const Frame& f) {
+                                      a.labels.data = f.get<int64_t>(target);
+                                      a.counts = f.get<double>(counts);
+                                  }));
+    context.plan.step(kernel_step(context.plan, "loss normaliser", dispatch::kernels().loss_normaliser,
+                                  kernels::LossNormaliserArgs{rows, pieces, nullptr, nullptr}, {counts}, {normaliser},
+                                  [=](kernels::LossNormaliserArgs& a, const Frame& f) {
+                                      a.counts = f.get<double>(counts);
+                                      a.out = f.get<double>(normaliser);
+                                  }));
+    return normaliser;
+}
+
 }  // namespace
+
+kernels::Labels labels_of(std::optional<int64_t> ignored) {
+    return {nullptr, kernels::LabelType::int64, ignored.has_value(), ignored.value_or(0)};
+}
+
+TensorId doubles(PlanContext& plan, int64_t count) {
+    return plan.create({2 * count}, {}, DType::float32);
+}
 
 void check_smoothing(double label_smoothing, const std::string& owner) {
     require(label_smoothing >= 0.0 && label_smoothing <= 1.0, "[", owner,
@@ -107,6 +133,44 @@ void check_classes(const Shape& output, const std::string& owner, const std::str
             layer, "] gives ", with_batch(output), "; for two classes in one number use BinaryCrossentropy");
 }
 
+namespace {
+
+template <class T>
+void check_each_label(const Array& targets, int64_t classes, std::optional<int64_t> ignored, const std::string& owner) {
+    const T* labels = static_cast<const T*>(targets.data);
+    for (int64_t i = 0, n = element_count(targets.shape); i < n; ++i) {
+        const auto label = static_cast<int64_t>(labels[i]);
+        if ((label >= 0 && label < classes) || (ignored && label == *ignored)) continue;
+        fail("[", owner, "] labels must be within 0 to ", classes - 1, " for an output of ", classes, " classes, got ",
+             label, " (element ", i, " of the targets)");
+    }
+}
+
+}  // namespace
+
+bool are_labels(const Array& targets, const Shape& output) {
+    return targets.shape.size() == output.size() && output.size() >= 1 && output.back() > 1;
+}
+
+void check_labels(const Array& targets, const Shape& output, std::optional<int64_t> ignored, const std::string& owner) {
+    switch (targets.type) {
+        case DType::uint8:
+            return check_each_label<uint8_t>(targets, output.back(), ignored, owner);
+        case DType::int32:
+            return check_each_label<int32_t>(targets, output.back(), ignored, owner);
+        case DType::int64:
+            return check_each_label<int64_t>(targets, output.back(), ignored, owner);
+        case DType::float32:
+            throw TypeError(concat("[", owner, "] labels must be integers, got float32"));
+    }
+}
+
+void check_ignore_needs_labels(std::optional<int64_t> ignored, const std::string& owner) {
+    require(!ignored, "[", owner,
+            "] ignore_class needs class labels, integers without the last axis of the output; for one-hot targets "
+            "or an output of one channel give those pixels a sample weight of 0");
+}
+
 void emit_element_loss(const LossContext& context, const kernels::ElementLossArgs& kind) {
     kernels::ElementLossArgs args = kind;
     args.batch = rows_of(context);
@@ -121,18 +185,21 @@ void emit_element_loss(const LossContext& context, const kernels::ElementLossArg
 }
 
 void emit_categorical_loss(const LossContext& context, const kernels::CategoricalLossArgs& kind,
-                           const std::vector<double>& alphas) {
+                           const std::vector<double>& alphas, std::optional<int64_t> ignored) {
     kernels::CategoricalLossArgs args = kind;
     args.batch = rows_of(context);
+    args.labels = labels_of(ignored);
     std::vector<float> each(static_cast<size_t>(args.batch.c), 1.0f);
     for (size_t i = 0; i < each.size() && !alphas.empty(); ++i)
         each[i] = static_cast<float>(alphas[alphas.size() == 1 ? 0 : i]);
-    const Bound bound = bind(context, args.batch);
+    const Bound bound = bind(context, args.batch, normaliser_of(context, args.batch.rows, args.labels));
     const TensorId target = context.target;
+    const bool labels = context.labels;
     context.plan.step(kernel_step(context.plan, "loss", dispatch::kernels().categorical_loss, args, bound.reads(target),
                                   bound.writes(), [=](kernels::CategoricalLossArgs& a, const Frame& f) {
                                       bound.fill(a.batch, f);
-                                      a.target = f.get(target);
+                                      a.target = labels ? nullptr : f.get(target);
+                                      a.labels.data = labels ? f.get<int64_t>(target) : nullptr;
                                       a.alphas = each.data();
                                   }));
     emit_merge(context, args.batch, bound);
@@ -142,107 +209,15 @@ void emit_sparse_loss(const LossContext& context, std::optional<int64_t> ignored
     kernels::SparseLossArgs args{};
     args.batch = rows_of(context);
     args.from_logits = context.logits;
-    args.labels = {nullptr, kernels::LabelType::int64, ignored.has_value(), ignored.value_or(0)};
+    args.labels = labels_of(ignored);
     const TensorId target = context.target;
-    TensorId normaliser;
-    if (ignored) {
-        // The mean is over the rows that count, whose number is known only now.
-        const kernels::CountLabelsArgs count{args.batch.rows, args.labels, nullptr};
-        const int64_t pieces = kernels::units(count);
-        const TensorId counts = doubles(context.plan, pieces);
-        normaliser = doubles(context.plan, 1);
-        context.plan.step(kernel_step(context.plan, "count labels", dispatch::kernels().count_labels, count, {target},
-                                      {counts}, [=](kernels::CountLabelsArgs& a, const Frame& f) {
-                                          a.labels.data = f.get<int64_t>(target);
-                                          a.counts = f.get<double>(counts);
-                                      }));
-        context.plan.step(kernel_step(context.plan, "loss normaliser", dispatch::kernels().loss_normaliser,
-                                      kernels::LossNormaliserArgs{args.batch.rows, pieces, nullptr, nullptr}, {counts},
-                                      {normaliser},
-                                      [=, n = normaliser](kernels::LossNormaliserArgs& a, const Frame& f) {
-                                          a.counts = f.get<double>(counts);
-                                          a.out = f.get<double>(n);
-                                      }));
-    }
-    const Bound bound = bind(context, args.batch, normaliser);
+    const Bound bound = bind(context, args.batch, normaliser_of(context, args.batch.rows, args.labels));
     context.plan.step(kernel_step(context.plan, "loss", dispatch::kernels().sparse_loss, args, bound.reads(target),
                                   bound.writes(), [=](kernels::SparseLossArgs& a, const Frame& f) {
                                       bound.fill(a.batch, f);
                                       a.labels.data = f.get<int64_t>(target);
                                   }));
     emit_merge(context, args.batch, bound);
-}
-
-Apart overlap_axes(const std::optional<std::vector<int64_t>>& axis, const Shape& output, const std::string& owner) {
-    if (!axis) return {};
-    const auto rank = static_cast<int64_t>(output.size()) + 1;
-    std::vector<char> summed(static_cast<size_t>(rank), 0);
-    for (int64_t a : *axis) {
-        const int64_t index = a < 0 ? a + rank : a;
-        require(index >= 0 && index < rank, "[", owner, "] axis ", a, " is not one of the output ", with_batch(output));
-        summed[static_cast<size_t>(index)] = 1;
-    }
-    for (int64_t i = 1; i + 1 < rank; ++i)
-        require(summed[static_cast<size_t>(i)] != 0, "[", owner,
-                "] axis must hold every axis between the batch and the channels of ", with_batch(output),
-                ", but lacks ", i);
-    return {summed.front() == 0, summed.back() == 0};
-}
-
-void emit_overlap_loss(const LossContext& context, const Apart& apart, bool tversky, double alpha, double beta,
-                       const std::string& owner) {
-    PlanContext& plan = context.plan;
-    const Shape& shape = plan.shape(context.prediction);
-    const int64_t n = shape[0], c = shape.back(), pixels = element_count(shape) / (n * c);
-    require(element_count(plan.shape(context.weights)) == n, "[", owner,
-            "] takes one weight for each sample, got weights of shape ", to_string(plan.shape(context.weights)));
-    const int64_t pieces = kernels::sum_pieces(pixels, pixels * c);
-    const TensorId prediction = context.prediction, target = context.target, weights = context.weights,
-                   value = context.value;
-    const TensorId partials = doubles(plan, n * pieces * 3 * c);
-    plan.step(kernel_step(plan, "overlap", dispatch::kernels().overlap,
-                          kernels::OverlapArgs{n, pixels, c, pieces, nullptr, nullptr, nullptr}, {prediction, target},
-                          {partials}, [=](kernels::OverlapArgs& a, const Frame& f) {
-                              a.prediction = f.get(prediction);
-                              a.target = f.get(target);
-                              a.partials = f.get<double>(partials);
-                          }));
-    kernels::OverlapMergeArgs merge{};
-    merge.n = n;
-    merge.c = c;
-    merge.pieces = pieces;
-    merge.each_image = apart.images;
-    merge.each_channel = apart.channels;
-    merge.tversky = tversky;
-    merge.alpha = alpha;
-    merge.beta = beta;
-    merge.loss_scale = static_cast<double>(context.scale);
-    const bool wants_gradient = context.gradient.valid();
-    TensorId mean, scale;
-    std::vector<TensorId> writes{value};
-    if (wants_gradient) {
-        writes.push_back(mean = plan.create({n, c}));
-        writes.push_back(scale = plan.create({n, c}));
-    }
-    plan.step(kernel_step(plan, "merge overlap", dispatch::kernels().overlap_merge, merge, {partials, weights}, writes,
-                          [=](kernels::OverlapMergeArgs& a, const Frame& f) {
-                              a.partials = f.get<double>(partials);
-                              a.weights = f.get(weights);
-                              a.value = f.get<double>(value);
-                              a.mean = mean.valid() ? f.get(mean) : nullptr;
-                              a.scale = scale.valid() ? f.get(scale) : nullptr;
-                          }));
-    if (!wants_gradient) return;
-    const TensorId gradient = context.gradient;
-    const View view{n, 1, pixels, c, pixels * c, pixels * c, c};
-    plan.step(kernel_step(plan, "loss gradient", dispatch::kernels().channel_affine,
-                          kernels::ChannelAffineArgs{view, view, nullptr, nullptr, nullptr, nullptr, nullptr, c, false},
-                          {target, mean, scale}, {gradient}, [=](kernels::ChannelAffineArgs& a, const Frame& f) {
-                              a.x = f.get(target);
-                              a.y = f.get(gradient);
-                              a.mean = f.get(mean);
-                              a.scale = f.get(scale);
-                          }));
 }
 
 }  // namespace striate::losses

@@ -21,11 +21,25 @@ void check_probabilities(const Array& targets, const std::string& owner);
 // its last axis.
 void check_classes(const Shape& output, const std::string& owner, const std::string& layer);
 
+// Whether targets for an output of several classes are class labels: they lack its last axis.
+bool are_labels(const Array& targets, const Shape& output);
+// Throws ValueError for a label that is no class of the output and not `ignored`, TypeError for labels that are no
+// integers.
+void check_labels(const Array& targets, const Shape& output, std::optional<int64_t> ignored, const std::string& owner);
+// Throws ValueError where a class is to be ignored, for targets that are no labels.
+void check_ignore_needs_labels(std::optional<int64_t> ignored, const std::string& owner);
+
+// What kernels are told about int64 labels; the pointer to them is for the step to fill in.
+kernels::Labels labels_of(std::optional<int64_t> ignored);
+// A tensor of as many doubles.
+TensorId doubles(PlanContext& plan, int64_t count);
+
 // A loss that is the mean over a row of a function of each prediction and its target.
 void emit_element_loss(const LossContext& context, const kernels::ElementLossArgs& kind);
-// Cross-entropy with targets for each class; `alphas` of the focal loss, one number or one for each class.
+// Cross-entropy with targets for each class, or, in the focal loss, class labels; `alphas` of the focal loss, one
+// number or one for each class.
 void emit_categorical_loss(const LossContext& context, const kernels::CategoricalLossArgs& kind,
-                           const std::vector<double>& alphas);
+                           const std::vector<double>& alphas, std::optional<int64_t> ignored = {});
 void emit_sparse_loss(const LossContext& context, std::optional<int64_t> ignored);
 
 // Which axes of overlap stay apart. Throws ValueError for axes that the output has not, or that leave out a middle one.
@@ -33,7 +47,14 @@ struct Apart {
     bool images = false, channels = false;
 };
 Apart overlap_axes(const std::optional<std::vector<int64_t>>& axis, const Shape& output, const std::string& owner);
-void emit_overlap_loss(const LossContext& context, const Apart& apart, bool tversky, double alpha, double beta,
-                       const std::string& owner);
+// Which loss of overlap it is; alpha and beta are Tversky's.
+struct OverlapKind {
+    bool tversky;
+    double alpha, beta;
+    std::optional<int64_t> ignored;
+};
+void emit_overlap_loss(const LossContext& context, const Apart& apart, const OverlapKind& kind);
+// The activation whose input losses of overlap can take, by the number of channels.
+const char* overlap_activation(const Shape& output);
 
 }  // namespace striate::losses

@@ -11,6 +11,7 @@
 #include "striate/losses/mean_squared_error.hpp"
 #include "striate/losses/sparse_categorical_crossentropy.hpp"
 #include "striate/losses/tversky.hpp"
+#include "striate/losses/weighted_sum.hpp"
 #include "suggest.hpp"
 
 namespace striate {
@@ -42,6 +43,7 @@ constexpr Row kRows[] = {
     row<SparseCategoricalCrossentropy>(),
     row<Dice>(),
     row<Tversky>(),
+    row<WeightedSum>(),
 };
 
 }  // namespace

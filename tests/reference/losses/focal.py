@@ -35,8 +35,11 @@ def categorical_focal_crossentropy(
     gamma: float = 2.0,
     from_logits: bool = False,
     label_smoothing: float = 0.0,
+    ignore_class: int | None = None,
 ) -> np.ndarray:
-    """`alpha` is one weight for all classes, or one for each."""
+    """`alpha` is one weight for all classes, or one for each. `y` is one-hot, or holds class labels."""
+    if y.ndim < p.ndim:
+        y = (y[..., None] == np.arange(p.shape[-1])).astype(np.float64)
     y = smooth(y, label_smoothing, p.shape[-1])
     p = softmax(p) if from_logits else p
     p = clip(p / p.sum(axis=-1, keepdims=True))

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "striate/loss.hpp"
 
 namespace striate {
@@ -9,6 +11,7 @@ struct CategoricalFocalCrossentropyOptions {
     double gamma = 2.0;
     bool from_logits = false;
     double label_smoothing = 0.0;
+    std::optional<int64_t> ignore_class;
 
     template <class Self, class Visitor>
     static void fields(Self& self, Visitor&& visit) {
@@ -16,10 +19,12 @@ struct CategoricalFocalCrossentropyOptions {
         visit("gamma", self.gamma);
         visit("from_logits", self.from_logits);
         visit("label_smoothing", self.label_smoothing);
+        visit("ignore_class", self.ignore_class);
     }
 };
 
-// Categorical cross-entropy with each class times alpha * (1 - p)^gamma (Lin et al. 2017).
+// Categorical cross-entropy with each class times alpha * (1 - p)^gamma (Lin et al. 2017), for targets with a
+// probability for each class or for class labels, of which `ignore_class` do not count: the mean is over the others.
 class CategoricalFocalCrossentropy : public LossOf<CategoricalFocalCrossentropy, CategoricalFocalCrossentropyOptions> {
   public:
     static constexpr const char* kType = "CategoricalFocalCrossentropy";
@@ -28,8 +33,9 @@ class CategoricalFocalCrossentropy : public LossOf<CategoricalFocalCrossentropy,
 
     bool from_logits() const override { return options_.from_logits; }
     std::string joint_activation() const override { return "softmax"; }
+    bool takes_labels(const Shape&) const override { return true; }
     Shape target_shape(const Shape& output, const std::string& layer) const override;
-    // Throws ValueError for a target outside 0 to 1.
+    // Throws ValueError for a target outside 0 to 1, or a label that is no class.
     void check_targets(const Array& targets, const Shape& output) const override;
     void emit(const LossContext& context) const override;
 };

@@ -8,21 +8,32 @@ namespace striate {
 
 struct DiceOptions {
     std::optional<std::vector<int64_t>> axis;  // over which the sums run; null: over everything, the batch included
+    bool from_logits = false;                  // of the softmax, or of the sigmoid where there is one channel
+    std::optional<int64_t> ignore_class;
 
     template <class Self, class Visitor>
     static void fields(Self& self, Visitor&& visit) {
         visit("axis", self.axis);
+        visit("from_logits", self.from_logits);
+        visit("ignore_class", self.ignore_class);
     }
 };
 
-// 1 - 2 sum(t p) / (sum(t) + sum(p) + e) (Milletari et al. 2016), as Keras 3 defines it.
+// 1 - 2 sum(t p) / (sum(t) + sum(p) + e) (Milletari et al. 2016), as Keras 3 defines it, for targets with a number for
+// each channel or for class labels, of which `ignore_class` do not count. Weights of pixels weigh them in the sums.
 class Dice : public LossOf<Dice, DiceOptions> {
   public:
     static constexpr const char* kType = "Dice";
     using LossOf::LossOf;
 
+    bool from_logits() const override { return options_.from_logits; }
+    bool joins(const std::string& activation, const Shape& output) const override;
+    // An output of several channels takes them.
+    bool takes_labels(const Shape& output) const override;
     // Throws ValueError for axes that the output has not, or that leave out a middle one.
     Shape target_shape(const Shape& output, const std::string& layer) const override;
+    // Throws ValueError for a label that is no class.
+    void check_targets(const Array& targets, const Shape& output) const override;
     void emit(const LossContext& context) const override;
 };
 

@@ -9,25 +9,36 @@ namespace striate {
 struct TverskyOptions {
     double alpha = 0.5, beta = 0.5;
     std::optional<std::vector<int64_t>> axis;  // over which the sums run; null: over everything, the batch included
+    bool from_logits = false;                  // of the softmax, or of the sigmoid where there is one channel
+    std::optional<int64_t> ignore_class;
 
     template <class Self, class Visitor>
     static void fields(Self& self, Visitor&& visit) {
         visit("alpha", self.alpha);
         visit("beta", self.beta);
         visit("axis", self.axis);
+        visit("from_logits", self.from_logits);
+        visit("ignore_class", self.ignore_class);
     }
 };
 
 // 1 - sum(t p) / (sum(t p) + alpha sum(t (1 - p)) + beta sum((1 - t) p) + e): the index of Salehi et al. (2017), with
-// alpha and beta as Keras 3 computes it, which is the other way round than it (and the paper) says.
+// alpha and beta as Keras 3 computes it, which is the other way round than it (and the paper) says. Targets and weights
+// are Dice's.
 class Tversky : public LossOf<Tversky, TverskyOptions> {
   public:
     static constexpr const char* kType = "Tversky";
     // Throws ValueError unless alpha and beta are numbers of at least 0.
     explicit Tversky(Options options);
 
+    bool from_logits() const override { return options_.from_logits; }
+    bool joins(const std::string& activation, const Shape& output) const override;
+    // An output of several channels takes them.
+    bool takes_labels(const Shape& output) const override;
     // Throws ValueError for axes that the output has not, or that leave out a middle one.
     Shape target_shape(const Shape& output, const std::string& layer) const override;
+    // Throws ValueError for a label that is no class.
+    void check_targets(const Array& targets, const Shape& output) const override;
     void emit(const LossContext& context) const override;
 };
 
