@@ -6,6 +6,7 @@ convolutions are 3x3 with `same` padding and stride 1 unless a row says otherwis
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ class Network:
     classes: int
     rows: tuple[Row, ...]
     what: str
+    maps: bool = False  # a class for each pixel
 
 
 def _course() -> tuple[Row, ...]:
@@ -57,8 +59,31 @@ NETWORKS = {
         Network("course", (64, 64, 1), 32, 10, _course(), "three times convolution, BN, ReLU, pool on 64x64"),
         Network("vgg", (32, 32, 3), 64, 10, _vgg(), "VGG 64-64-128-128-256-256 on 32x32"),
         Network("resnet18", (32, 32, 3), 32, 10, _resnet18(), "ResNet-18 with a 3x3 stem on 32x32"),
+        Network("unet", (128, 128, 1), 4, 2, (("unet", 16, 4), ("conv-1x1", 2)),
+                "U-Net with 16 to 256 filters on 128x128", maps=True),
     )
 }  # fmt: skip
+
+
+def _unet(x: Any, base: int, depth: int, L: Any, conv: Callable[..., Any]) -> Any:
+    """The body of a U-Net in Keras's vocabulary, up to the last map of `base` channels."""
+
+    def done(x: Any) -> Any:
+        return L.ReLU()(L.BatchNormalization()(x))
+
+    def twice(x: Any, filters: int) -> Any:
+        return done(conv(done(conv(x, filters, bias=False)), filters, bias=False))
+
+    skips = []
+    for scale in range(depth):
+        x = twice(x, base * 2**scale)
+        skips.append(x)
+        x = L.MaxPooling2D(2)(x)
+    x = twice(x, base * 2**depth)
+    for scale in reversed(range(depth)):
+        x = done(L.Conv2DTranspose(base * 2**scale, 2, strides=2, use_bias=False)(x))
+        x = twice(L.Concatenate()([skips[scale], x]), base * 2**scale)
+    return x
 
 
 def build_striate(network: Network, seed: int = 0) -> Any:
@@ -78,7 +103,11 @@ def build_striate(network: Network, seed: int = 0) -> Any:
         return L.ReLU()(L.Add()([y, x]))
 
     for kind, *args in network.rows:
-        if kind == "conv":
+        if kind == "unet":
+            x = _unet(x, *args, L, conv)
+        elif kind == "conv-1x1":
+            x = conv(x, args[0], 1)
+        elif kind == "conv":
             x = conv(x, *args)
         elif kind == "conv-valid":
             x = conv(x, *args, padding="valid")
@@ -112,6 +141,36 @@ def build_torch(network: Network) -> Any:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.relu_(self.main(x) + self.side(x))
 
+    def twice(channels: int, filters: int) -> list[nn.Module]:
+        modules: list[nn.Module] = []
+        for before in (channels, filters):
+            modules += [nn.Conv2d(before, filters, 3, 1, 1, bias=False), nn.BatchNorm2d(filters), nn.ReLU(inplace=True)]
+        return modules
+
+    class UNet(nn.Module):
+        def __init__(self, channels: int, base: int, depth: int) -> None:
+            super().__init__()
+            widths = [base * 2**scale for scale in range(depth + 1)]
+            self.down = nn.ModuleList(
+                nn.Sequential(*twice(before, width)) for before, width in zip((channels, *widths), widths, strict=False)
+            )
+            self.larger = nn.ModuleList(
+                nn.Sequential(nn.ConvTranspose2d(2 * width, width, 2, 2, bias=False), nn.BatchNorm2d(width),
+                              nn.ReLU(inplace=True))
+                for width in widths[:-1]
+            )  # fmt: skip
+            self.up = nn.ModuleList(nn.Sequential(*twice(2 * width, width)) for width in widths[:-1])
+            self.pool = nn.MaxPool2d(2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            skips = []
+            for scale, block in enumerate(self.down):
+                x = block(self.pool(x) if scale else x)
+                skips.append(x)
+            for scale in reversed(range(len(self.up))):
+                x = self.up[scale](torch.cat([skips[scale], self.larger[scale](x)], dim=1))
+            return x
+
     height, width, channels = network.input_shape
     modules: list[Any] = []
     features = 0
@@ -120,6 +179,11 @@ def build_torch(network: Network) -> Any:
             padding = 0 if kind == "conv-valid" else 1
             modules.append(nn.Conv2d(channels, args[0], 3, padding=padding, bias=kind != "conv-nobias"))
             channels, height, width = args[0], height - 2 + 2 * padding, width - 2 + 2 * padding
+        elif kind == "conv-1x1":
+            modules.append(nn.Conv2d(channels, args[0], 1))
+        elif kind == "unet":
+            modules.append(UNet(channels, *args))
+            channels = args[0]
         elif kind == "residual":
             modules.append(Residual(channels, *args))
             channels, height, width = args[0], -(-height // args[1]), -(-width // args[1])
@@ -159,6 +223,10 @@ def build_keras(network: Network) -> Any:
     for kind, *args in network.rows:
         if kind == "residual":
             x = residual(x, *args)
+        elif kind == "unet":
+            x = _unet(x, *args, L, conv)
+        elif kind == "conv-1x1":
+            x = conv(x, args[0], 1)
         elif kind.startswith("conv"):
             strides = args[1] if kind == "conv-nobias" else 1
             padding = "valid" if kind == "conv-valid" else "same"

@@ -42,7 +42,7 @@ def data(network: Network, batches: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     n = network.batch * batches
     x = rng.standard_normal((n, *network.input_shape), dtype=np.float32)
-    return x, rng.integers(0, network.classes, n)
+    return x, rng.integers(0, network.classes, (n, *network.input_shape[:2]) if network.maps else n)
 
 
 def run_striate(network: Network, measure: str, seconds: float, batches: int, threads: int) -> float:
