@@ -19,7 +19,7 @@ from striate.cli import main
         (["fly"], r"striate: No such command 'fly'\. \(see striate --help\)"),
         (["train", "--modle", "cnn"], r"striate train: No such option.*--modle.*\(see striate train --help\)"),
         (["train", "--model", "alexnet"], r"striate train: Invalid value for '--model': 'alexnet' is not one of"),
-        (["train", "--task", "segment"], r"Invalid value for '--task'"),
+        (["train", "--task", "translate"], r"Invalid value for '--task'"),
         (["train", "--epochs", "0"], r"Invalid value for '--epochs'"),
         (["train", "--batch-size", "many"], r"Invalid value for '--batch-size': 'many' is not a valid integer"),
         (["train", "--learning-rate", "-1"], r"--learning-rate must be above 0, got -1"),

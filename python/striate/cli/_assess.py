@@ -44,7 +44,7 @@ class Assessment:
         shown = list(self.metrics["classes"].items()) if len(self.class_names) <= 30 else []
         shown += [("average", self.metrics["macro"]), ("weighted average", self.metrics["weighted"])]
         rows = [
-            [name, *(_percent(figures[key]) for key in _FIGURES), f"{figures['support']:g}"] for name, figures in shown
+            [name, *(percent(figures[key]) for key in _FIGURES), f"{figures['support']:g}"] for name, figures in shown
         ]
         head = ["class", "precision", "sensitivity", "specificity", "F1", "images"]
         return table(rows, head)
@@ -53,9 +53,13 @@ class Assessment:
         """Accuracy, F1, AUC and loss in one line."""
         auc = self.metrics["auc"]  # not a number where only one class is present
         return (
-            f"accuracy {_percent(self.metrics['accuracy'])}, F1 {_percent(self.metrics['macro']['f1'])}, "
+            f"accuracy {percent(self.metrics['accuracy'])}, F1 {percent(self.metrics['macro']['f1'])}, "
             f"AUC {auc:.4f}, loss {self.metrics['loss']:.4f}"
         )
+
+    def title(self) -> str:
+        """The heading of the first picture's feature maps."""
+        return f"Feature maps of a picture taken for “{self.class_names[self.predicted[0]]}”"
 
     def draw(self, folder: Path) -> None:
         """Write confusion_matrix.png and predictions.png."""
@@ -68,7 +72,7 @@ class Assessment:
             class_names=self.class_names,
             scores=self.probabilities[shown],
             path=folder / "predictions.png",
-            title=f"Samples, the surest mistakes first ({_percent(self.metrics['accuracy'])} of all are right)",
+            title=f"Samples, the surest mistakes first ({percent(self.metrics['accuracy'])} of all are right)",
         )
 
     def _worth_seeing(self, count: int) -> NDArray[np.int64]:
@@ -119,5 +123,6 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.exp(log_softmax(logits))
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A share for the terminal."""
     return f"{100 * share:.2f} %"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,12 +22,33 @@ _LARGEST_SIDE, _USUAL_SIDE = 128, 64
 _LOOKED_AT = 24
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How the data are read.
+
+    Attributes:
+        image_size: (height, width) to which pictures are scaled; None: a size that suits them.
+        color_mode: "grayscale", "rgb", or "auto": grey where every picture looked at is grey.
+        class_names: of the network that will see the pictures, in its order; None: what the data say.
+        skip_bad: whether what cannot be used is passed over and listed; otherwise it is an error.
+        ignore_class: of masks: the class that stands for unmarked pixels.
+        mask_values: of masks: "auto", or "nonzero" where whatever is not 0 is class 1.
+    """
+
+    image_size: tuple[int, int] | None = None
+    color_mode: str = "auto"
+    class_names: Sequence[str] | None = None
+    skip_bad: bool = False
+    ignore_class: int | None = None
+    mask_values: str = "auto"
+
+
 @dataclass
 class Part:
-    """Pictures (N, H, W, C), bytes, and their classes (N,)."""
+    """Pictures (N, H, W, C), bytes, and their classes (N,), or masks of classes (N, H, W)."""
 
     images: NDArray[Any]
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -40,6 +61,7 @@ class Dataset:
     Attributes:
         source: "digits", or the folder's full path.
         train, validation, test: the parts; a part that is not there is None.
+        skipped: (file, reason) of what could not be used.
     """
 
     source: str
@@ -47,6 +69,7 @@ class Dataset:
     train: Part | None = None
     validation: Part | None = None
     test: Part | None = None
+    skipped: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def best_for_judging(self) -> tuple[str, Part]:
@@ -57,35 +80,42 @@ class Dataset:
         raise ValueError(f"{self.source} holds no pictures")
 
     def cut_validation(self, fraction: float, seed: int) -> None:
-        """Take the validation part from the training part, a share of every class, unless there is one already."""
+        """Take the validation part from the training part, unless there is one already: a share of every class, or,
+        where pictures have masks, of the pictures."""
         if self.validation is not None or self.train is None or fraction == 0:
             return
         if not 0 < fraction < 1:
             raise ValueError(f"--validation-split must lie between 0 and 1, got {fraction}")
-        (x, y), (x_validation, y_validation) = split(self.train.images, self.train.labels, fraction, seed=seed)
-        self.train, self.validation = Part(x, y), Part(x_validation, y_validation)
+        if self.train.labels.ndim == 1:
+            (x, y), (x_validation, y_validation) = split(self.train.images, self.train.labels, fraction, seed=seed)
+            self.train, self.validation = Part(x, y), Part(x_validation, y_validation)
+            return
+        count = round(fraction * len(self.train))
+        if count in (0, len(self.train)):
+            raise ValueError(
+                f"--validation-split {fraction} of {len(self.train)} pictures is {count}; give val/ pictures, another "
+                "share, or 0"
+            )
+        order = np.random.default_rng(seed).permutation(len(self.train))
+        images, labels = self.train.images, self.train.labels
+        kept, taken = np.sort(order[count:]), np.sort(order[:count])
+        self.train, self.validation = Part(images[kept], labels[kept]), Part(images[taken], labels[taken])
 
 
-def load_dataset(
-    data: str | None,
-    image_size: tuple[int, int] | None = None,
-    color_mode: str = "auto",
-    class_names: Sequence[str] | None = None,
-) -> Dataset:
+def load_dataset(data: str | None, reading: Reading) -> Dataset:
     """Read all parts of the data.
 
     Args:
         data: a folder, or None or "digits" for the bundled digits.
-        image_size: (height, width) to which pictures of a folder are scaled; None: their own where they share one of at
-            most 128 pixels a side, else 64 x 64.
-        color_mode: "grayscale", "rgb", or "auto": grey where every picture looked at is grey.
-        class_names: of the network that will see the pictures, in its order; None: the folder's, sorted.
+        reading: how; without an image size, pictures of a folder are read as they are where they share a size of at
+            most 128 pixels a side, else at 64 x 64; without class names, the folder's count, sorted.
 
     Raises:
         FileNotFoundError, NotADirectoryError: there is no such folder.
         OSError: a file is damaged; the message names it.
         ValueError: the folder holds no pictures, or classes or sizes do not fit.
     """
+    image_size, color_mode, class_names = reading.image_size, reading.color_mode, reading.class_names
     if data is None or (data == DIGITS and not Path(data).is_dir()):
         return _from_arrays(DIGITS, load_digits(), None, image_size, color_mode, class_names)
     folder = Path(data)
@@ -96,7 +126,7 @@ def load_dataset(
     if any(path.is_file() and "idx3-ubyte" in path.name for path in folder.iterdir()):
         known = _FASHION if "fashion" in str(folder.resolve()).lower() else None
         return _from_arrays(str(folder.resolve()), load_idx(folder), known, image_size, color_mode, class_names)
-    return _from_folders(folder, image_size, color_mode, class_names)
+    return _from_folders(folder, reading)
 
 
 def _from_arrays(
@@ -126,11 +156,15 @@ def _from_arrays(
     return Dataset(source, list(class_names), Part(x_train, y_train), None, Part(x_test, y_test))
 
 
-def _from_folders(
-    folder: Path, image_size: tuple[int, int] | None, color_mode: str, class_names: Sequence[str] | None
-) -> Dataset:
+def part_folders(folder: Path) -> dict[str, Path | None]:
+    """The folders of the parts "train", "validation" and "test" within a folder; None where there is none."""
     below = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] != "."}
-    parts = {part: next((below[name] for name in names if name in below), None) for part, names in _PARTS.items()}
+    return {part: next((below[name] for name in names if name in below), None) for part, names in _PARTS.items()}
+
+
+def _from_folders(folder: Path, reading: Reading) -> Dataset:
+    image_size, color_mode, class_names = reading.image_size, reading.color_mode, reading.class_names
+    parts = part_folders(folder)
     if parts["train"] is None and not (class_names is not None and parts["test"] is not None):
         parts = {"train": folder, "validation": None, "test": None}
     folders = [path for path in parts.values() if path is not None]
@@ -141,12 +175,20 @@ def _from_folders(
             f"({', '.join(names) or 'none'}); classification needs a folder for each class, two at least"
         )
     if image_size is None or color_mode == "auto":
-        seen_size, seen_mode = _look(folders[0])
-        image_size = seen_size if image_size is None else image_size
-        color_mode = seen_mode if color_mode == "auto" else color_mode
+        sizes, grey = look(folders[0])
+        if image_size is None:
+            height, width = next(iter(sizes))
+            alike = len(sizes) == 1 and max(height, width) <= _LARGEST_SIDE
+            image_size = (height, width) if alike else (_USUAL_SIDE, _USUAL_SIDE)
+        color_mode = ("grayscale" if grey else "rgb") if color_mode == "auto" else color_mode
     mode: ColorMode = "grayscale" if color_mode == "grayscale" else "rgb"
-    found = {part: None if path is None else _read(path, names, image_size, mode) for part, path in parts.items()}
-    return Dataset(str(folder.resolve()), names, found["train"], found["validation"], found["test"])
+    dataset = Dataset(str(folder.resolve()), names)
+    for part, path in parts.items():
+        if path is not None:
+            read, skipped = _read(path, names, image_size, mode, reading.skip_bad)
+            setattr(dataset, part, read)
+            dataset.skipped += skipped
+    return dataset
 
 
 def _class_folders(folder: Path) -> list[str]:
@@ -155,26 +197,33 @@ def _class_folders(folder: Path) -> list[str]:
     return [path.name for path in below if list_images(path, False)]
 
 
-def _look(folder: Path) -> tuple[tuple[int, int], ColorMode]:
-    """Size and colour mode that suit the pictures of a folder, judged by a sample spread over all of them."""
+def look(folder: Path) -> tuple[set[tuple[int, int]], bool]:
+    """The sizes of a folder's pictures, and whether all are grey, judged by a sample spread over all of them.
+
+    What cannot be read is passed over: whoever reads all of them says what is wrong with it.
+    """
     files = list_images(folder, False)
     if not files:
         raise ValueError(f"{folder} holds no pictures ({', '.join(EXTENSIONS)})")
     places = np.linspace(0, len(files) - 1, min(len(files), _LOOKED_AT)).round().astype(int)
     sizes, grey = set(), True
     for place in places.tolist():
-        image = read_image(files[place])
+        try:
+            image = read_image(files[place])
+        except OSError:
+            continue
         sizes.add(image.shape[:2])
         colors = image[..., :3]
         grey = grey and bool((colors == colors[..., :1]).all())
-    height, width = next(iter(sizes))
-    if len(sizes) > 1 or max(height, width) > _LARGEST_SIDE:
-        height = width = _USUAL_SIDE
-    return (height, width), "grayscale" if grey else "rgb"
+    if not sizes:
+        read_image(files[0])  # says what is wrong
+    return sizes or {(_USUAL_SIDE, _USUAL_SIDE)}, grey
 
 
-def _read(folder: Path, names: list[str], image_size: tuple[int, int], color_mode: ColorMode) -> Part:
-    """One part; classes that it has no pictures of are allowed, classes that are not the network's are not."""
+def _read(
+    folder: Path, names: list[str], image_size: tuple[int, int], color_mode: ColorMode, skip_bad: bool
+) -> tuple[Part, list[tuple[str, str]]]:
+    """One part, and what was skipped of it; it may lack pictures of a class, but not have others than the network's."""
     present = _class_folders(folder)
     strange = [name for name in present if name not in names]
     if strange:
@@ -182,7 +231,7 @@ def _read(folder: Path, names: list[str], image_size: tuple[int, int], color_mod
     if not present:
         raise ValueError(f"{folder} has no folder of pictures for any of the classes {', '.join(names)}")
     dataset = image_dataset_from_directory(
-        folder, class_names=present, color_mode=color_mode, image_size=image_size, shuffle=False
+        folder, class_names=present, color_mode=color_mode, image_size=image_size, shuffle=False, skip_bad=skip_bad
     )
     numbers = np.array([names.index(name) for name in present], dtype=np.int64)
-    return Part(dataset.images, numbers[np.asarray(dataset.labels)])
+    return Part(dataset.images, numbers[np.asarray(dataset.labels)]), dataset.skipped

@@ -8,7 +8,7 @@ import click
 
 import striate as st
 from striate._extras import require
-from striate.cli._run import METRICS, Run, write_json
+from striate.cli._run import METRICS, Run, tell_skipped, write_json
 
 
 @click.command(short_help="Judge a run by other data.")
@@ -17,27 +17,32 @@ from striate.cli._run import METRICS, Run, write_json
 @click.option("--batch-size", type=click.IntRange(min=1), default=256, show_default=True, help="Pictures at a time.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads; by default all the process may use.")
 @click.option("--out", type=click.Path(), help="Folder for metrics.json and pictures; by default RUN/evaluation.")
+@click.option("--skip-bad", is_flag=True, help="Pass over what cannot be used, and list it.")
 @click.option("--pictures/--no-pictures", default=True, show_default=True, help="Draw the pictures (needs matplotlib).")
-def evaluate(run: str, data: str | None, batch_size: int, threads: int | None, out: str | None, pictures: bool) -> None:
+def evaluate(
+    run: str, data: str | None, batch_size: int, threads: int | None, out: str | None, skip_bad: bool, pictures: bool
+) -> None:
     """Judge RUN's network by DATA: the test part where it has one, else everything in it.
 
-    DATA is a folder of IDX files or with a folder a class; without it, the data of the training is taken.
+    DATA is laid out as for the training; without it, the data of the training is taken.
     """
-    from striate.cli._assess import assess
-    from striate.cli._dataset import load_dataset
-
     opened = Run(run)
     if pictures:
         require("matplotlib.figure", "plot", "striate evaluate (or --no-pictures)")
     if threads is not None:
         st.set_num_threads(threads)
     model = opened.load_model()
-    dataset = load_dataset(data or opened.data, opened.image_size, opened.color_mode, opened.class_names)
+    dataset = opened.task.load(data or opened.data, opened.reading(skip_bad))
+    tell_skipped(dataset.skipped)
     name, part = dataset.best_for_judging
-    result = assess(model, part.images, part.labels, opened.class_names, batch_size)
+    result = opened.task.assess(model, part, opened.class_names, batch_size, opened.ignore_class)
     folder = Path(out) if out is not None else opened.path / "evaluation"
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / METRICS, {"data": dataset.source, "part": name, **result.metrics})
+    skipped = [{"file": file, "reason": reason} for file, reason in dataset.skipped]
+    write_json(
+        folder / METRICS,
+        {"task": opened.task.name, "data": dataset.source, "part": name, **result.metrics, "skipped": skipped},
+    )
     if pictures:
         result.draw(folder)
     click.echo(f"{len(part):,} {name} pictures of {dataset.source}: {result.line()}\n")

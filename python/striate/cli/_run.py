@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import click
+
 import striate as st
+from striate.cli._dataset import Reading
+from striate.cli._tasks import TASKS
 
 MODEL, INFO, HISTORY, METRICS, SUMMARY = "model.safetensors", "run.json", "history.csv", "metrics.json", "summary.txt"
 PICTURES = ("curves.png", "confusion_matrix.png", "predictions.png", "feature_maps.png", "gradient_flow.png")
@@ -46,6 +51,12 @@ def write_json(path: Path, value: Any) -> None:
     os.replace(temporary, path)
 
 
+def tell_skipped(skipped: Sequence[tuple[str, str]]) -> None:
+    """Say on stderr what was passed over, and why."""
+    for file, reason in skipped:
+        click.echo(f"skipped {file}: {reason}", err=True)
+
+
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _finite(item) for key, item in value.items()}
@@ -61,7 +72,7 @@ class Run:
 
     Attributes:
         path: the folder.
-        task: "classify".
+        task: what the network was trained for.
         class_names: in the order of the network's outputs.
         image_size: (height, width) in pixels that the network takes.
         color_mode: "grayscale" or "rgb".
@@ -85,7 +96,7 @@ class Run:
         try:
             info = json.loads((self.path / INFO).read_text(encoding="utf-8"))
             height, width = info["image_size"]
-            self.task = str(info["task"])
+            self.task = TASKS[str(info["task"])]
             self.class_names = [str(name) for name in info["class_names"]]
             self.image_size = (int(height), int(width))
             color_mode = info["color_mode"]
@@ -96,6 +107,17 @@ class Run:
         if color_mode not in ("grayscale", "rgb") or min(self.image_size) < 1 or not self.class_names:
             raise ValueError(f"{self.path / INFO} is damaged: its class names, image size or colour mode make no sense")
         self.color_mode: Literal["grayscale", "rgb"] = color_mode
+
+    @property
+    def ignore_class(self) -> int | None:
+        """The class of masks that stands for unmarked pixels."""
+        found = self.settings.get("ignore_class")
+        return None if found is None else int(found)
+
+    def reading(self, skip_bad: bool) -> Reading:
+        """How other data are read for the network."""
+        values = str(self.settings.get("mask_values", "auto"))
+        return Reading(self.image_size, self.color_mode, self.class_names, skip_bad, self.ignore_class, values)
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -110,7 +132,7 @@ class Run:
         """
         model = st.load_model(self.path / MODEL)
         takes, gives = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
-        if takes != self.input_shape or gives != (len(self.class_names),):
+        if takes != self.input_shape or gives != self.task.output_of(self.image_size, self.class_names):
             raise ValueError(
                 f"{self.path}: the network takes {takes} and gives {gives}, but run.json speaks of pictures of "
                 f"{self.input_shape} and {len(self.class_names)} classes"
@@ -120,6 +142,7 @@ class Run:
 
 def write_info(
     folder: Path,
+    task: str,
     model_name: str,
     class_names: list[str],
     input_shape: tuple[int, int, int],
@@ -131,7 +154,7 @@ def write_info(
     info = {
         "format": _FORMAT,
         "striate": st.__version__,
-        "task": "classify",
+        "task": task,
         "model": model_name,
         "class_names": class_names,
         "image_size": [height, width],

@@ -8,8 +8,8 @@ import click
 
 from striate._extras import require
 from striate.cli._options import LEARNING_RATES, SCHEDULES, image_size
+from striate.cli._tasks import TASKS
 
-_MODELS = ("cnn", "lenet", "vgg", "resnet18")
 _CHANGES = (
     "flip, flip_vertical, rotation=10 (degrees), shift=0.1 and zoom=0.1 (shares), crop=2 (pixels), brightness=0.1, "
     "contrast=0.1, noise=0.02"
@@ -18,8 +18,12 @@ _CHANGES = (
 
 @click.command(short_help="Train a network and leave a run folder.", context_settings={"show_default": True})
 @click.argument("data", required=False, type=click.Path())
-@click.option("--task", type=click.Choice(["classify"]), default="classify", help="What to learn.")
-@click.option("--model", type=click.Choice(_MODELS), default="cnn", help="Which network.")
+@click.option("--task", type=click.Choice(list(TASKS)), default="classify", help="What to learn.")
+@click.option(
+    "--model",
+    type=click.Choice([model for task in TASKS.values() for model in task.models]),
+    help=f"Which network.  [default: {', '.join(f'{task.models[0]} to {task.name}' for task in TASKS.values())}]",
+)
 @click.option("--epochs", type=click.IntRange(min=1), default=15, help="Times through the data.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=32, help="Pictures in a step.")
 @click.option("--optimizer", type=click.Choice(list(LEARNING_RATES)), default="adam", help="How to descend.")
@@ -49,6 +53,15 @@ _CHANGES = (
 @click.option(
     "--color-mode", type=click.Choice(["auto", "grayscale", "rgb"]), default="auto", help="Of a folder's pictures."
 )
+@click.option("--class-names", metavar="NAMES", help="Of masks' classes, joined by commas; a class beyond is an error.")
+@click.option(
+    "--mask-values",
+    type=click.Choice(["auto", "nonzero"]),
+    default="auto",
+    help="auto: classes, or 0 and 255; nonzero: whatever is not 0 is class 1, such as numbered objects.",
+)
+@click.option("--ignore-class", type=int, help="Value of masks that stands for unmarked pixels, such as 255.")
+@click.option("--skip-bad", is_flag=True, help="Pass over what cannot be used, and list it; otherwise it is an error.")
 @click.option(
     "--validation-split", type=float, default=0.1, help="Share of the training pictures to validate with; 0 for none."
 )
@@ -65,8 +78,15 @@ def train(**options: Any) -> int:
     """Train a network on DATA; leave a run folder with the model, its figures and pictures.
 
     DATA is a folder of IDX files (MNIST, Fashion-MNIST), or one with a folder of pictures for each class, possibly
-    below train/, val/ and test/. Without DATA: the bundled handwritten digits.
+    below train/, val/ and test/. To segment: one with images/ and masks/ that hold files of the same names, possibly
+    below train/, val/ and test/. Without DATA: the bundled handwritten digits, or made scenes of them.
     """
+    names = options["class_names"]
+    if names is not None:
+        options["class_names"] = [name.strip() for name in names.split(",")]
+    only_masks = [f"--{key.replace('_', '-')}" for key in ("class_names", "ignore_class") if options[key] is not None]
+    if options["task"] != "segment" and (options["mask_values"] != "auto" or only_masks):
+        raise click.UsageError(f"{(only_masks or ['--mask-values'])[0]} goes with --task segment")
     if options["pictures"]:
         require("matplotlib.figure", "plot", "striate train (or give --no-pictures)")
     from striate.cli._training import Settings, run_training

@@ -12,14 +12,12 @@ from typing import Any
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
 import striate as st
-from striate import models
-from striate.cli._assess import Assessment, assess
-from striate.cli._dataset import Dataset, Part, load_dataset
+from striate.cli._dataset import Dataset, Part, Reading
 from striate.cli._options import make_optimizer, parse_augment
-from striate.cli._run import HISTORY, METRICS, MODEL, SUMMARY, prepare_folder, write_info, write_json
+from striate.cli._run import HISTORY, METRICS, MODEL, SUMMARY, prepare_folder, tell_skipped, write_info, write_json
+from striate.cli._tasks import Assessment, class_weights, task_and_model
 
 _JUDGING_BATCH = 256
 _MOST_MAPS = 8
@@ -31,7 +29,7 @@ class Settings:
 
     data: str | None
     task: str
-    model: str
+    model: str | None
     epochs: int
     batch_size: int
     optimizer: str
@@ -45,6 +43,10 @@ class Settings:
     class_weight: str
     image_size: tuple[int, int] | None
     color_mode: str
+    class_names: list[str] | None
+    mask_values: str
+    ignore_class: int | None
+    skip_bad: bool
     validation_split: float
     patience: int | None
     seed: int
@@ -57,11 +59,23 @@ class Settings:
 
 def run_training(settings: Settings) -> int:
     """Read, train, judge, write; returns the exit code."""
+    task, model_name = task_and_model(settings.task, settings.model)
     augment = parse_augment(settings.augment, settings.seed)
     if settings.threads is not None:
         st.set_num_threads(settings.threads)
     st.set_seed(settings.seed)
-    dataset = load_dataset(settings.data, settings.image_size, settings.color_mode)
+    dataset = task.load(
+        settings.data,
+        Reading(
+            settings.image_size,
+            settings.color_mode,
+            settings.class_names,
+            settings.skip_bad,
+            settings.ignore_class,
+            settings.mask_values,
+        ),
+    )
+    tell_skipped(dataset.skipped)
     dataset.cut_validation(settings.validation_split, settings.seed)
     if settings.patience is not None and dataset.validation is None:
         raise ValueError(
@@ -71,15 +85,12 @@ def run_training(settings: Settings) -> int:
     if training is None:
         raise ValueError(f"{dataset.source} holds no pictures to train on")
     optimizer = plan_optimizer(settings, len(training))
-    model = build_model(settings, training, len(dataset.class_names))
-    folder = prepare_folder(settings.out, f"{_short_name(dataset.source)}-{settings.model}", settings.overwrite)
-    _announce(dataset, training, settings, model)
+    model = task.build(model_name, training, len(dataset.class_names), settings.dropout, settings.seed)
+    folder = prepare_folder(settings.out, f"{_short_name(dataset.source)}-{model_name}", settings.overwrite)
+    _announce(dataset, training, model_name, model)
 
-    model.compile(
-        optimizer=optimizer,
-        loss=st.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
+    ignored = settings.ignore_class
+    model.compile(optimizer=optimizer, loss=task.loss(ignored), metrics=task.watched(ignored))
     flow = st.callbacks.GradientFlow()
     clock = _Clock()
     watching: list[Any] = [flow, clock, st.callbacks.CSVLogger(folder / HISTORY)]
@@ -96,7 +107,7 @@ def run_training(settings: Settings) -> int:
             verbose=settings.verbose if settings.verbose == "auto" else int(settings.verbose),
             callbacks=watching,
             validation_data=None if validation is None else (validation.images, validation.labels),
-            class_weight=_class_weight(training.labels) if settings.class_weight == "balanced" else None,
+            class_weight=class_weights(training.labels, ignored) if settings.class_weight == "balanced" else None,
             augment=augment,
         )
     except KeyboardInterrupt:
@@ -108,13 +119,15 @@ def run_training(settings: Settings) -> int:
         model.summary()
     (folder / SUMMARY).write_text(text.getvalue(), encoding="utf-8")
     name, part = dataset.best_for_judging
-    result = assess(model, part.images, part.labels, dataset.class_names, _JUDGING_BATCH)
+    result = task.assess(model, part, dataset.class_names, _JUDGING_BATCH, ignored)
     seconds = [float(value) for value in clock.seconds]
     figures = {
+        "task": task.name,
         "data": dataset.source,
         "part": name,
         **result.metrics,
-        "model": settings.model,
+        "skipped": [{"file": file, "reason": reason} for file, reason in dataset.skipped],
+        "model": model_name,
         "parameters": int(model.count_params()),
         "epochs": len(seconds),
         "stopped_early": stopped,
@@ -126,7 +139,9 @@ def run_training(settings: Settings) -> int:
         draw_pictures(folder, model, clock.history, flow, result)
     kept = {key: value for key, value in asdict(settings).items() if key not in ("data", "out", "overwrite", "verbose")}
     kept["learning_rate"] = settings.learning_rate
-    write_info(folder, settings.model, dataset.class_names, tuple(training.images.shape[1:]), dataset.source, kept)
+    kept["model"] = model_name
+    shape = tuple(training.images.shape[1:])
+    write_info(folder, task.name, model_name, dataset.class_names, shape, dataset.source, kept)
 
     click.echo(f"\n{len(part):,} {name} pictures: {result.line()}\n")
     click.echo(result.table())
@@ -154,13 +169,6 @@ class _Clock(st.callbacks.Callback):
             self.history.setdefault(name, []).append(float(value))
 
 
-def build_model(settings: Settings, training: Part, classes: int) -> Any:
-    """The network for these pictures, scaling included."""
-    network = getattr(models, settings.model)
-    more = {} if settings.dropout is None else {"dropout": settings.dropout}
-    return network(training.images.shape[1:], classes, rescale=1 / 255, seed=settings.seed, **more)
-
-
 def plan_optimizer(settings: Settings, examples: int) -> Any:
     """The optimizer, its schedule laid over the whole training."""
     steps_per_epoch = -(-examples // settings.batch_size)
@@ -184,12 +192,11 @@ def draw_pictures(folder: Path, model: Any, history: dict[str, list[float]], flo
         viz.plot_gradient_flow(_of_kernels(flow.norms, model), path=folder / "gradient_flow.png")
     result.draw(folder)
     image = result.images[:1]
-    answer = result.class_names[result.predicted[0]]
     viz.plot_feature_maps(
         model.feature_maps(image, layers=layers_worth_seeing(model)),
         image=image,
         path=folder / "feature_maps.png",
-        title=f"Feature maps of a picture taken for “{answer}”",
+        title=result.title(),
     )
 
 
@@ -207,18 +214,11 @@ def layers_worth_seeing(model: Any) -> list[str]:
     return [*(maps[place] for place in places.tolist()), model.layers[-1].name]
 
 
-def _class_weight(labels: NDArray[np.int64]) -> dict[int, float]:
-    """Weights by which every class that occurs counts alike, 1 on average over the pictures."""
-    numbers, counts = np.unique(labels, return_counts=True)
-    weights = len(labels) / (len(numbers) * counts)
-    return {int(number): float(weight) for number, weight in zip(numbers, weights, strict=True)}
-
-
 def _short_name(source: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.]+", "-", Path(source).name).strip("-.") or "data"
 
 
-def _announce(dataset: Dataset, training: Part, settings: Settings, model: Any) -> None:
+def _announce(dataset: Dataset, training: Part, model_name: str, model: Any) -> None:
     parts = [f"{len(training):,} to train"]
     parts += [
         f"{len(part):,} to {aim}" for part, aim in ((dataset.validation, "validate"), (dataset.test, "test")) if part
@@ -226,6 +226,4 @@ def _announce(dataset: Dataset, training: Part, settings: Settings, model: Any) 
     height, width, channels = training.images.shape[1:]
     pictures = f"{height} x {width} x {channels}, {len(dataset.class_names)} classes"
     click.echo(f"data   {dataset.source}: {', '.join(parts)}; {pictures}")
-    click.echo(
-        f"model  {settings.model}, {model.count_params():,} parameters; {st.get_num_threads()} threads, {st.isa()}"
-    )
+    click.echo(f"model  {model_name}, {model.count_params():,} parameters; {st.get_num_threads()} threads, {st.isa()}")
