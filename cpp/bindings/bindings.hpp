@@ -21,6 +21,7 @@ void register_optimizers(py::module_& m);
 void register_model(py::module_& m);
 void register_trainer(py::module_& m);
 void register_io(py::module_& m);
+void register_detection(py::module_& m);
 
 // Arguments of layers, losses and optimizers. `owner` is for messages: "Conv2D".
 Config to_config(const py::dict& arguments, const std::string& owner);

@@ -12,4 +12,5 @@ PYBIND11_MODULE(_core, m) {
     striate::bindings::register_model(m);
     striate::bindings::register_trainer(m);
     striate::bindings::register_io(m);
+    striate::bindings::register_detection(m);
 }

@@ -218,6 +218,24 @@ class Trainer:
     def slot(self, index: int) -> FloatArray: ...
     def set_slot(self, index: int, value: FloatArray) -> None: ...
 
+# Detection
+
+def iou(
+    a: NDArray[np.float64], b: NDArray[np.float64], crowd: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]: ...
+def nms(
+    boxes: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    iou_threshold: float,
+    score_threshold: float | None = None,
+    max_detections: int | None = None,
+) -> NDArray[np.int64]: ...
+def decode(
+    output: FloatArray, strides: Sequence[int], score_threshold: float, iou_threshold: float, max_detections: int
+) -> list[tuple[FloatArray, NDArray[np.int64], FloatArray]]:
+    """Boxes, labels and scores of each image."""
+
 # Files; paths are bytes in the file system's encoding
 
 def save_model(model: Model, path: bytes, extra: Mapping[str, str]) -> None: ...

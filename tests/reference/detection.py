@@ -1,8 +1,12 @@
-"""Boxes: overlap and suppression, one pair at a time."""
+"""Boxes: overlap, suppression and what a detector's output tells, one at a time."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from reference.losses.detection import corners, places
 
 
 def box_iou(a: np.ndarray, b: np.ndarray, crowd: bool = False) -> float:
@@ -30,3 +34,25 @@ def nms(boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray, iou_threshold
         if all(box_iou(boxes[other], boxes[index]) <= iou_threshold for other in rivals):
             kept.append(index)
     return kept
+
+
+def decode(
+    output: np.ndarray, strides: Sequence[int], score_threshold: float, iou_threshold: float
+) -> list[list[tuple[np.ndarray, int, float]]]:
+    """(box, label, score) of every kept location of each image, best first."""
+    where = places(output.shape[1], output.shape[2], strides)
+    height = (1 + max(row for row, _, stride in where if stride == strides[0])) * strides[0]
+    edge = [output.shape[2] * strides[0], height] * 2
+    found = []
+    for image in output.astype(np.float64).reshape(len(output), len(where), output.shape[-1]):
+        all_of_it = []
+        for x, place in zip(image, where, strict=True):
+            odds = np.exp(x[5:] - np.logaddexp.reduce(x[5:]))
+            score = float(odds.max() / (1 + np.exp(-x[4])))
+            box = np.clip(corners(x, place), 0, edge)
+            if score >= score_threshold and (box[2:] > box[:2]).all():
+                all_of_it.append((box, int(odds.argmax()), score))
+        boxes, labels, scores = ([one[k] for one in all_of_it] for k in range(3))
+        kept = nms(np.array(boxes), np.array(scores), np.array(labels), iou_threshold)
+        found.append([all_of_it[k] for k in kept])
+    return found

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "striate/config.hpp"
+#include "striate/detection.hpp"
 #include "striate/error.hpp"
 #include "striate/graph.hpp"
 #include "striate/initializers.hpp"

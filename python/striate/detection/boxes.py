@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from striate import _core
+
 Boxes = NDArray[np.float64]
 
 
@@ -37,17 +39,12 @@ def iou(a: ArrayLike, b: ArrayLike, crowd: ArrayLike | None = None) -> Boxes:
         ValueError: the boxes are not (N, 4), or `crowd` is not (M,).
     """
     first, second = as_boxes(a, "iou: a"), as_boxes(b, "iou: b")
-    shared = np.minimum(first[:, None, 2:], second[None, :, 2:]) - np.maximum(first[:, None, :2], second[None, :, :2])
-    shared = np.maximum(shared, 0.0)
-    intersection = shared[..., 0] * shared[..., 1]
-    whole = area(first)[:, None] + area(second)[None, :] - intersection
+    marks = None
     if crowd is not None:
-        marks = np.asarray(crowd, dtype=np.bool_)
+        marks = np.ascontiguousarray(crowd, dtype=np.bool_)
         if marks.shape != (len(second),):
             raise ValueError(f"iou expects crowd of shape ({len(second)},), got {marks.shape}")
-        whole = np.where(marks[None, :], area(first)[:, None], whole)
-    found: Boxes = np.divide(intersection, whole, out=np.zeros_like(whole), where=intersection > 0)
-    return found
+    return _core.iou(first, second, marks)
 
 
 def clip(boxes: ArrayLike, height: float, width: float) -> Boxes:
@@ -64,7 +61,7 @@ def area(boxes: Boxes) -> Boxes:
 
 def as_boxes(boxes: ArrayLike, what: str) -> Boxes:
     """Boxes as float64 (M, 4); an empty list is no boxes."""
-    array = np.asarray(boxes, dtype=np.float64)
+    array = np.ascontiguousarray(boxes, dtype=np.float64)
     if array.size == 0 and array.ndim < 2:
         return np.zeros((0, 4))
     if array.ndim != 2 or array.shape[1] != 4:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.detection.boxes import area, as_boxes
+from striate import _core
+from striate.detection.boxes import as_boxes
 
 
 def nms(
@@ -47,19 +48,7 @@ def nms(
         raise ValueError(f"nms expects iou_threshold within 0 .. 1, got {iou_threshold}")
     if max_detections is not None and max_detections < 0:
         raise ValueError(f"nms expects max_detections of 0 or more, got {max_detections}")
-    order = np.argsort(-values, kind="stable")
-    if score_threshold is not None:
-        order = order[values[order] >= score_threshold]
-    most = len(order) if max_detections is None else max_detections
-    kept: list[int] = []
-    sizes = area(rows)
-    while len(order) and len(kept) < most:
-        best, order = int(order[0]), order[1:]
-        kept.append(best)
-        others = rows[order]
-        shared = np.minimum(others[:, 2:], rows[best, 2:]) - np.maximum(others[:, :2], rows[best, :2])
-        intersection = np.maximum(shared[:, 0], 0.0) * np.maximum(shared[:, 1], 0.0)
-        whole = sizes[order] + sizes[best] - intersection
-        share = np.divide(intersection, whole, out=np.zeros_like(whole), where=intersection > 0)
-        order = order[~((share > iou_threshold) & (classes[order] == classes[best]))]
-    return np.array(kept, dtype=np.int64)
+    if classes.dtype.kind not in "iub":
+        classes = np.unique(classes, return_inverse=True)[1]
+    whole = np.ascontiguousarray(classes, np.int64)
+    return _core.nms(rows, np.ascontiguousarray(values), whole, iou_threshold, score_threshold, max_detections)
