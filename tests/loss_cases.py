@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from reference.losses import crossentropy, focal, overlap, regression
+from reference.losses import crossentropy, detection, focal, overlap, regression
 from reference.losses.reduction import total
 from striate import losses
 
@@ -32,13 +32,15 @@ class LossCase:
         loss: the class in striate.losses, and in Keras.
         setups: what to draw.
         reference: targets, predictions and arguments to values, one a sample or pixel.
-        targets: "numbers", "shares" (0 … 1), "one-hot" or "labels".
+        targets: "numbers", "shares" (0 … 1), "one-hot", "labels" or "boxes".
         joint: the activation that it takes the input of, instead of the output; "by channels" is the softmax of several
             and the sigmoid of one.
         overlap: whether weights of pixels are the reference's, to weigh them in its sums.
         terms: of a sum of losses: the rows that it sums up; arguments are those that the rows have in common,
             "weights", and the "axis" of those with overlap.
         corner: the distance of targets and predictions from where there is no derivative.
+        per_image: whether a sample has one weight at most; with them, the arguments to take.
+        large: arguments and the shape that the test of threads takes.
     """
 
     loss: str
@@ -49,6 +51,8 @@ class LossCase:
     corner: Callable[[np.ndarray, np.ndarray, Args], float] = lambda y, p, args: np.inf
     overlap: bool = False
     terms: tuple[LossCase, ...] = ()
+    per_image: dict[str, Any] | None = None
+    large: LossSetup = LossSetup({}, (6, 61, 43, 19))
 
     @property
     def name(self) -> str:
@@ -96,6 +100,8 @@ class LossCase:
             # Mostly yes or no; a few in between, as after mixing samples.
             y = rng.integers(0, 2, shape).astype(np.float32)
             return np.where(rng.random(shape) < 0.1, rng.random(shape), y).astype(np.float32)
+        if self.targets == "boxes":
+            return draw_boxes(setup, rng)
         labels = rng.integers(0, classes, shape[:-1])
         if self.targets == "one-hot":
             return np.eye(classes, dtype=np.float32)[labels]
@@ -106,9 +112,28 @@ class LossCase:
 
     def draw_predictions(self, setup: LossSetup, rng: np.random.Generator) -> np.ndarray:
         """Any numbers where such are expected; else probabilities, away from 0 and 1, that need not add up to 1."""
-        if self.targets == "numbers" or setup.args.get("from_logits"):
+        if self.targets in ("numbers", "boxes") or setup.args.get("from_logits"):
             return (2 * rng.standard_normal(setup.shape)).astype(np.float32)
         return rng.uniform(0.02, 0.98, setup.shape).astype(np.float32)
+
+
+def draw_boxes(setup: LossSetup, rng: np.random.Generator) -> np.ndarray:
+    """Packed boxes: of all sizes, some ignored, some in one place, images without any; gaps between them."""
+    strides, most = setup.args.get("strides", (8, 16)), setup.args.get("max_boxes", 100)
+    whole = sum(4**level for level in range(len(strides)))
+    height, width = setup.shape[1] // whole * 4 ** (len(strides) - 1) * strides[0], setup.shape[2] * strides[0]
+    y = np.zeros((setup.shape[0], most, 5), np.float32)
+    corner = rng.uniform(0, 0.9, (*y.shape[:2], 2))
+    extent = rng.uniform(0.02, 1.0, corner.shape) ** 2
+    y[..., :2] = corner * [width, height]
+    y[..., 2:4] = np.minimum(corner + extent + 0.01, 1) * [width, height]
+    twin = rng.random(y.shape[:2]) < 0.2
+    y[twin, :4] = np.roll(y, 1, axis=1)[twin, :4]
+    labels = rng.integers(0, setup.shape[-1] - 5, y.shape[:2])
+    y[..., 4] = np.where(rng.random(labels.shape) < 0.2, -2 - labels, labels)
+    some = rng.integers(0, 7, len(y))[:, None] / most
+    y[rng.random(labels.shape) >= some, 4] = -1
+    return y
 
 
 BATCHES = st.sampled_from((1, 2, 3, 5))
@@ -145,6 +170,31 @@ def label_maps(**args: st.SearchStrategy[Any]) -> st.SearchStrategy[LossSetup]:
 def maps(last: st.SearchStrategy[int], **args: st.SearchStrategy[Any]) -> st.SearchStrategy[LossSetup]:
     """Maps (N, H, W, C)."""
     return st.builds(LossSetup, st.fixed_dictionaries(args), st.tuples(BATCHES, SIDES, SIDES, last))
+
+
+def detectors() -> st.SearchStrategy[LossSetup]:
+    """Outputs of one to three strides."""
+    args = st.fixed_dictionaries(
+        {
+            "strides": st.sampled_from(((8,), (4, 8), (8, 16), (2, 4, 8))),
+            "box_loss": st.sampled_from(("giou", "ciou")),
+            "gamma": st.sampled_from((2.0, 0.0, 1.5)),
+            "alpha": st.sampled_from((0.25, None, 0.75)),
+            "box_weight": st.sampled_from((2.0, 0.5)),
+            "class_weight": st.sampled_from((1.0, 0.0, 0.3)),
+            "size_limit": st.sampled_from((4.0, 2.0)),
+            "radius": st.sampled_from((1.5, 0.0, 2.5)),
+            "max_boxes": st.sampled_from((6, 1, 30)),
+        }
+    )
+
+    def shaped(args: dict[str, Any], batch: int, grid: tuple[int, int], classes: int) -> LossSetup:
+        levels = len(args["strides"])
+        rows = grid[0] * sum(4**level for level in range(levels))
+        return LossSetup(args, (batch, rows, grid[1] * 2 ** (levels - 1), 5 + classes))
+
+    grids = st.sampled_from(((1, 1), (2, 3), (1, 4)))
+    return st.builds(shaped, args, BATCHES, grids, st.sampled_from((1, 2, 10, 17)))
 
 
 def focal_alphas(setup: LossSetup) -> st.SearchStrategy[LossSetup]:
@@ -213,6 +263,17 @@ LOSS_CASES: tuple[LossCase, ...] = (
         focal.categorical_focal_crossentropy,
         "labels",
         "softmax",
+    ),
+    LossCase(
+        "DetectionLoss",
+        detectors(),
+        detection.detection,
+        "boxes",
+        corner=lambda y, p, args: detection.nearest_kink(
+            y, p, **{key: args[key] for key in ("strides", "size_limit", "radius") if key in args}
+        ),
+        per_image={},
+        large=LossSetup({}, (6, 60, 44, 19)),
     ),
     LossCase("Dice", overlaps(), overlap.dice, "shares", "by channels", overlap=True),
     LossCase("Dice", label_maps(axis=AXES), overlap.dice, "labels", "softmax", overlap=True),

@@ -102,7 +102,7 @@ def test_sample_weights(case: LossCase, data: st.DataObject) -> None:
     y, p = feed(case, setup, seed)
     rng = np.random.default_rng(seed)
     pixels = y if case.targets == "labels" else y[..., 0]
-    per_pixel = data.draw(st.booleans())
+    per_pixel = case.per_image is None and data.draw(st.booleans())
     weight = weights_of(pixels, per_pixel, rng)
     want = case.value(y, p, setup.args, weight)
     assert make(case, setup.args)(y, p, sample_weight=weight) == pytest.approx(want, rel=1e-5, abs=1e-6)
@@ -178,7 +178,6 @@ def test_ignored_everywhere_is_zero() -> None:
 @pytest.mark.parametrize("weighted", [False, True])
 def test_threads_give_the_same_bits(weighted: bool) -> None:
     rng = np.random.default_rng(0)
-    shape = (6, 61, 43, 19)
     before = striate.get_num_threads()
     results = []
     try:
@@ -187,7 +186,8 @@ def test_threads_give_the_same_bits(weighted: bool) -> None:
             outcome: list[Any] = []
             for case in LOSS_CASES:
                 rng = np.random.default_rng(1)
-                setup = LossSetup({"axis": (1, 2, 3)} if has_overlap(case) else {}, shape)
+                overlaps = {"axis": (1, 2, 3)} if has_overlap(case) else {}
+                setup = LossSetup({**case.large.args, **overlaps}, case.large.shape)
                 y, p = case.draw_targets(setup, rng), case.draw_predictions(setup, rng)
                 weight = weights_of(y, False, rng) if weighted else None
                 outcome.append(make(case, setup.args)(y, p, sample_weight=weight))

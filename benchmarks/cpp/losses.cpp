@@ -211,4 +211,55 @@ Cases cases_overlap_merge(Kernel<OverlapMergeArgs> kernel) {
     return cases;
 }
 
+// A detector on 128 x 128 pixels: two maps, ten classes, eight boxes an image.
+namespace {
+
+constexpr DetectionGrid kMaps{2, 16, 16, 8};
+constexpr int64_t kImages = 16, kBoxes = 100, kDrawn = 8, kClasses10 = 10;
+
+const float* detection_targets(Memory& memory) {
+    float* targets = memory.floats(kImages * kBoxes * 5, 0, 1);
+    for (int64_t i = 0; i < kImages * kBoxes; ++i) {
+        float* t = targets + 5 * i;
+        t[0] = 90 * t[0], t[1] = 90 * t[1], t[2] = t[0] + 8 + 30 * t[2], t[3] = t[1] + 8 + 30 * t[3];
+        t[4] = i % kBoxes < kDrawn ? static_cast<float>(i % kClasses10) : -1.0f;
+    }
+    return targets;
+}
+
+}  // namespace
+
+Cases cases_detection_assign(Kernel<DetectionAssignArgs> kernel) {
+    const int64_t locations = detection_locations(kMaps);
+    return {{"16 images of 8 boxes", 0, kFloat * static_cast<double>(kImages * (5 * kBoxes + locations)),
+             [=](Memory& memory) -> Work {
+                 return {call(kernel, {kMaps, kImages, kBoxes, detection_targets(memory), 4.0, 1.5,
+                                       memory.array<int32_t>(kImages * locations), memory.array<double>(kImages)})};
+             }}};
+}
+
+Cases cases_detection_loss(Kernel<DetectionLossArgs> kernel) {
+    const int64_t locations = detection_locations(kMaps), size = kImages * locations * (5 + kClasses10);
+    Cases cases;
+    for (const bool complete : {false, true})
+        cases.push_back({complete ? "16 images, ciou" : "16 images, giou", 0, 2 * kFloat * static_cast<double>(size),
+                         [=](Memory& memory) -> Work {
+                             DetectionLossArgs a{};
+                             a.grid = kMaps, a.n = kImages, a.boxes = kBoxes, a.c = 5 + kClasses10;
+                             a.prediction = memory.floats(size, -2, 2);
+                             a.targets = detection_targets(memory);
+                             int32_t* assigned = memory.array<int32_t>(kImages * locations);
+                             for (int64_t i = 0; i < kImages * locations; ++i)
+                                 assigned[i] = i % 8 == 0 ? static_cast<int32_t>(i / 8 % kDrawn) : -1;
+                             a.assigned = assigned;
+                             a.counts = memory.doubles(kImages, 30, 50);
+                             a.complete = complete, a.balanced = true, a.gamma = 2, a.alpha = 0.25f;
+                             a.box_weight = 2, a.class_weight = 1, a.scale = 1;
+                             a.gradient = memory.array<float>(size);
+                             a.sums = memory.array<double>(units(a));
+                             return {call(kernel, a)};
+                         }});
+    return cases;
+}
+
 }  // namespace bench

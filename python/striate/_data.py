@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -20,6 +21,8 @@ from striate._arrays import (
     weights_for,
     with_last_axis,
 )
+from striate.detection.decoding import image_size
+from striate.detection.targets import pack
 from striate.losses import Loss
 
 
@@ -29,6 +32,8 @@ class Data(NamedTuple):
     inputs: list[AnyArray]
     targets: list[AnyArray]
     weights: FloatArray | None
+    boxes: frozenset[int] = frozenset()
+    """Which targets are packed boxes (see `detection.targets`)."""
 
     @property
     def rows(self) -> int:
@@ -37,12 +42,16 @@ class Data(NamedTuple):
     def part(self, start: int, stop: int) -> Data:
         """Rows [start, stop), without copying."""
         weights = None if self.weights is None else self.weights[start:stop]
-        return Data([a[start:stop] for a in self.inputs], [a[start:stop] for a in self.targets], weights)
+        return self._replace(
+            inputs=[a[start:stop] for a in self.inputs], targets=[a[start:stop] for a in self.targets], weights=weights
+        )
 
     def weighted(self, class_weight: Mapping[int, float], network: _core.Model) -> Data:
         """The same with weights by class."""
         if len(self.targets) != 1:
             raise ValueError("class_weight is for models with one output; use sample_weight")
+        if self.boxes:
+            raise ValueError("class_weight is for labels, not for boxes; weigh images by sample_weight")
         by_class = class_weights_for(class_weight, self.targets[0], network.output_shapes[0][-1])
         if self.weights is not None:
             missing = by_class.ndim - self.weights.ndim
@@ -55,9 +64,13 @@ def unpack(x: Any, y: Any, who: str) -> tuple[Any, Any]:
     if hasattr(x, "images") and hasattr(x, "labels"):
         if y is not None:
             raise ValueError(f"{who}: the dataset has its own labels; leave y out")
-        x, y = x.images, x.labels
+        dataset = x
+        x, y = dataset.images, dataset.labels
         if y is None:
             raise ValueError(f"{who}: the dataset has no labels")
+        if hasattr(dataset, "crowds"):
+            marks = zip(y, dataset.crowds, dataset.ignored, strict=True)
+            y = [(boxes, labels, crowd | ignored) for (boxes, labels), crowd, ignored in marks]
     if y is None:
         raise TypeError(f"{who}: y must be an array of targets, got None")
     return x, y
@@ -84,10 +97,26 @@ def make_data(x: Any, y: Any, sample_weight: Any, network: _core.Model, losses: 
         if len(array) != rows:
             raise ValueError(f"{who}: x has {rows} rows, y has {len(array)}")
     weights = None if sample_weight is None else weights_for(sample_weight, rows)
-    return Data(inputs, targets, weights)
+    boxes = frozenset(place for place, loss in enumerate(losses) if loss.of_boxes)
+    return Data(inputs, targets, weights, boxes)
+
+
+def _boxes(value: Any, loss: Loss, output: tuple[int, ...], layer: str, who: str) -> AnyArray:
+    most, _ = loss._core.target_shape(output, layer)
+    size = image_size(output, loss._core.config()["strides"])
+    packed, mended = pack(value, size, output[-1] - 5, most, f"{who}: y")
+    if any(mended.values()):
+        warnings.warn(
+            f"{who}: y: of the boxes {mended['degenerate']} without extent and {mended['outside']} outside their image "
+            f"were dropped, {mended['clipped']} that reach beyond it were cut at its edge",
+            stacklevel=4,
+        )
+    return packed
 
 
 def _target(value: Any, loss: Loss, output: tuple[int, ...], layer: str, who: str) -> AnyArray:
+    if loss.of_boxes:
+        return _boxes(value, loss, output, layer, who)
     kind = type(loss).__name__
     wanted = loss._core.target_shape(output, layer)
     labels = loss._core.target_dtype != "float32"

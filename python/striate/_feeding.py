@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from striate import _core
 from striate._arrays import AnyArray, FloatArray
 from striate._data import Data
+from striate.detection.targets import pack, unpack
 
 Augment = Callable[[AnyArray, NDArray[np.int64], int], AnyArray]
 
@@ -32,10 +33,10 @@ class AugmentedFeed:
         self._batch_size = batch_size
         # Rows of the data, so that the targets in them are good ones when the buffers are bound.
         first = np.arange(batch_size) % data.rows
-        self.buffers = Data(
-            [array[first] for array in data.inputs],
-            [array[first] for array in data.targets],
-            None if data.weights is None else data.weights[first],
+        self.buffers = data._replace(
+            inputs=[array[first] for array in data.inputs],
+            targets=[array[first] for array in data.targets],
+            weights=None if data.weights is None else data.weights[first],
         )
         self._thread = ThreadPoolExecutor(1, "striate-augment")
         self._next: Future[Data] | None = None
@@ -44,7 +45,9 @@ class AugmentedFeed:
         self._predictions: Sequence[FloatArray] = ()
         self._moved: list[Data] = []
         extras = [*data.targets, *([] if data.weights is None else [data.weights])]
-        self._moves = any(self._follows(array, data.inputs[0]) for array in extras)
+        self._moves = any(self._follows(array, data.inputs[0]) for array in extras) or (
+            bool(data.boxes) and hasattr(augment, "boxes")
+        )
         self._base = 0
 
     def begin(self, order: NDArray[np.int64], epoch: int) -> None:
@@ -65,7 +68,7 @@ class AugmentedFeed:
             return None
         targets = [np.concatenate(arrays) for arrays in zip(*(batch.targets for batch in self._moved), strict=True)]
         weights = [batch.weights for batch in self._moved if batch.weights is not None]
-        return Data([], targets, np.concatenate(weights) if weights else None)
+        return self._data._replace(inputs=[], targets=targets, weights=np.concatenate(weights) if weights else None)
 
     def step(self, first: int, count: int) -> float:
         """Train on rows [first, first + count) of the order; steps follow one another."""
@@ -97,7 +100,21 @@ class AugmentedFeed:
                 f"got {changed.dtype} {changed.shape}"
             )
         weights = None if data.weights is None else self._along(data.weights[rows], images, rows)
-        return Data([changed], [self._along(array[rows], images, rows) for array in data.targets], weights)
+        targets = [
+            self._with_boxes(array[rows], images, rows)
+            if place in data.boxes
+            else self._along(array[rows], images, rows)
+            for place, array in enumerate(data.targets)
+        ]
+        return data._replace(inputs=[changed], targets=targets, weights=weights)
+
+    def _with_boxes(self, packed: FloatArray, images: AnyArray, rows: NDArray[np.int64]) -> FloatArray:
+        """Packed boxes, moved with the pixels by an `augment` that can."""
+        if not hasattr(self._augment, "boxes"):
+            return packed
+        size = (images.shape[1], images.shape[2])
+        moved = self._augment.boxes(unpack(packed), rows, size, self._epoch)
+        return pack(moved, size, np.iinfo(np.int64).max, packed.shape[1], "fit: augment.boxes")[0]
 
     def _along(self, values: AnyArray, images: AnyArray, rows: NDArray[np.int64]) -> AnyArray:
         """Maps of the images' size, moved with their pixels by an `augment` that can; anything else as it is."""

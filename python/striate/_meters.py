@@ -12,9 +12,13 @@ from striate import metrics as metrics_module
 from striate._arrays import FloatArray
 from striate._data import Data
 from striate._names import suggestion
+from striate.detection.decoding import decode
+from striate.detection.targets import unpack
 from striate.losses import Loss
 from striate.metrics import Metric
 
+# Boxes that score less change average precision by nothing that could be seen.
+_LEAST_SCORE = 0.01
 # Predictions of an epoch that are kept until its end; beyond, metrics are updated in pieces.
 _MOST_BYTES = 256 * 1024 * 1024
 
@@ -42,6 +46,7 @@ class Meters:
         shapes: Sequence[tuple[int, ...]],
     ) -> None:
         self._shapes = list(shapes)
+        self._strides = [loss._core.config()["strides"] if loss.of_boxes else () for loss in losses]
         self._memory: list[FloatArray] = []
         self._meters: list[_Meter] = []
         for given, use_weights in ((metrics, False), (weighted, True)):
@@ -49,6 +54,7 @@ class Meters:
                 for item in several:
                     metric = metrics_module.get(item)
                     name = metric.name if len(names) == 1 else f"{names[output]}_{metric.name}"
+                    _check_kind(metric, losses[output])
                     metric.bind(losses[output].from_logits, (None, *shapes[output]))
                     self._meters.append(_Meter(name, output, metric, use_weights))
         taken: set[str] = {"loss"}
@@ -91,14 +97,38 @@ class Meters:
     def update(self, data: Data, rows: slice | NDArray[np.int64], predictions: Sequence[FloatArray]) -> None:
         """Add these rows of the data with their predictions."""
         weights = None if data.weights is None else data.weights[rows]
-        for meter in self._meters:
-            target = data.targets[meter.output][rows]
-            meter.metric.update_state(target, predictions[meter.output], weights if meter.weighted else None)
+        for output, strides in enumerate(self._strides):
+            meters = [meter for meter in self._meters if meter.output == output]
+            target, made = data.targets[output][rows], predictions[output]
+            if strides and meters:
+                self._update_boxes(meters, target, made, strides)
+                continue
+            for meter in meters:
+                meter.metric.update_state(target, made, weights if meter.weighted else None)
+
+    @staticmethod
+    def _update_boxes(meters: Sequence[_Meter], packed: Any, made: FloatArray, strides: Sequence[int]) -> None:
+        found = decode(made, strides, score_threshold=_LEAST_SCORE)
+        targets = unpack(packed)
+        objects, ignored = [target[:2] for target in targets], [target[2] for target in targets]
+        for meter in meters:
+            assert isinstance(meter.metric, metrics_module.MeanAveragePrecision)
+            meter.metric.update_state(objects, found, ignored=ignored)
 
     def results(self) -> dict[str, Any]:
         """Value by name: a float, or an array for a metric that gives one."""
         found = {meter.name: meter.metric.result() for meter in self._meters}
         return {name: float(value) if np.ndim(value) == 0 else value for name, value in found.items()}
+
+
+def _check_kind(metric: Metric, loss: Loss) -> None:
+    boxes = isinstance(metric, metrics_module.MeanAveragePrecision)
+    if boxes != loss.of_boxes:
+        mend = "MeanAveragePrecision" if loss.of_boxes else "DetectionLoss"
+        raise ValueError(
+            f"metrics: {type(metric).__name__} {metric.name!r} cannot tell of an output that is trained with "
+            f"{type(loss).__name__}; boxes go with boxes: use {mend}"
+        )
 
 
 def _by_output(given: Any, names: Sequence[str]) -> list[list[Any]]:

@@ -9,7 +9,7 @@ lost to rounding.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,6 +22,7 @@ __all__ = [
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy",
+    "DetectionLoss",
     "Dice",
     "Huber",
     "Loss",
@@ -39,7 +40,10 @@ class Loss:
 
     Attributes:
         name: for messages and `History`.
+        of_boxes: whether its targets are lists of boxes, as `DetectionLoss`'s are.
     """
+
+    of_boxes: ClassVar[bool] = False
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         # Subclasses pass locals(): their signature is the one list of their arguments.
@@ -324,6 +328,63 @@ class Tversky(Loss):
         super().__init__(locals())
 
 
+class DetectionLoss(Loss):
+    """The loss of a detector without anchors, such as `models.detector`.
+
+    The output (N, rows, columns, 5 + C) holds a map for each stride, one below the other (see `models.detector`). Each
+    pixel tells of a box, of whether there is an object, and of its class; it learns of one box at most, as in Tian et
+    al., "FCOS" (ICCV 2019): a box belongs to the first stride of which its longer side is at most `size_limit` times
+    (or the last), and there to the pixels whose centres lie within it and at most `radius` strides from its centre, and
+    to the one its centre is in. Of several boxes the smallest has the pixel. The loss is the sum of
+
+    - over all pixels, the focal loss of there being an object (Lin et al., ICCV 2017); `gamma=0, alpha=None` make it
+      the binary cross-entropy;
+    - over pixels with a box, `box_weight` times the generalised IoU loss (Rezatofighi et al., CVPR 2019) or the
+      complete one (Zheng et al., AAAI 2020), and `class_weight` times the cross-entropy of the class,
+
+    divided by the number of pixels with a box in the batch, or by 1 where there is none. Images without boxes count:
+    they teach what background is.
+
+    Targets are a list with one `(boxes (M, 4), labels (M,))` an image: x1, y1, x2, y2 in pixels, and classes 0 … C - 1;
+    or `(boxes, labels, ignored (M,))`, where nothing is learned within an ignored box, such as a crowd's. A box without
+    extent, or wholly outside the image, is dropped, and one that reaches beyond is cut at the edge; a warning counts
+    them. `detection.mend` does the same and returns the numbers. Called by itself, it takes outputs and such a list.
+
+    Args:
+        strides: pixels of the image between two of each map; each twice the one before.
+        box_loss: "giou" or "ciou".
+        gamma: how strongly what is right already is discounted: (1 - p)^gamma.
+        alpha: weight of pixels with an object, 1 - alpha of those without; None: 1 for both.
+        box_weight: of the boxes' loss.
+        class_weight: of the classes' loss.
+        size_limit: the longest side of a box for a map, in its strides; the last map takes all that are longer.
+        radius: how far from its centre a box has pixels, in strides.
+        max_boxes: the most boxes that an image may have; memory for so many is kept.
+        reduction: "sum_over_batch_size".
+        name: for messages and `History`.
+    """
+
+    of_boxes = True
+
+    def __init__(
+        self,
+        strides: Sequence[int] = (8, 16),
+        box_loss: str = "giou",
+        gamma: float = 2.0,
+        alpha: float | None = 0.25,
+        box_weight: float = 2.0,
+        class_weight: float = 1.0,
+        size_limit: float = 4.0,
+        radius: float = 1.5,
+        max_boxes: int = 100,
+        reduction: str = "sum_over_batch_size",
+        name: str = "detection_loss",
+    ) -> None:
+        super().__init__(locals())
+        self.strides: tuple[int, ...] = tuple(self._core.config()["strides"])
+        self.max_boxes: int = self._core.config()["max_boxes"]
+
+
 class WeightedSum(Loss):
     """The sum of losses of one output, each times a weight; `0.5 * a + b` makes one.
 
@@ -404,6 +465,7 @@ _BY_NAME: dict[str, type[Loss]] = {
     "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
     "dice": Dice,
     "tversky": Tversky,
+    "detection_loss": DetectionLoss,
 }
 _BY_CLASS = {cls.__name__: cls for cls in _BY_NAME.values()}
 

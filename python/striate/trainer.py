@@ -19,6 +19,7 @@ from striate._data import Data, make_data, unpack
 from striate._feeding import Augment, AugmentedFeed
 from striate._meters import Meters, by_name
 from striate.callbacks import Callback, CallbackList, History
+from striate.detection.decoding import image_size
 from striate.losses import Loss
 from striate.optimizers import Optimizer
 
@@ -139,6 +140,9 @@ class Trainer:
         loss, metrics, loss_weights, weighted_metrics = self._given
         names, shapes = self.model.output_names, network.output_shapes
         self._losses = [losses.get(item) for item in _for_each(loss, names, "loss")]
+        for one, name, shape in zip(self._losses, names, shapes, strict=True):
+            if one.of_boxes:
+                _check_strides(one, name, shape, network.input_shapes)
         scales = [1.0] * len(names) if loss_weights is None else several(loss_weights, names, "loss_weights")
         self._scales = [_scale(value) for value in scales]
         cores = [one._core for one in self._losses]
@@ -227,7 +231,8 @@ class Trainer:
         Args:
             x: inputs (N, ...), float32 or uint8 (other numbers are converted once); a list, or a dict by name, for
                 several inputs; or an ImageDataset, without `y`.
-            y: targets (N, ...), as the loss wants them; never broadcast.
+            y: targets (N, ...), as the loss wants them; never broadcast. For `DetectionLoss` a list with one
+                `(boxes (M, 4), labels (M,))` an image.
             batch_size: samples a step; None for 32. N is gradient descent, 1 stochastic gradient descent.
             epochs: passes over the data; the number of the last one, where `initial_epoch` is not 0.
             verbose: "auto", 0 nothing, 1 a progress bar, 2 a line an epoch.
@@ -243,7 +248,7 @@ class Trainer:
             validation_batch_size: samples a step of a validation; None for `batch_size`.
             validation_freq: validate every so many epochs, or after the epochs of a list (counted from 1).
             augment: called with (images, indices, epoch) for each batch, indices being the rows' numbers; returns
-                images of the same shape and type. `striate.data.Augment` is one; with it, targets (N, H, W) or
+                images of the same shape and type. `striate.data.Augment` is one; with it, boxes, targets (N, H, W) or
                 (N, H, W, C) of the images' size, and weights of pixels, move with the pixels.
 
         Returns:
@@ -541,6 +546,19 @@ def _for_each(value: Any, names: Sequence[str], what: str) -> list[Any]:
         outputs = f"{len(names)} outputs ({', '.join(names)})"
         raise ValueError(f"{what} must have one for each of the {outputs}, got {len(value)}")
     return list(value)
+
+
+def _check_strides(loss: Loss, layer: str, output: tuple[int, ...], inputs: Sequence[tuple[int, ...]]) -> None:
+    """A loss of boxes counts in pixels of the image: its strides must be the model's."""
+    loss._core.target_shape(output, layer)
+    strides = tuple(loss._core.config()["strides"])
+    size = image_size(output, strides)
+    if len(inputs) == 1 and len(inputs[0]) == 3 and inputs[0][:2] != size:
+        raise ValueError(
+            f"[{type(loss).__name__}] with strides {strides} takes the output (N, {', '.join(map(str, output))}) of "
+            f"[{layer}] for one of images of {size[0]} x {size[1]} pixels, but the model's are "
+            f"{inputs[0][0]} x {inputs[0][1]}; give the loss the strides of the model"
+        )
 
 
 def _scale(value: Any) -> float:

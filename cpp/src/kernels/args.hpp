@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "kernels/args_conv.hpp"
+#include "kernels/args_detection.hpp"
 #include "kernels/args_elementwise.hpp"
 #include "kernels/args_loss.hpp"
 #include "kernels/args_norm.hpp"

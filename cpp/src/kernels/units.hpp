@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/args.hpp"
+#include "kernels/detection_layout.hpp"
 #include "kernels/layout.hpp"
 
 namespace striate::kernels {
@@ -167,6 +168,12 @@ inline int64_t units(const OverlapMergeArgs&) {
 }
 inline int64_t units(const OverlapGradArgs& a) {
     return units(a.batch);
+}
+inline int64_t units(const DetectionAssignArgs& a) {
+    return a.n;
+}
+inline int64_t units(const DetectionLossArgs& a) {
+    return a.n * divide_up(detection_locations(a.grid), kDetectionPiece);
 }
 
 inline int64_t units(const ConvArgs& a) {

@@ -5,6 +5,7 @@
 #include "striate/losses/binary_focal_crossentropy.hpp"
 #include "striate/losses/categorical_crossentropy.hpp"
 #include "striate/losses/categorical_focal_crossentropy.hpp"
+#include "striate/losses/detection_loss.hpp"
 #include "striate/losses/dice.hpp"
 #include "striate/losses/huber.hpp"
 #include "striate/losses/mean_absolute_error.hpp"
@@ -44,6 +45,7 @@ constexpr Row kRows[] = {
     row<Dice>(),
     row<Tversky>(),
     row<WeightedSum>(),
+    row<DetectionLoss>(),
 };
 
 }  // namespace
