@@ -89,3 +89,10 @@ def test_binary_classification(tmp_path: Path) -> None:
     printed = run("binary_classification.py", tmp_path, "--epochs", "3")
     equal, weighted = (float(value) for value in re.findall(r"sensitivity ([\d.]+)", printed))
     assert weighted >= equal
+
+
+def test_detect_digits(tmp_path: Path) -> None:
+    printed = run("detect_digits.py", tmp_path, "--scenes", "600", "--epochs", "8")
+    assert float(re.findall(r"AP50 on 300 test scenes: ([\d.]+)", printed)[0]) > 0.5
+    assert re.search(r"truth: \[\(\d, ", printed)
+    assert (tmp_path / "detector.safetensors").stat().st_size > 100_000
