@@ -61,6 +61,8 @@ NETWORKS = {
         Network("resnet18", (32, 32, 3), 32, 10, _resnet18(), "ResNet-18 with a 3x3 stem on 32x32"),
         Network("unet", (128, 128, 1), 4, 2, (("unet", 16, 4), ("conv-1x1", 2)),
                 "U-Net with 16 to 256 filters on 128x128", maps=True),
+        Network("detector", (128, 128, 3), 16, 10, (("detector", (8, 16)),),
+                "detector 16-32-64-128 with strides 8 and 16 on 128x128, with its loss"),
     )
 }  # fmt: skip
 
@@ -86,10 +88,17 @@ def _unet(x: Any, base: int, depth: int, L: Any, conv: Callable[..., Any]) -> An
     return x
 
 
+def strides_of(network: Network) -> tuple[int, ...]:
+    """The strides of a detector, else none."""
+    return tuple(network.rows[0][1]) if network.rows[0][0] == "detector" else ()
+
+
 def build_striate(network: Network, seed: int = 0) -> Any:
     import striate as st
     from striate import layers as L
 
+    if strides_of(network):
+        return st.models.detector(network.input_shape, network.classes, strides=strides_of(network), seed=seed)
     x = inputs = L.Input(network.input_shape)
 
     def conv(x: Any, filters: int, size: int = 3, strides: int = 1, padding: str = "same", bias: bool = True) -> Any:
@@ -127,6 +136,11 @@ def build_striate(network: Network, seed: int = 0) -> Any:
 def build_torch(network: Network) -> Any:
     import torch
     from torch import nn
+
+    if strides_of(network):
+        import torch_detector
+
+        return torch_detector.Detector(network.input_shape, network.classes, strides_of(network))
 
     class Residual(nn.Module):
         def __init__(self, channels: int, filters: int, strides: int) -> None:
@@ -208,6 +222,8 @@ def build_keras(network: Network) -> Any:
     from keras import Input, Model
     from keras import layers as L
 
+    if strides_of(network):
+        raise SystemExit("no detector is written for Keras")
     x = inputs = Input(network.input_shape)
 
     def conv(x: Any, filters: int, size: int = 3, strides: int = 1, padding: str = "same", bias: bool = True) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from networks import NETWORKS, Network, build_keras, build_striate, build_torch
+from networks import NETWORKS, Network, build_keras, build_striate, build_torch, strides_of
 
 
 def per_call(call: Callable[[], Any], seconds: float, calls: int = 1) -> float:
@@ -38,11 +38,19 @@ def peak_mb() -> float:
         return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
 
 
-def data(network: Network, batches: int) -> tuple[np.ndarray, np.ndarray]:
+def data(network: Network, batches: int) -> tuple[np.ndarray, Any]:
     rng = np.random.default_rng(0)
     n = network.batch * batches
     x = rng.standard_normal((n, *network.input_shape), dtype=np.float32)
-    return x, rng.integers(0, network.classes, (n, *network.input_shape[:2]) if network.maps else n)
+    if not strides_of(network):
+        return x, rng.integers(0, network.classes, (n, *network.input_shape[:2]) if network.maps else n)
+    # One to eight boxes an image.
+    targets = []
+    for count in rng.integers(1, 9, n):
+        corners, sides = rng.uniform(0, 80, (count, 2)), rng.uniform(8, 48, (count, 2))
+        boxes = np.concatenate([corners, corners + sides], axis=1).astype(np.float32)
+        targets.append((boxes, rng.integers(0, network.classes, count)))
+    return x, targets
 
 
 def run_striate(network: Network, measure: str, seconds: float, batches: int, threads: int) -> float:
@@ -52,9 +60,9 @@ def run_striate(network: Network, measure: str, seconds: float, batches: int, th
     model = build_striate(network)
     x, y = data(network, batches)
     if measure == "train":
-        model.compile(
-            optimizer=st.optimizers.Adam(1e-3), loss=st.losses.SparseCategoricalCrossentropy(from_logits=True)
-        )
+        strides = strides_of(network)
+        loss = st.losses.DetectionLoss(strides) if strides else st.losses.SparseCategoricalCrossentropy(True)
+        model.compile(optimizer=st.optimizers.Adam(1e-3), loss=loss)
 
         def epoch() -> None:
             model.fit(x, y, batch_size=network.batch, epochs=1, shuffle=False, verbose=0)
@@ -74,11 +82,19 @@ def run_torch(network: Network, variant: str, measure: str, seconds: float, batc
     run = torch.compile(model) if "compiled" in variant else model
     arrays = data(network, batches)
     x = torch.from_numpy(arrays[0]).permute(0, 3, 1, 2).contiguous(memory_format=memory_format)
-    y = torch.from_numpy(arrays[1])
+    loss_of: Any
+    if strides_of(network):
+        import torch_detector
+
+        y = torch_detector.packed(arrays[1])
+        loss_of = torch_detector.DetectionLoss(network.input_shape, strides_of(network))
+        loss_of = torch.compile(loss_of) if "compiled" in variant else loss_of
+    else:
+        y = torch.from_numpy(arrays[1])
+        loss_of = torch.nn.CrossEntropyLoss()
     b = network.batch
     if measure == "train":
         optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused="fused" in variant)
-        loss_of = torch.nn.CrossEntropyLoss()
         model.train()
 
         def epoch() -> None:
