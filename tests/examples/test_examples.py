@@ -10,8 +10,17 @@ from pathlib import Path
 
 import pytest
 
+import striate as st
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
-MATPLOTLIB = ("vanishing_gradient.py", "receptive_field.py", "feature_maps.py", "optimizers.py")
+MATPLOTLIB = (
+    "vanishing_gradient.py",
+    "receptive_field.py",
+    "feature_maps.py",
+    "optimizers.py",
+    "segment_digits.py",
+    "segment_nuclei.py",
+)
 
 
 def run(name: str, folder: Path, *arguments: str) -> str:
@@ -96,3 +105,21 @@ def test_detect_digits(tmp_path: Path) -> None:
     assert float(re.findall(r"AP50 on 300 test scenes: ([\d.]+)", printed)[0]) > 0.5
     assert re.search(r"truth: \[\(\d, ", printed)
     assert (tmp_path / "detector.safetensors").stat().st_size > 100_000
+
+
+def test_segment_digits(tmp_path: Path) -> None:
+    printed = run("segment_digits.py", tmp_path, "--scenes", "1000", "--epochs", "6")
+    assert float(re.findall(r"mean IoU on the test scenes: ([\d.]+)", printed)[0]) > 0.5
+    assert (tmp_path / "segment_digits.png").stat().st_size > 5_000
+
+
+def test_segment_nuclei(tmp_path: Path) -> None:
+    """On a picture of digits in the place of nuclei."""
+    image = pytest.importorskip("PIL.Image")
+    scenes, _, masks = st.data.digit_scenes(1, (128, 384), digits=(12, 12), seed=0)
+    image.fromarray(scenes[0, ..., 0]).save(tmp_path / "img2d.tif")
+    image.fromarray((masks[0] > 0).astype("uint8")).save(tmp_path / "mask2d.tif")
+    printed = run("segment_nuclei.py", tmp_path, ".", "--epochs", "4", "--seeds", "0")
+    assert 0.5 < float(re.findall(r"best global threshold: Dice ([\d.]+)", printed)[0]) <= 1
+    assert float(re.findall(r"U-Net, seed 0: Dice ([\d.]+)", printed)[0]) > 0.5
+    assert (tmp_path / "segment_nuclei.png").stat().st_size > 5_000
