@@ -165,7 +165,7 @@ def test_ctrl_c_stops_at_the_end_of_a_step() -> None:
     assert np.isfinite(model.predict(x)).all()
 
 
-@pytest.mark.parametrize("augment", [None, lambda images, indices, epoch: images])
+@pytest.mark.parametrize("augment", [None, st.data.Augment(rotation=10), lambda images, indices, epoch: images])
 def test_ctrl_c_from_outside(augment: Any) -> None:
     """The signal comes while the core computes; the loop without hooks stops too."""
     x, y = data(2000)

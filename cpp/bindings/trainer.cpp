@@ -1,6 +1,6 @@
 #include <cstring>
 
-#include "numpy.hpp"
+#include "feed.hpp"
 
 namespace striate::bindings {
 namespace {
@@ -85,14 +85,22 @@ class BoundTrainer {
         const int64_t available = rows_ ? row_count_ : count_;
         require(count >= 1 && first >= 0 && first <= available - count, "a step on rows [", first, ", ", first + count,
                 ") of ", available, "; bind the arrays and set the rows first");
-        if (!memory_.empty())
-            require(first >= base_ && first - base_ <= buffer_rows_ - count, "a step on rows [", first, ", ",
-                    first + count, ") with predictions for [", base_, ", ", base_ + buffer_rows_, ")");
-        for (size_t i = 0; i < memory_.size(); ++i) at_[i] = memory_[i] + (first - base_) * strides_[i];
+        aim(first, count);
         const int64_t* rows = rows_ ? static_cast<const int64_t*>(rows_->data()) + first : nullptr;
         // The step sees the memory of arrays that this object keeps alive, and no Python object.
         py::gil_scoped_release release;
         return train ? trainer_.train_step(rows, first, count, at_) : trainer_.test_step(rows, first, count, at_);
+    }
+
+    // A training step on the next batch of a feed, which is rows [first, first + count) of its epoch. The arrays that
+    // are bound must be the feed's buffers.
+    double fed_step(BoundFeed& feed, int64_t first, int64_t count) {
+        require(!inputs_.empty() && inputs_[0].data() == feed.buffers().inputs[0].data && 2 * count <= count_,
+                "a step on a feed's batch of ", count, " rows; bind the feed's buffers first");
+        aim(first, count);
+        // Waiting and stepping touch no Python object.
+        py::gil_scoped_release release;
+        return trainer_.train_step(nullptr, feed.next(), count, at_);
     }
 
     Profile profile(const std::vector<int64_t>& firsts, int64_t count) {
@@ -118,6 +126,14 @@ class BoundTrainer {
     }
 
   private:
+    // Points `at_` to where the predictions of a step on rows [first, first + count) go.
+    void aim(int64_t first, int64_t count) {
+        if (!memory_.empty())
+            require(first >= base_ && first - base_ <= buffer_rows_ - count, "a step on rows [", first, ", ",
+                    first + count, ") with predictions for [", base_, ", ", base_ + buffer_rows_, ")");
+        for (size_t i = 0; i < memory_.size(); ++i) at_[i] = memory_[i] + (first - base_) * strides_[i];
+    }
+
     Model& model_;
     Trainer trainer_;
     std::vector<py::array> inputs_, targets_, buffers_;
@@ -150,6 +166,7 @@ void register_trainer(py::module_& m) {
         .def(
             "test_step", [](BoundTrainer& t, int64_t first, int64_t count) { return t.step(false, first, count); },
             py::arg("first"), py::arg("count"))
+        .def("fed_step", &BoundTrainer::fed_step, py::arg("feed"), py::arg("first"), py::arg("count"))
         .def("profile", &BoundTrainer::profile, py::arg("firsts"), py::arg("count"))
         .def(
             "arena_bytes",

@@ -83,6 +83,18 @@ std::array<uint32_t, 4> philox(uint64_t seed, uint64_t stream, uint64_t counter)
     return x;
 }
 
+std::array<uint64_t, 4> philox4x64(std::array<uint64_t, 2> key, std::array<uint64_t, 4> x) {
+    __extension__ using Wide = unsigned __int128;
+    for (int round = 0; round < 10; ++round) {
+        const Wide a = Wide{0xD2E7470EE14C6C93u} * x[0], b = Wide{0xCA5A826395121157u} * x[2];
+        x = {static_cast<uint64_t>(b >> 64) ^ x[1] ^ key[0], static_cast<uint64_t>(b),
+             static_cast<uint64_t>(a >> 64) ^ x[3] ^ key[1], static_cast<uint64_t>(a)};
+        key[0] += 0x9E3779B97F4A7C15u;
+        key[1] += 0xBB67AE8584CAA73Bu;
+    }
+    return x;
+}
+
 void fill_uniform(float* out, int64_t size, double low, double high, uint64_t seed, uint64_t stream) {
     // Rounding to float may reach `high`, which is not in the interval.
     const float last =

@@ -211,6 +211,8 @@ class Trainer:
     def set_predictions(self, buffers: Sequence[FloatArray], base: int) -> None:
         """The outputs of step (first, count) go to rows [first - base, first - base + count) of these."""
     def train_step(self, first: int, count: int) -> float: ...
+    def fed_step(self, feed: Feed, first: int, count: int) -> float:
+        """On the next batch of a feed whose buffers are bound: rows [first, first + count) of its epoch."""
     def test_step(self, first: int, count: int) -> float: ...
     def arena_bytes(self, batch: int, training: bool) -> int: ...
     def profile(self, firsts: Sequence[int], count: int) -> Profile:
@@ -235,6 +237,75 @@ def decode(
     output: FloatArray, strides: Sequence[int], score_threshold: float, iou_threshold: float, max_detections: int
 ) -> list[tuple[FloatArray, NDArray[np.int64], FloatArray]]:
     """Boxes, labels and scores of each image."""
+
+# Augmentation
+
+class Augmentation:
+    def __init__(
+        self,
+        flip_horizontal: float,
+        flip_vertical: float,
+        rotation: float,
+        shift: tuple[float, float],
+        zoom: tuple[float, float],
+        crop: int,
+        brightness: float,
+        contrast: float,
+        noise: float,
+        elastic: float,
+        elastic_grid: int,
+        fill_mode: str,
+        fill_value: float,
+        value_range: tuple[float, float] | None,
+        seed: int,
+    ) -> None: ...
+    def draw(
+        self, indices: NDArray[np.int64], epoch: int, height: int, width: int, uint8: bool
+    ) -> tuple[NDArray[np.float64], FloatArray, FloatArray, FloatArray | None]:
+        """Matrices (B, 2, 3), brightness and contrast (B,), offsets (B, 2, H, W) with `elastic`."""
+    def images(
+        self,
+        images: AnyArray,
+        indices: NDArray[np.int64],
+        epoch: int,
+        matrices: NDArray[np.float64] | None = None,
+    ) -> AnyArray:
+        """`matrices`, (B, 2, 3), take the place of those that are drawn."""
+    def masks(self, masks: NDArray[Any], indices: NDArray[np.int64], epoch: int, fill: NDArray[Any]) -> NDArray[Any]:
+        """(B, H, W, C) of any type; `fill` is one value of theirs."""
+
+def move_boxes(
+    boxes: NDArray[np.float64], matrix: NDArray[np.float64], height: int, width: int, least_visible: float
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Moved boxes (M, 4), and which of them are left."""
+
+class Feed:
+    """Batches that a thread makes while the step before runs. Each of `follows` and `weights_follow` is "nothing",
+    "pixels" or "boxes"; boxes are float32 (N, M, K) with x1, y1, x2, y2, class (-1: no box) and what else.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[AnyArray],
+        targets: Sequence[AnyArray],
+        weights: FloatArray | None,
+        batch: int,
+        change: Augmentation,
+        follows: Sequence[str],
+        weights_follow: str = "nothing",
+        least_visible: float = 0.3,
+    ) -> None: ...
+    @property
+    def buffers(self) -> tuple[list[AnyArray], list[AnyArray], FloatArray | None]:
+        """Inputs, targets and weights of two batches, one after the other."""
+    @property
+    def waited(self) -> float:
+        """Seconds that batches were waited for."""
+    def begin(self, order: NDArray[np.int64], epoch: int) -> None: ...
+    def next(self) -> int:
+        """The first row in `buffers` of the next batch; the one before is overwritten from then on."""
+    def close(self) -> None:
+        """End the thread."""
 
 # Files; paths are bytes in the file system's encoding
 

@@ -1,9 +1,11 @@
-"""Batches that Python changes before the core sees them."""
+"""Batches that are changed before the training step sees them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +18,102 @@ from striate.detection.targets import pack, unpack
 Augment = Callable[[AnyArray, NDArray[np.int64], int], AnyArray]
 
 
-class AugmentedFeed:
-    """Gathers batches, passes their images through `augment`, one batch ahead in a thread, and trains on them.
+class Feed(Protocol):
+    """What an epoch's walk needs of either feed."""
 
-    The core is bound to buffers of one batch.
+    buffers: Data
+    """What the core is bound to."""
+
+    @property
+    def step(self) -> Callable[[int, int], float]:
+        """Trains on rows [first, first + count) of the order; steps follow one another."""
+
+    def begin(self, order: NDArray[np.int64], epoch: int) -> None:
+        """Begin an epoch that takes the rows in this order."""
+
+    def set_predictions(self, buffers: Sequence[FloatArray], base: int) -> None:
+        """As the core's: predictions of step (first, count) go to rows from first - base on."""
+
+    def moved(self) -> Data | None:
+        """Targets and weights of the steps since `set_predictions`, where any moved with the images: metrics must not
+        hold predictions of moved images against targets that stayed.
+        """
+
+    def close(self) -> None: ...
+
+
+def make_feed(core: _core.Trainer, data: Data, batch_size: int, augment: Augment) -> Feed:
+    """The core's own feed for a `striate.data.Augment`; one that calls Python for anything else."""
+    from striate.data.augmentation import Augment as Changes
+
+    if not callable(augment):
+        raise TypeError(f"fit: augment must be called with (images, indices, epoch), got {type(augment).__name__}")
+    if len(data.inputs) != 1:
+        raise ValueError("fit: augment is for models with one input")
+    # A class derived from it may have changed what a call does.
+    if type(augment) is Changes:
+        return CoreFeed(core, data, batch_size, augment._change())
+    return PythonFeed(core, data, batch_size, augment)
+
+
+class CoreFeed:
+    """A thread of the core's changes each batch while the core works on the one before."""
+
+    def __init__(self, core: _core.Trainer, data: Data, batch_size: int, change: _core.Augmentation) -> None:
+        images = data.inputs[0]
+
+        def follows(values: AnyArray | None) -> str:
+            return "pixels" if values is not None and _is_map(values, images) else "nothing"
+
+        ways = ["boxes" if place in data.boxes else follows(array) for place, array in enumerate(data.targets)]
+        weighted = follows(data.weights)
+        self._feed = _core.Feed(data.inputs, data.targets, data.weights, batch_size, change, ways, weighted)
+        self.buffers = Data(*self._feed.buffers, data.boxes)
+        self.step: Callable[[int, int], float] = partial(core.fed_step, self._feed)
+        if {*ways, weighted} != {"nothing"}:
+            self.step = self._remembered
+        self._core = core
+        self._batch_size = batch_size
+        self._moved: list[Data] = []
+        self._watched = False
+
+    @property
+    def waited(self) -> float:
+        """Seconds that steps have waited for their batches."""
+        return self._feed.waited
+
+    def begin(self, order: NDArray[np.int64], epoch: int) -> None:
+        self._feed.begin(np.ascontiguousarray(order), epoch)
+
+    def set_predictions(self, buffers: Sequence[FloatArray], base: int) -> None:
+        self._core.set_predictions(buffers, base)
+        self._watched = bool(buffers)
+        self._moved = []
+
+    def moved(self) -> Data | None:
+        return _joined(self._moved, self.buffers)
+
+    def close(self) -> None:
+        self._feed.close()
+
+    def _remembered(self, first: int, count: int) -> float:
+        """A step whose targets, moved, are kept for the metrics."""
+        loss = self._core.fed_step(self._feed, first, count)
+        if self._watched:
+            start = first // self._batch_size % 2 * self._batch_size  # batches take turns in the buffers
+            batch = self.buffers.part(start, start + count)
+            weights = None if batch.weights is None else batch.weights.copy()
+            targets = [array.copy() for array in batch.targets]
+            self._moved.append(batch._replace(inputs=[], targets=targets, weights=weights))
+        return loss
+
+
+class PythonFeed:
+    """Gathers batches, passes their images through `augment`, one batch ahead in a thread of Python's, and trains on
+    them. The core is bound to buffers of one batch.
     """
 
     def __init__(self, core: _core.Trainer, data: Data, batch_size: int, augment: Augment) -> None:
-        if not callable(augment):
-            raise TypeError(f"fit: augment must be called with (images, indices, epoch), got {type(augment).__name__}")
-        if len(data.inputs) != 1:
-            raise ValueError("fit: augment is for models with one input")
         self._core = core
         self._data = data
         self._augment = augment
@@ -51,27 +138,17 @@ class AugmentedFeed:
         self._base = 0
 
     def begin(self, order: NDArray[np.int64], epoch: int) -> None:
-        """Begin an epoch that takes the rows in this order."""
         self._order, self._epoch = order, epoch
         self._submit(0)
 
     def set_predictions(self, buffers: Sequence[FloatArray], base: int) -> None:
-        """As the core's: predictions of step (first, count) go to rows from first - base on."""
         self._predictions, self._base = buffers, base
         self._moved = []
 
     def moved(self) -> Data | None:
-        """Targets and weights of the steps since `set_predictions`, where any moved with the images: metrics must not
-        hold predictions of moved images against targets that stayed.
-        """
-        if not self._moved:
-            return None
-        targets = [np.concatenate(arrays) for arrays in zip(*(batch.targets for batch in self._moved), strict=True)]
-        weights = [batch.weights for batch in self._moved if batch.weights is not None]
-        return self._data._replace(inputs=[], targets=targets, weights=np.concatenate(weights) if weights else None)
+        return _joined(self._moved, self._data)
 
     def step(self, first: int, count: int) -> float:
-        """Train on rows [first, first + count) of the order; steps follow one another."""
         assert self._next is not None
         batch = self._next.result()
         self._submit(first + count)
@@ -124,9 +201,21 @@ class AugmentedFeed:
         return moved
 
     def _follows(self, values: AnyArray, images: AnyArray) -> bool:
-        maps = images.ndim == 4 and values.ndim in (3, 4) and values.shape[:3] == images.shape[:3]
-        return maps and hasattr(self._augment, "masks")
+        return _is_map(values, images) and hasattr(self._augment, "masks")
 
     @staticmethod
     def _arrays(data: Data) -> list[AnyArray]:
         return [*data.inputs, *data.targets, *([] if data.weights is None else [data.weights])]
+
+
+def _is_map(values: AnyArray, images: AnyArray) -> bool:
+    """Whether there is a value for each pixel of the images."""
+    return images.ndim == 4 and values.ndim in (3, 4) and values.shape[:3] == images.shape[:3]
+
+
+def _joined(batches: list[Data], like: Data) -> Data | None:
+    if not batches:
+        return None
+    targets = [np.concatenate(arrays) for arrays in zip(*(batch.targets for batch in batches), strict=True)]
+    weights = [batch.weights for batch in batches if batch.weights is not None]
+    return like._replace(inputs=[], targets=targets, weights=np.concatenate(weights) if weights else None)

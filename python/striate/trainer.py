@@ -16,7 +16,7 @@ from striate import _core, losses, optimizers
 from striate._arrays import FloatArray, as_float32, numbers, several
 from striate._checks import batch_of, next_seed, positive
 from striate._data import Data, make_data, unpack
-from striate._feeding import Augment, AugmentedFeed
+from striate._feeding import Augment, Feed, make_feed
 from striate._meters import Meters, by_name
 from striate.callbacks import Callback, CallbackList, History
 from striate.detection.decoding import image_size
@@ -247,9 +247,10 @@ class Trainer:
             validation_steps: steps of a validation, if fewer than its data have.
             validation_batch_size: samples a step of a validation; None for `batch_size`.
             validation_freq: validate every so many epochs, or after the epochs of a list (counted from 1).
-            augment: called with (images, indices, epoch) for each batch, indices being the rows' numbers; returns
-                images of the same shape and type. `striate.data.Augment` is one; with it, boxes, targets (N, H, W) or
-                (N, H, W, C) of the images' size, and weights of pixels, move with the pixels.
+            augment: a `striate.data.Augment`: the core changes each batch in a thread while it works on the one before;
+                boxes, targets (N, H, W) or (N, H, W, C) of the images' size, and weights of pixels, move with the
+                pixels. Or a function that is called with (images, indices, epoch) for each batch, indices being the
+                rows' numbers, in a thread of Python's, and returns images of the same shape and type.
 
         Returns:
             A `History`: its `history` maps a name ("loss", the metrics, "val_loss", ..., "learning_rate" with a
@@ -274,7 +275,7 @@ class Trainer:
             test_steps = _steps(validation_steps, validation.rows, test_batch, "fit: validation_steps")
         with self._alone():
             self._bind(data)  # everything is checked before the first callback runs
-        feed = None if augment is None else AugmentedFeed(self._settle(), data, batch_size, augment)
+        feed = None if augment is None else make_feed(self._settle(), data, batch_size, augment)
         model = self.model
         model.stop_training = False
         watched = CallbackList(
@@ -312,7 +313,7 @@ class Trainer:
     def _train_epoch(
         self,
         data: Data,
-        feed: AugmentedFeed | None,
+        feed: Feed | None,
         batch_size: int,
         steps: int,
         shuffle: bool,
@@ -451,7 +452,7 @@ class _Walk:
         step: Callable[[int, int], float],
         watched: CallbackList,
         what: str,
-        feed: AugmentedFeed | None = None,
+        feed: Feed | None = None,
     ) -> None:
         self._trainer = trainer
         self._feed = feed

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as hs
 
 import striate as st
+from reference.augmentation import bend
 from striate.data import Augment, augment
-from striate.data.warp import bend
 
 MOVES = {"flip_horizontal": True, "flip_vertical": True, "rotation": 25.0, "shift": 0.15, "zoom": 0.2, "crop": 2}
 SEEDS = hs.integers(0, 2**64 - 1)

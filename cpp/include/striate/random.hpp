@@ -11,6 +11,8 @@ namespace striate {
 // Four words of 32 random bits: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2,
 // 3", SC 2011) with `seed` as its key and (counter, stream), low word first, as its counter.
 std::array<uint32_t, 4> philox(uint64_t seed, uint64_t stream, uint64_t counter);
+// Four words of 64 random bits: Philox4x64-10, of the same authors.
+std::array<uint64_t, 4> philox4x64(std::array<uint64_t, 2> key, std::array<uint64_t, 4> counter);
 
 // Element i depends on (seed, stream, i) alone. All arithmetic is in double precision and rounded once.
 // Uniform on [low, high).

@@ -1,9 +1,11 @@
 // All of the library.
 #pragma once
 
+#include "striate/augmentation.hpp"
 #include "striate/config.hpp"
 #include "striate/detection.hpp"
 #include "striate/error.hpp"
+#include "striate/feed.hpp"
 #include "striate/graph.hpp"
 #include "striate/initializers.hpp"
 #include "striate/io.hpp"

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "kernels/args_augment.hpp"
 #include "kernels/args_conv.hpp"
 #include "kernels/args_detection.hpp"
 #include "kernels/args_elementwise.hpp"

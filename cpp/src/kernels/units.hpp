@@ -17,6 +17,15 @@ inline int64_t units(const ActivationGradArgs& a) {
     const View& source = from_x ? a.view_x : a.kind == ActivationKind::linear ? a.view_dy : a.view_y;
     return run_units(a.view_dy, flat(a.view_dy) && flat(a.view_dx) && flat(source));
 }
+inline int64_t units(const WarpArgs& a) {
+    return a.map.h;
+}
+inline int64_t units(const NearestArgs& a) {
+    return a.map.h;
+}
+inline int64_t units(const ShadeArgs& a) {
+    return (a.size + kShadeGroup - 1) / kShadeGroup;
+}
 inline int64_t units(const PReluArgs& a) {
     return rows(a.view_x);
 }

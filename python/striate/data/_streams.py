@@ -8,15 +8,15 @@ its bit generators and not of the distributions made from them.
 from __future__ import annotations
 
 import operator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 WORD = 2**64
 
-# The second word of the key: one for each use, so that two uses of one seed share no stream.
-SHUFFLE, AUGMENT, NOISE, ELASTIC = 1, 2, 3, 4
+# The second word of the key: one for each use, so that two uses of one seed share no stream. The core's augmentation
+# has 2, 3 and 4.
+SHUFFLE = 1
 
 
 def check_seed(seed: object, name: str = "seed") -> int:
@@ -40,19 +40,3 @@ def permutation(n: int, seed: int, use: int = SHUFFLE) -> NDArray[np.int64]:
     """A random order of 0 .. n - 1: the same for the same seed on every platform and NumPy version."""
     words = np.asarray(philox(seed, use).random_raw(n), dtype=np.uint64)
     return np.argsort(words, kind="stable").astype(np.int64)
-
-
-def uniforms(seed: int, use: int, indices: NDArray[np.int64], epoch: int, count: int) -> NDArray[np.float64]:
-    """`count` numbers in [0, 1) for each index, shape (len(indices), count); a row depends on its own index alone."""
-    stream = philox(seed, use, epoch=epoch)
-    # Moving one generator's counter costs a tenth of building a generator for every image.
-    state: Any = stream.state
-    counter = state["state"]["counter"]
-    words = np.empty((len(indices), count), dtype=np.uint64)
-    for row, index in enumerate(indices.tolist()):
-        counter[0], counter[1] = 0, index
-        stream.state = state
-        words[row] = stream.random_raw(count)
-    numbers: NDArray[np.float64] = (words >> np.uint64(11)).astype(np.float64)
-    numbers *= 2.0**-53
-    return numbers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, overload
@@ -10,18 +11,20 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.data._streams import AUGMENT, ELASTIC, NOISE, check_seed, philox, uniforms
-from striate.data.warp import FILL_MODES, Matrices, affine, bend, move_boxes, warp
-from striate.detection.boxes import area, as_boxes
+from striate import _core
+from striate.data._streams import check_seed
+from striate.detection.boxes import as_boxes
 
+FILL_MODES = ("reflect", "wrap", "constant", "nearest")
 _AT_ONCE = 256
 
 
 class Draw(NamedTuple):
     """What was drawn for a batch of images; each field has one entry an image."""
 
-    matrices: Matrices
-    """(B, 2, 3), from output pixels to source pixels (see `warp`)."""
+    matrices: NDArray[np.float64]
+    """(B, 2, 3), from output pixels to source pixels: `source = matrix[:, :2] @ (column, row) + matrix[:, 2]`, where a
+    pixel's coordinates are those of its centre, (0, 0) at the top left."""
     brightness: NDArray[np.float32]
     """Added, in units of the pixels."""
     contrast: NDArray[np.float32]
@@ -34,13 +37,15 @@ class Draw(NamedTuple):
 class Augment:
     """Random flips, rotation, shift, zoom, crop, elastic deformation, brightness, contrast and noise.
 
-    An object of this class is called with a batch and returns a new one: `Trainer(..., augment=Augment(...))`. All that
-    moves pixels is composed into one affine map an image and sampled once, bilinearly; maps of whole pixels (flips and
-    crops alone) are exact.
+    An object of this class is called with a batch and returns a new one. `fit(..., augment=Augment(...))` trains on
+    changed images: a thread of the core makes the next batch while the core works on the one before. All that moves
+    pixels is composed into one affine map an image and sampled once, bilinearly; maps of whole pixels (flips and crops
+    alone) are exact.
 
     An image's change depends on the seed, the epoch and the image's index, on nothing else: neither on the batch it is
-    in nor on the order. Every change draws from a place of its own, so that turning one on leaves the others as they
-    were.
+    in nor on the order, nor on threads. Every change draws from a place of its own, so that turning one on leaves the
+    others as they were. Random numbers come from Philox (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as
+    easy as 1, 2, 3", SC 2011).
 
     Masks and boxes move with the pixels: `masks` and `boxes` make of them what a call makes of the images of the same
     indices and epoch, and so does `fit` of targets that are maps of the images' size. With boxes, choose
@@ -59,8 +64,9 @@ class Augment:
         contrast: factor drawn from 1 - contrast .. 1 + contrast, about each channel's mean.
         noise: standard deviation of Gaussian noise as a fraction of the range of values.
         elastic: largest displacement of the points of a coarse grid as a fraction of height and width, either way;
-            pixels between follow smoothly. For masks, not for boxes; 0.05 to 0.1 with the default grid, after
-            Ronneberger et al. ("U-Net", MICCAI 2015).
+            pixels between follow smoothly, by cubic B-splines (Rueckert et al., IEEE Transactions on Medical Imaging
+            18(8), 1999). For masks, not for boxes; 0.05 to 0.1 with the default grid, after Ronneberger et al.
+            ("U-Net", MICCAI 2015).
         elastic_grid: cells of that grid each way, 1 or more; more make shorter waves.
         fill_mode: what comes in from outside: "reflect", "wrap", "constant" or "nearest", as in Keras.
         fill_value: for "constant", in units of the pixels.
@@ -139,15 +145,8 @@ class Augment:
         numbers = _check_indices(indices, len(images))
         if len(images) == 0:
             return np.empty_like(images)
-        drawn = self.draw(numbers, epoch, images.shape[1], images.shape[2], images.dtype)
-        if self.fill_mode == "constant" and images.dtype == np.uint8 and not 0 <= self.fill_value <= 255:
-            raise ValueError(f"Augment's fill_value {self.fill_value} is out of the range 0 .. 255 of uint8 images")
-        moved = warp(images, drawn.matrices, self.fill_mode, self.fill_value, drawn.offsets)
-        if self.brightness or self.contrast or self.noise:
-            moved = self._shade(moved.astype(np.float32, copy=False), drawn, numbers, epoch, images.dtype)
-        if moved.dtype != images.dtype:
-            moved = np.rint(moved).astype(np.uint8)
-        return moved
+        changed: NDArray[Any] = self._change().images(images, numbers, check_seed(epoch, "Augment's epoch"))
+        return changed
 
     def masks(self, masks: NDArray[Any], indices: ArrayLike, epoch: int = 0, fill: float = 0) -> NDArray[Any]:
         """Move masks as a call moves the images of these indices: every pixel takes the value of the nearest one.
@@ -169,12 +168,14 @@ class Augment:
         masks = np.asarray(masks)
         if masks.ndim not in (3, 4) or 0 in masks.shape[1:]:
             raise ValueError(f"augmentation expects masks (N, H, W) or (N, H, W, C), got shape {masks.shape}")
+        if masks.dtype.hasobject:
+            raise TypeError(f"augmentation expects masks of numbers, got dtype {masks.dtype}")
         numbers = _check_indices(indices, len(masks))
         if len(masks) == 0:
             return np.empty_like(masks)
-        drawn = self.draw(numbers, epoch, masks.shape[1], masks.shape[2])
-        planes = masks if masks.ndim == 4 else masks[..., np.newaxis]
-        moved = warp(planes, drawn.matrices, self.fill_mode, fill, drawn.offsets, nearest=True)
+        planes = np.ascontiguousarray(masks if masks.ndim == 4 else masks[..., np.newaxis])
+        value = np.full(1, fill, dtype=masks.dtype)
+        moved = self._change().masks(planes, numbers, check_seed(epoch, "Augment's epoch"), value)
         return moved.reshape(masks.shape)
 
     def boxes(
@@ -214,11 +215,8 @@ class Augment:
         out: list[tuple[NDArray[Any], ...]] = []
         for target, matrix in zip(targets, matrices, strict=True):
             boxes, *others = target
-            moved = move_boxes(as_boxes(boxes, "Augment: boxes"), matrix)
-            cut = np.clip(moved, 0.0, [width, height, width, height])
-            left = area(cut)
-            kept = (left > 0) & (left >= least_visible * area(moved))
-            out.append((cut[kept].astype(np.float32), *(np.asarray(other)[kept] for other in others)))
+            moved, kept = _core.move_boxes(as_boxes(boxes, "Augment: boxes"), matrix, height, width, least_visible)
+            out.append((moved[kept], *(np.asarray(other)[kept] for other in others)))
         return out
 
     def draw(self, indices: NDArray[np.int64], epoch: int, height: int, width: int, dtype: Any = np.uint8) -> Draw:
@@ -233,62 +231,27 @@ class Augment:
             dtype: of the images; it decides the unit of brightness.
         """
         epoch = check_seed(epoch, "Augment's epoch")
-        u = uniforms(self.seed, AUGMENT, indices, epoch, 10).T
-        either_way = 2.0 * u - 1.0
-        shift_y, shift_x = _pair("shift", self.shift)
-        smallest, largest = self._zoom_range()
-        cut = np.floor(u[6:8] * (2 * self.crop + 1)) - self.crop
-        matrices = affine(
-            height,
-            width,
-            flip_x=u[0] < _probability(self.flip_horizontal),
-            flip_y=u[1] < _probability(self.flip_vertical),
-            angle=either_way[2] * self.rotation,
-            zoom=smallest + u[5] * (largest - smallest),
-            shift_x=either_way[4] * (shift_x * width) + cut[1],
-            shift_y=either_way[3] * (shift_y * height) + cut[0],
-        )
-        low, high = self._range(dtype)
-        offsets = None
-        if self.elastic:
-            side = self.elastic_grid + 3
-            points = (
-                2.0 * uniforms(self.seed, ELASTIC, indices, epoch, 2 * side * side).reshape(-1, 2, side, side) - 1.0
-            )
-            points[:, 0] *= self.elastic * width
-            points[:, 1] *= self.elastic * height
-            offsets = bend(points, height, width)
-        return Draw(
-            matrices,
-            (either_way[8] * (self.brightness * (high - low))).astype(np.float32),
-            (1.0 + either_way[9] * self.contrast).astype(np.float32),
-            offsets,
-        )
+        return Draw(*self._change().draw(indices, epoch, height, width, dtype == np.uint8))
 
-    def _shade(
-        self, values: NDArray[np.float32], drawn: Draw, indices: NDArray[np.int64], epoch: int, dtype: Any
-    ) -> NDArray[np.float32]:
-        """Brightness, contrast and noise, image by image: a mean over a whole batch could round with its size."""
-        low, high = self._range(dtype)
-        for image, index, brightness, contrast in zip(
-            values, indices.tolist(), drawn.brightness, drawn.contrast, strict=True
-        ):
-            if self.contrast:
-                mean = image.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
-                image -= mean
-                image *= contrast
-                image += mean + brightness
-            elif self.brightness:
-                image += brightness
-            if self.noise:
-                stream = np.random.Generator(philox(self.seed, NOISE, index=index, epoch=epoch))
-                image += stream.standard_normal(image.shape, dtype=np.float32) * np.float32(self.noise * (high - low))
-        if self.value_range is not None or dtype == np.uint8:
-            np.clip(values, low, high, out=values)
-        return values
-
-    def _range(self, dtype: Any) -> tuple[float, float]:
-        return self.value_range or ((0.0, 255.0) if dtype == np.uint8 else (0.0, 1.0))
+    def _change(self) -> _core.Augmentation:
+        """What the core makes of it."""
+        return _core.Augmentation(
+            flip_horizontal=_probability(self.flip_horizontal),
+            flip_vertical=_probability(self.flip_vertical),
+            rotation=float(self.rotation),
+            shift=_pair("shift", self.shift),
+            zoom=self._zoom_range(),
+            crop=operator.index(self.crop),
+            brightness=float(self.brightness),
+            contrast=float(self.contrast),
+            noise=float(self.noise),
+            elastic=float(self.elastic),
+            elastic_grid=operator.index(self.elastic_grid),
+            fill_mode=self.fill_mode,
+            fill_value=float(self.fill_value),
+            value_range=None if self.value_range is None else _pair("value_range", self.value_range),
+            seed=operator.index(self.seed),
+        )
 
     def _zoom_range(self) -> tuple[float, float]:
         if isinstance(self.zoom, (tuple, list)):
@@ -309,7 +272,7 @@ def augment(
 def augment(
     x: NDArray[Any], y: ArrayLike | None = None, *, copies: int = 1, seed: int = 0, **changes: Any
 ) -> NDArray[Any] | tuple[NDArray[Any], Any]:
-    """Make changed copies of images. To change them anew in every epoch instead, give `Trainer` an `Augment`.
+    """Make changed copies of images. To change them anew in every epoch instead, give `fit` an `Augment`.
 
     Args:
         x: (N, H, W, C), uint8 or float32.
@@ -378,7 +341,7 @@ def _check_images(images: NDArray[Any]) -> NDArray[Any]:
     if images.ndim != 4 or 0 in images.shape[1:]:
         mend = "; add the channel with x[..., numpy.newaxis]" if images.ndim == 3 else ""
         raise ValueError(f"augmentation expects images (N, H, W, C), got shape {images.shape}{mend}")
-    return images
+    return np.require(images, requirements=["C", "A"])
 
 
 def _check(name: str, value: Any, low: float, high: float, unit: str) -> None:

@@ -1,0 +1,101 @@
+// What is drawn for an image, and what boxes make of it.
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "input/augmenter.hpp"
+#include "striate/error.hpp"
+#include "striate/random.hpp"
+
+namespace striate {
+namespace {
+
+// The second word of a key: one for each use, so that two uses of one seed share no numbers. Shuffling in Python has 1.
+constexpr uint64_t kChanges = 2, kNoise = 3, kElastic = 4;
+
+// Numbers on [0, 1), one after the other.
+class Uniforms {
+  public:
+    Uniforms(uint64_t seed, uint64_t use, uint64_t index, uint64_t epoch)
+        : key_{seed, use}, counter_{0, index, epoch, 0} {}
+
+    double next() {
+        if (left_ == 0) {
+            ++counter_[0];  // a stream begins behind its counter, as NumPy's does
+            words_ = philox4x64(key_, counter_);
+            left_ = 4;
+        }
+        return static_cast<double>(words_[4 - left_--] >> 11) * 0x1p-53;
+    }
+
+  private:
+    std::array<uint64_t, 2> key_;
+    std::array<uint64_t, 4> counter_, words_{};
+    int left_ = 0;
+};
+
+}  // namespace
+
+FillMode fill_mode(const std::string& name) {
+    if (name == "reflect") return FillMode::reflect;
+    if (name == "wrap") return FillMode::wrap;
+    if (name == "constant") return FillMode::constant;
+    require(name == "nearest", "fill_mode must be one of reflect, wrap, constant, nearest, got '", name, "'");
+    return FillMode::nearest;
+}
+
+void Augmenter::draw(uint64_t index, uint64_t epoch, Drawn& drawn) const {
+    const Augmentation& a = impl_->change;
+    const auto height = static_cast<double>(impl_->height), width = static_cast<double>(impl_->width);
+    std::array<double, 10> u;
+    Uniforms uniforms(a.seed, kChanges, index, epoch);
+    for (double& value : u) value = uniforms.next();
+    const auto either_way = [&](int i) { return 2.0 * u[i] - 1.0; };
+    const double sign_x = u[0] < a.flip_horizontal ? -1.0 : 1.0, sign_y = u[1] < a.flip_vertical ? -1.0 : 1.0;
+    const double angle = either_way(2) * a.rotation * (std::numbers::pi / 180.0);
+    const double zoom = a.zoom_smallest + u[5] * (a.zoom_largest - a.zoom_smallest);
+    const auto cut = [&](int i) {
+        return std::floor(u[i] * static_cast<double>(2 * a.crop + 1)) - static_cast<double>(a.crop);
+    };
+    // Flip, then turn and zoom about the centre, then shift.
+    const double cos = std::cos(angle) / zoom, sin = std::sin(angle) / zoom;
+    const double center_x = (width - 1) / 2, center_y = (height - 1) / 2;
+    const double moved_x = center_x + either_way(4) * (a.shift_width * width) + cut(7);
+    const double moved_y = center_y + either_way(3) * (a.shift_height * height) + cut(6);
+    std::array<double, 6>& m = drawn.matrix;
+    m[0] = sign_x * cos, m[1] = -sign_x * sin;
+    m[3] = sign_y * sin, m[4] = sign_y * cos;
+    m[2] = center_x - (m[0] * moved_x + m[1] * moved_y);
+    m[5] = center_y - (m[3] * moved_x + m[4] * moved_y);
+    drawn.brightness = static_cast<float>(either_way(8) * (a.brightness * (impl_->high - impl_->low)));
+    drawn.contrast = static_cast<float>(1.0 + either_way(9) * a.contrast);
+    if (a.elastic > 0.0) {
+        const int64_t points = impl_->side * impl_->side;
+        drawn.points.resize(static_cast<size_t>(2 * points));
+        Uniforms displacements(a.seed, kElastic, index, epoch);
+        for (int64_t i = 0; i < 2 * points; ++i)
+            drawn.points[i] = (2.0 * displacements.next() - 1.0) * (a.elastic * (i < points ? width : height));
+    }
+    drawn.noise = philox4x64({a.seed, kNoise}, {1, index, epoch, 0});
+}
+
+bool move_box(const std::array<double, 6>& m, int64_t height, int64_t width, double least_visible,
+              std::array<double, 4>& box) {
+    const double determinant = m[0] * m[4] - m[1] * m[3];
+    double low_x = 0, low_y = 0, high_x = 0, high_y = 0;
+    for (int corner = 0; corner < 4; ++corner) {
+        // Boxes count from the pixels' edges, maps from their centres.
+        const double x = box[corner % 2 * 2] - 0.5 - m[2], y = box[corner / 2 * 2 + 1] - 0.5 - m[5];
+        const double there_x = (m[4] * x - m[1] * y) / determinant + 0.5;
+        const double there_y = (m[0] * y - m[3] * x) / determinant + 0.5;
+        low_x = corner ? std::min(low_x, there_x) : there_x, high_x = corner ? std::max(high_x, there_x) : there_x;
+        low_y = corner ? std::min(low_y, there_y) : there_y, high_y = corner ? std::max(high_y, there_y) : there_y;
+    }
+    const auto w = static_cast<double>(width), h = static_cast<double>(height);
+    box = {std::clamp(low_x, 0.0, w), std::clamp(low_y, 0.0, h), std::clamp(high_x, 0.0, w),
+           std::clamp(high_y, 0.0, h)};
+    const double left = (box[2] - box[0]) * (box[3] - box[1]);
+    return left > 0 && left >= least_visible * ((high_x - low_x) * (high_y - low_y));
+}
+
+}  // namespace striate
