@@ -4,9 +4,10 @@
     python benchmarks/input_path.py --networks tiny,course --seconds 1
 
 Without augmentation the core gathers a batch's rows itself, as the first step of the plan; its share comes from
-`Model.profile`, and "outside" is what `fit` spends beside the core's steps. With augmentation a thread of Python makes
-the next batch while the core computes; what counts as waiting is all of `fit` that is not the core's training step. It
-is slowed down too, since that thread takes a core from it: "slowed" is the core's step beside the same without.
+`Model.profile`, and "outside" is what `fit` spends beside the core's steps. With augmentation a thread of the core
+makes the next batch while the step runs. "alone" is what that takes by itself, on one thread, in milliseconds a batch;
+"waits" is the share of `fit` in which steps wait for their batches, or help to make them; "slowed" is a step, without
+what it waited, beside the step without augmentation, since the thread takes a core from it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import contextlib
 import io
 import os
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,9 +24,9 @@ from typing import Any
 import numpy as np
 
 import striate as st
-import striate.trainer
+import striate._feeding
 from networks import NETWORKS, Network, build_striate
-from striate._feeding import AugmentedFeed
+from striate._feeding import CoreFeed
 
 AUGMENTATIONS = {
     "flip, crop": {"flip_horizontal": True, "crop": 2},
@@ -34,40 +36,38 @@ AUGMENTATIONS = {
 }  # fmt: skip
 
 
-class TimedCore:
-    """The core's trainer with a clock around its steps."""
+class TimedFeed(CoreFeed):
+    """Adds up what the feeds of all epochs have waited."""
 
     seconds: float = 0.0
 
-    def __init__(self, core: Any) -> None:
-        self._core = core
-
-    def train_step(self, first: int, count: int) -> float:
-        start = time.perf_counter()
-        loss: float = self._core.train_step(first, count)
-        TimedCore.seconds += time.perf_counter() - start
-        return loss
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._core, name)
-
-
-class TimedFeed(AugmentedFeed):
-    def __init__(self, core: Any, *arguments: Any) -> None:
-        super().__init__(TimedCore(core), *arguments)  # type: ignore[arg-type]
+    def close(self) -> None:
+        super().close()
+        TimedFeed.seconds += self.waited
 
 
 def epochs(fit: Callable[[], Any], steps: int, seconds: float) -> tuple[float, float]:
-    """Seconds of a step of `fit`, and of those in the core where a feed is timed: of the median epoch."""
+    """Seconds of a step of `fit`, and of those that it waited for its batch: of the median epoch."""
     fit()
     samples = []
     end = time.perf_counter() + seconds
     while len(samples) < 3 or time.perf_counter() < end:
-        TimedCore.seconds = 0.0
+        TimedFeed.seconds = 0.0
         start = time.perf_counter()
         fit()
-        samples.append(((time.perf_counter() - start) / steps, TimedCore.seconds / steps))
+        samples.append(((time.perf_counter() - start) / steps, TimedFeed.seconds / steps))
     return sorted(samples)[len(samples) // 2]
+
+
+def alone(augment: st.data.Augment, x: np.ndarray, batch: int, seconds: float) -> float:
+    """Seconds that the changes of a batch take on one thread: of the median batch."""
+    samples = []
+    end = time.perf_counter() + seconds
+    while len(samples) < 3 or time.perf_counter() < end:
+        start = time.perf_counter()
+        augment(x[:batch], np.arange(batch), len(samples))
+        samples.append(time.perf_counter() - start)
+    return statistics.median(samples)
 
 
 def row(network: Network, steps: int, seconds: float) -> list[str]:
@@ -81,11 +81,11 @@ def row(network: Network, steps: int, seconds: float) -> list[str]:
     trainer = model._compiled("benchmark")
     core = trainer._bind(trainer._data(x, y, None, "benchmark"))
 
-    def alone() -> None:
+    def core_alone() -> None:
         for first in range(0, rows, network.batch):
             core.train_step(first, network.batch)
 
-    step, _ = epochs(alone, steps, seconds)
+    step, _ = epochs(core_alone, steps, seconds)
     with contextlib.redirect_stdout(io.StringIO()):
         profile = model.profile(x, y, batch_size=network.batch, steps=20)
     gathered = sum(r.share for r in profile.rows if r.what.startswith("gather"))
@@ -98,9 +98,9 @@ def row(network: Network, steps: int, seconds: float) -> list[str]:
              f"{100 * max(0.0, 1 - step / plain):.0f} %"]  # fmt: skip
     for options in AUGMENTATIONS.values():
         augment = st.data.Augment(**options)
-        whole, computing = epochs(lambda a=augment: fit(a), steps, seconds)
-        waits, slowed = f"{100 * (1 - computing / whole):.0f} %", f"{computing / step:.2f}"
-        cells += [f"{1e3 * whole:.3f}", waits, slowed]
+        whole, waited = epochs(lambda a=augment: fit(a), steps, seconds)
+        cells += [f"{1e3 * alone(augment, x, network.batch, seconds / 4):.3f}", f"{1e3 * whole:.3f}",
+                  f"{100 * waited / whole:.1f} %", f"{(whole - waited) / plain:.2f}"]  # fmt: skip
     return cells
 
 
@@ -112,11 +112,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="of measuring each figure")
     args = parser.parse_args()
     st.set_num_threads(args.threads)
-    striate.trainer.AugmentedFeed = TimedFeed  # type: ignore[misc]
+    striate._feeding.CoreFeed = TimedFeed  # type: ignore[misc]
     print(f"striate {st.__version__} ({st.isa()}), {args.threads} threads, uint8 images, ms of a training step\n")
     head = ["network", "batch", "no augmentation: ms", "gathering", "outside"]
     for name in AUGMENTATIONS:
-        head += [f"{name}: ms", "waits", "slowed"]
+        head += [f"{name}: alone", "ms", "waits", "slowed"]
     print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
     for name in args.networks.split(","):
         print(f"| {' | '.join(row(NETWORKS[name], args.steps, args.seconds))} |", flush=True)
