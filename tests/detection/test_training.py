@@ -120,6 +120,24 @@ def test_boxes_move_with_augmented_pixels(model: st.Model) -> None:
     assert colours["loss"] == pytest.approx(small().fit(IMAGES, SCENES.targets, verbose=0).history["loss"])
 
 
+def test_boxes_move_in_the_core_as_in_python() -> None:
+    class Derived(Augment):
+        """Goes by way of Python."""
+
+    changes = {"flip_horizontal": 0.5, "rotation": 20.0, "shift": 0.3, "zoom": 0.2, "seed": 3}
+    ignored = [(boxes, labels, np.arange(len(labels)) == 0) for boxes, labels in SCENES.targets]
+    for targets in (SCENES.targets, ignored):
+        histories = [
+            small(metrics=["mean_average_precision"])
+            .fit(IMAGES, targets, batch_size=7, epochs=3, augment=kind(**changes), verbose=0)
+            .history
+            for kind in (Augment, Derived)
+        ]
+        assert histories[0].keys() == histories[1].keys()
+        for name, values in histories[0].items():
+            assert values == pytest.approx(histories[1][name], rel=1e-4, abs=1e-4)
+
+
 def test_boxes_that_do_not_fit_are_counted() -> None:
     model = small()
     targets = [([[-2, 3, 9, 12], [40, 2, 50, 9], [5, 5, 5, 9]], [1, 2, 3])] * 2
