@@ -28,7 +28,7 @@ from reference.padding import extent, pair
 from reference.prelu import alpha_shape, prelu
 from reference.scaling import normalization, rescaling
 from reference.separable_conv2d import separable_conv2d
-from reference.shaping import concatenate, flatten, reshape
+from reference.shaping import concatenate, flatten, permute, reshape
 from reference.upsampling2d import upsampling2d
 
 Shape = tuple[int, ...]
@@ -299,6 +299,10 @@ def pools(draw: st.DrawFn) -> Setup:
     args, sides = draw(windows(taps=4, dilated=False, name="pool_size"))
     if draw(st.booleans()):
         args["strides"] = None
+    if args["padding"] == "valid" and draw(st.booleans()):  # margins of one's own, which no window lies in as a whole
+        args["padding"] = tuple(
+            (draw(st.integers(0, size - 1)), draw(st.integers(0, size - 1))) for size in pair(args["pool_size"])
+        )
     return Setup(args, ((*sides, draw(CHANNELS)),), draw(BATCHES))
 
 
@@ -333,6 +337,12 @@ def reshaped(draw: st.DrawFn) -> Setup:
         at = draw(st.integers(0, len(target) - 1))
         target = (*target[:at], -1, *target[at + 1 :])
     return Setup({"target_shape": target}, (shape,), draw(BATCHES))
+
+
+@st.composite
+def permuted(draw: st.DrawFn) -> Setup:
+    shape = draw(anything)
+    return Setup({"dims": tuple(draw(st.permutations(range(1, len(shape) + 1))))}, (shape,), draw(BATCHES))
 
 
 @st.composite
@@ -523,6 +533,12 @@ CASES = (
     LayerCase("Cropping2D", cropped(), cropping2d, (large((41, 39, 19), cropping=((1, 2), (0, 3))),)),
     LayerCase("Flatten", plain(anything), flatten, (large((29, 31, 23)),)),
     LayerCase("Reshape", reshaped(), reshape, (large((30, 31, 22), target_shape=(31, 11, -1)),)),
+    LayerCase(
+        "Permute",
+        permuted(),
+        permute,
+        (large((29, 31, 23), dims=(3, 1, 2)), large((29, 31, 23), dims=(2, 1, 3)), large((29, 31, 23), dims=(3, 2, 1))),
+    ),
     LayerCase(
         "Dropout",
         plain(anything, rate=st.sampled_from((0.0, 0.25, 0.5))),

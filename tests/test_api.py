@@ -109,6 +109,7 @@ SIGNATURES: dict[type, dict[str, Any]] = {
     layers.Cropping2D: {"cropping": ((0, 0), (0, 0)), "data_format": None},
     layers.Flatten: {"data_format": None},
     layers.Reshape: {"target_shape": REQUIRED},
+    layers.Permute: {"dims": REQUIRED},
     layers.Dropout: {"rate": REQUIRED, "noise_shape": None, "seed": None},
     layers.SpatialDropout2D: {"rate": REQUIRED, "data_format": None, "seed": None},
     layers.Add: {},
@@ -330,6 +331,8 @@ def test_config_makes_an_equal_object(cls: Any) -> None:
         arguments = {"rate": 0.5}
     elif "shape" in arguments or "target_shape" in arguments:
         arguments = dict.fromkeys(arguments, (2, 3))
+    elif cls is layers.Permute:
+        arguments = {"dims": (2, 1, 3)}
     one = cls(**arguments)
     again = cls.from_config(one.get_config())
     assert type(again) is cls

@@ -104,6 +104,10 @@ WRONG: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("rate of one", lambda: layers.Dropout(1.0), VALUE, "[dropout] rate"),
     ("negative rate", lambda: layers.Dropout(-0.1), VALUE, "[dropout] rate"),
     ("noise shape", lambda: layers.Dropout(0.5, noise_shape=(1, 2)), VALUE, "SpatialDropout2D drops channels"),  # type: ignore[arg-type]
+    ("pool within wide margins", lambda: MaxPooling2D(2, padding=((0, 2), (0, 0))), VALUE, "less than pool_size (2, 2), got (0, 2, 0, 0)"),
+    ("pool of unknown padding", lambda: MaxPooling2D(2, padding="reflect"), VALUE, "[max_pooling2d] padding must be 'valid', 'same' or"),
+    ("axes permuted twice", lambda: layers.Permute((1, 1)), VALUE, "[permute] dims must hold each axis"),
+    ("too few axes to permute", lambda: sequential(layers.Permute((2, 1)), shape=(4, 4, 1)), VALUE, "[permute] dims (2, 1) are for 2 axes"),
     ("negative margin", lambda: layers.ZeroPadding2D(-1), VALUE, "[zero_padding2d] padding"),
     ("margins of three", lambda: layers.ZeroPadding2D((1, 2, 3)), VALUE, "((top, bottom), (left, right))"),  # type: ignore[arg-type]
     ("variance alone", lambda: layers.Normalization(variance=1.0), VALUE, "needs both mean and variance"),

@@ -30,8 +30,10 @@ def keras() -> ModuleType:
 
 
 def keras_takes(setup: Setup) -> bool:
-    """Keras refuses strides together with dilation, which striate allows."""
+    """Keras refuses strides together with dilation, and pooling within margins, which striate allows."""
     a = setup.args
+    if "pool_size" in a and not isinstance(a.get("padding", "valid"), str):
+        return False
     return max(pair(a.get("strides") or 1)) == 1 or max(pair(a.get("dilation_rate", 1))) == 1
 
 

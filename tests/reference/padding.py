@@ -20,15 +20,18 @@ def extent(kernel: int, dilation: int) -> int:
     return (kernel - 1) * dilation + 1
 
 
-def output_size(size: int, kernel: int, stride: int, dilation: int, padding: str) -> int:
-    """The number of positions of the window: all that start on the map (`same`), or that lie within it (`valid`)."""
+def output_size(size: int, kernel: int, stride: int, dilation: int, padding: str | tuple[int, int]) -> int:
+    """The number of positions of the window: all that start on the map (`same`), or that lie within it (`valid`), or
+    within it and so many rows before and after."""
     if padding == "same":
         return -(-size // stride)
-    return (size - extent(kernel, dilation)) // stride + 1
+    return (size + sum(amounts(size, kernel, stride, dilation, padding)) - extent(kernel, dilation)) // stride + 1
 
 
-def amounts(size: int, kernel: int, stride: int, dilation: int, padding: str) -> tuple[int, int]:
+def amounts(size: int, kernel: int, stride: int, dilation: int, padding: str | tuple[int, int]) -> tuple[int, int]:
     """Zeros before and after an axis. `same` needs so many that the last window fits; the odd one comes after."""
+    if not isinstance(padding, str):
+        return padding
     if padding == "valid":
         return 0, 0
     last = (output_size(size, kernel, stride, dilation, padding) - 1) * stride + extent(kernel, dilation)
@@ -41,12 +44,16 @@ def windows(
     kernel: tuple[int, int],
     strides: tuple[int, int],
     dilation: tuple[int, int],
-    padding: str,
+    padding: str | tuple[tuple[int, int], tuple[int, int]],
     fill: float = 0.0,
 ) -> np.ndarray:
-    """For each tap of the kernel what it sees: (kernel height, kernel width, N, output height, output width, C)."""
-    height, width = (output_size(x.shape[1 + a], kernel[a], strides[a], dilation[a], padding) for a in (0, 1))
-    around = [amounts(x.shape[1 + a], kernel[a], strides[a], dilation[a], padding) for a in (0, 1)]
+    """For each tap of the kernel what it sees: (kernel height, kernel width, N, output height, output width, C).
+
+    `padding` is a name, or ((top, bottom), (left, right)).
+    """
+    by_axis = (padding, padding) if isinstance(padding, str) else padding
+    height, width = (output_size(x.shape[1 + a], kernel[a], strides[a], dilation[a], by_axis[a]) for a in (0, 1))
+    around = [amounts(x.shape[1 + a], kernel[a], strides[a], dilation[a], by_axis[a]) for a in (0, 1)]
     padded = np.pad(x, [(0, 0), *around, (0, 0)], constant_values=fill)
     seen = np.empty((*kernel, x.shape[0], height, width, x.shape[3]), x.dtype)
     for i in range(kernel[0]):

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 
+from reference.borders import Edges, edges
 from reference.conv2d import Pair
 from reference.padding import pair, windows
 
 
-def _windows(x: np.ndarray, pool_size: Pair, strides: Pair | None, padding: str, fill: float) -> np.ndarray:
+def _windows(x: np.ndarray, pool_size: Pair, strides: Pair | None, padding: str | Edges, fill: float) -> np.ndarray:
     size = pair(pool_size)
-    seen = windows(x, size, size if strides is None else pair(strides), (1, 1), padding, fill)
+    around = padding if isinstance(padding, str) else edges(padding)
+    seen = windows(x, size, size if strides is None else pair(strides), (1, 1), around, fill)
     return seen.reshape(-1, *seen.shape[2:])
 
 
 def max_pooling2d(
-    x: np.ndarray, pool_size: Pair = 2, strides: Pair | None = None, padding: str = "valid"
+    x: np.ndarray, pool_size: Pair = 2, strides: Pair | None = None, padding: str | Edges = "valid"
 ) -> np.ndarray:
     """The largest of each window; padding never wins, NaN always."""
     return _windows(x, pool_size, strides, padding, -np.inf).max(axis=0)
 
 
 def average_pooling2d(
-    x: np.ndarray, pool_size: Pair = 2, strides: Pair | None = None, padding: str = "valid"
+    x: np.ndarray, pool_size: Pair = 2, strides: Pair | None = None, padding: str | Edges = "valid"
 ) -> np.ndarray:
     """The mean of what lies on the map in each window: padding is not counted."""
     total = _windows(x, pool_size, strides, padding, 0.0).sum(axis=0)
@@ -38,7 +40,7 @@ def global_average_pooling2d(x: np.ndarray, keepdims: bool = False) -> np.ndarra
     return x.mean(axis=(1, 2), keepdims=keepdims)
 
 
-def to_tie(x: np.ndarray, pool_size: Pair = 2, strides: Pair | None = None, padding: str = "valid") -> float:
+def to_tie(x: np.ndarray, pool_size: Pair = 2, strides: Pair | None = None, padding: str | Edges = "valid") -> float:
     """The smallest distance between the largest and the second largest of any window."""
     seen = np.sort(_windows(x, pool_size, strides, padding, -np.inf), axis=0)
     return float((seen[-1] - seen[-2]).min()) if len(seen) > 1 else np.inf

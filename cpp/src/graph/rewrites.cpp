@@ -45,7 +45,7 @@ bool halves(const Layer& layer, const Shape& map) {
     const MaxPooling2DOptions& o = pool->options();
     const Pair strides = o.strides.value_or(o.pool_size);
     return o.pool_size.h == 2 && o.pool_size.w == 2 && strides.h == 2 && strides.w == 2 &&
-           (o.padding == "valid" || (map[0] % 2 == 0 && map[1] % 2 == 0));
+           (o.padding == "valid" || (o.padding == "same" && map[0] % 2 == 0 && map[1] % 2 == 0));
 }
 
 // The network while it is rewritten.

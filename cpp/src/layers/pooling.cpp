@@ -1,34 +1,68 @@
 #include "layers/pooling.hpp"
 
+#include <algorithm>
+
 #include "layers/convolution.hpp"
 #include "striate/error.hpp"
 
+namespace striate {
+
+void read_value(const ConfigValue& value, PoolPadding& out, const std::string& where) {
+    out = {};
+    if (std::holds_alternative<std::string>(value)) return read_value(value, out.mode, where);
+    out.mode.clear();
+    read_value(value, out.margins, where);
+}
+
+ConfigValue write_value(const PoolPadding& value) {
+    if (value.margins.empty()) return value.mode;
+    return value.margins;
+}
+
+}  // namespace striate
+
 namespace striate::pooling {
 
-void check(const Pair& pool_size, const Pair& strides, const std::string& padding, const std::string& owner) {
+void check(const Pair& pool_size, const Pair& strides, const PoolPadding& padding, const std::string& owner) {
     require(pool_size.h > 0 && pool_size.w > 0, "[", owner, "] pool_size must be positive, got (", pool_size.h, ", ",
             pool_size.w, ")");
     require(strides.h > 0 && strides.w > 0, "[", owner, "] strides must be positive, got (", strides.h, ", ", strides.w,
             ")");
-    require(padding == "valid" || padding == "same", "[", owner, "] padding must be 'valid' or 'same', got '", padding,
-            "'");
+    if (!padding.mode.empty()) {
+        require(padding == "valid" || padding == "same", "[", owner,
+                "] padding must be 'valid', 'same' or ((top, bottom), (left, right)), got '", padding.mode, "'");
+        return;
+    }
+    const std::vector<int64_t>& m = padding.margins;
+    require(m.size() == 4, "[", owner, "] padding must be four numbers (top, bottom, left, right), got ", m.size());
+    const bool seen = std::all_of(m.begin(), m.end(), [](int64_t v) { return v >= 0; }) &&
+                      std::max(m[0], m[1]) < pool_size.h && std::max(m[2], m[3]) < pool_size.w;
+    require(seen, "[", owner, "] padding (top, bottom, left, right) must be at least 0 and less than pool_size (",
+            pool_size.h, ", ", pool_size.w, "), got ", to_string(m));
 }
 
-Shape infer(const Shape& input, const Pair& pool_size, const Pair& strides, const std::string& padding,
+Shape infer(const Shape& input, const Pair& pool_size, const Pair& strides, const PoolPadding& padding,
             const std::string& owner) {
     const bool same = padding == "same";
-    require(same || (pool_size.h <= input[0] && pool_size.w <= input[1]), "[", owner, "] pool_size (", pool_size.h,
-            ", ", pool_size.w, ") is larger than the map ", with_batch(input),
-            "; use a smaller pool_size or padding='same'");
-    return {convolution::output_size(input[0], pool_size.h, strides.h, 1, same),
-            convolution::output_size(input[1], pool_size.w, strides.w, 1, same), input[2]};
+    Shape map = input;
+    if (!padding.margins.empty()) {
+        map[0] += padding.margins[0] + padding.margins[1];
+        map[1] += padding.margins[2] + padding.margins[3];
+    }
+    require(same || (pool_size.h <= map[0] && pool_size.w <= map[1]), "[", owner, "] pool_size (", pool_size.h, ", ",
+            pool_size.w, ") is larger than the map ", with_batch(input), "; use a smaller pool_size or padding='same'");
+    return {convolution::output_size(map[0], pool_size.h, strides.h, 1, same),
+            convolution::output_size(map[1], pool_size.w, strides.w, 1, same), input[2]};
 }
 
-kernels::PoolWindow window(const Shape& input, const Pair& pool_size, const Pair& strides, const std::string& padding) {
+kernels::PoolWindow window(const Shape& input, const Pair& pool_size, const Pair& strides, const PoolPadding& padding) {
     kernels::PoolWindow w{pool_size.h, pool_size.w, strides.h, strides.w, 0, 0};
     if (padding == "same") {
         w.top = convolution::padding_before(input[0], pool_size.h, strides.h, 1, true);
         w.left = convolution::padding_before(input[1], pool_size.w, strides.w, 1, true);
+    } else if (!padding.margins.empty()) {
+        w.top = padding.margins[0];
+        w.left = padding.margins[2];
     }
     return w;
 }

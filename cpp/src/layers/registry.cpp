@@ -24,6 +24,7 @@
 #include "striate/layers/max_pooling2d.hpp"
 #include "striate/layers/multiply.hpp"
 #include "striate/layers/normalization.hpp"
+#include "striate/layers/permute.hpp"
 #include "striate/layers/prelu.hpp"
 #include "striate/layers/relu.hpp"
 #include "striate/layers/rescaling.hpp"
@@ -74,6 +75,7 @@ constexpr Row kRows[] = {
     row<GlobalMaxPooling2D>(),
     row<Flatten>(),
     row<Reshape>(),
+    row<Permute>(),
     row<ZeroPadding2D>(),
     row<Cropping2D>(),
     row<BatchNormalization>(),

@@ -120,6 +120,21 @@ class Reshape(Layer):
         super().__init__(locals())
 
 
+class Permute(Layer):
+    """The axes of a sample in another order: with dims (3, 1, 2), (N, H, W, C) gives (N, C, H, W).
+
+    Args:
+        dims: which axis of the input each axis of the output is, counted from 1 as the batch is 0.
+        name: by which the model finds the layer.
+
+    Raises:
+        ValueError: `dims` does not hold each axis once, or is not for as many axes as the input has.
+    """
+
+    def __init__(self, dims: Sequence[int], *, name: str | None = None) -> None:
+        super().__init__(locals())
+
+
 class ZeroPadding2D(Layer):
     """Rows and columns of zeros around a map: (N, H, W, C) gives (N, top + H + bottom, left + W + right, C).
 

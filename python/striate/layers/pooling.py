@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from striate.layers._arguments import Pair
+from striate.layers._arguments import Margins, Pair
 from striate.layers._base import Layer
 
 
@@ -10,25 +10,26 @@ class MaxPooling2D(Layer):
     """The largest value of each window, channel by channel.
 
     Input (N, H, W, C), output (N, H', W', C). With `padding="valid"`, H' = floor((H - k) / s) + 1; with "same",
-    H' = ceil(H / s), and what lies outside the map counts as minus infinity. The gradient goes to the first of several
-    equal values.
+    H' = ceil(H / s); with margins, H' = floor((top + H + bottom - k) / s) + 1. What lies outside the map counts as
+    minus infinity. The gradient goes to the first of several equal values.
 
     Args:
         pool_size: height and width of the window.
         strides: steps of the window; None takes `pool_size`.
-        padding: "valid" or "same".
+        padding: "valid" or "same"; or, which Keras has not, margins as `ZeroPadding2D` takes them:
+            ((top, bottom), (left, right)), each less than the window.
         data_format: None or "channels_last".
         name: by which the model finds the layer.
 
     Raises:
-        ValueError: a size is not positive, or the window is larger than the input.
+        ValueError: a size is not positive, the window is larger than the input, or a margin is as large as the window.
     """
 
     def __init__(
         self,
         pool_size: Pair = (2, 2),
         strides: Pair | None = None,
-        padding: str = "valid",
+        padding: str | Margins = "valid",
         data_format: str | None = None,
         *,
         name: str | None = None,
@@ -39,25 +40,26 @@ class MaxPooling2D(Layer):
 class AveragePooling2D(Layer):
     """The mean of each window, channel by channel.
 
-    Input (N, H, W, C), output (N, H', W', C), sizes as for `MaxPooling2D`. With `padding="same"` the mean is taken over
-    what lies inside the map.
+    Input (N, H, W, C), output (N, H', W', C), sizes as for `MaxPooling2D`. With `padding="same"` and with margins the
+    mean is taken over what lies inside the map.
 
     Args:
         pool_size: height and width of the window.
         strides: steps of the window; None takes `pool_size`.
-        padding: "valid" or "same".
+        padding: "valid" or "same"; or, which Keras has not, margins as `ZeroPadding2D` takes them:
+            ((top, bottom), (left, right)), each less than the window.
         data_format: None or "channels_last".
         name: by which the model finds the layer.
 
     Raises:
-        ValueError: a size is not positive, or the window is larger than the input.
+        ValueError: a size is not positive, the window is larger than the input, or a margin is as large as the window.
     """
 
     def __init__(
         self,
         pool_size: Pair = (2, 2),
         strides: Pair | None = None,
-        padding: str = "valid",
+        padding: str | Margins = "valid",
         data_format: str | None = None,
         *,
         name: str | None = None,

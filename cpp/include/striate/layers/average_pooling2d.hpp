@@ -3,13 +3,14 @@
 #include <optional>
 
 #include "striate/layer.hpp"
+#include "striate/layers/pool_padding.hpp"
 
 namespace striate {
 
 struct AveragePooling2DOptions {
     Pair pool_size{2};
     std::optional<Pair> strides;  // pool_size when not given
-    std::string padding = "valid";
+    PoolPadding padding;
 
     template <class Self, class Visitor>
     static void fields(Self& self, Visitor&& visit) {
@@ -23,7 +24,8 @@ struct AveragePooling2DOptions {
 class AveragePooling2D : public LayerOf<AveragePooling2D, AveragePooling2DOptions> {
   public:
     static constexpr const char* kType = "AveragePooling2D";
-    // Throws ValueError for sizes that are not positive and for an unknown padding.
+    // Throws ValueError for sizes that are not positive, for an unknown padding, and for margins as large as the
+    // window.
     AveragePooling2D(Options options, std::string name);
 
     Shape infer(const std::vector<Shape>& inputs) const override;

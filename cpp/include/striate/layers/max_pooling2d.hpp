@@ -3,13 +3,14 @@
 #include <optional>
 
 #include "striate/layer.hpp"
+#include "striate/layers/pool_padding.hpp"
 
 namespace striate {
 
 struct MaxPooling2DOptions {
     Pair pool_size{2};
     std::optional<Pair> strides;  // pool_size when not given
-    std::string padding = "valid";
+    PoolPadding padding;
 
     template <class Self, class Visitor>
     static void fields(Self& self, Visitor&& visit) {
@@ -23,7 +24,8 @@ struct MaxPooling2DOptions {
 class MaxPooling2D : public LayerOf<MaxPooling2D, MaxPooling2DOptions> {
   public:
     static constexpr const char* kType = "MaxPooling2D";
-    // Throws ValueError for sizes that are not positive and for an unknown padding.
+    // Throws ValueError for sizes that are not positive, for an unknown padding, and for margins as large as the
+    // window.
     MaxPooling2D(Options options, std::string name);
 
     Shape infer(const std::vector<Shape>& inputs) const override;
