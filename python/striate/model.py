@@ -396,6 +396,27 @@ class Model(Trained):
         """
         _core.load_weights(self._network, os.fsencode(path))
 
+    def export(self, path: str | os.PathLike[str], overwrite: bool = True, data_format: str = "channels_last") -> None:
+        """Write the model as an ONNX file, as inference computes it; it needs `pip install 'striate[onnx]'`.
+
+        The batch stays free. Only operators of ONNX's version 17 (2022) are used.
+
+        Args:
+            path: the file.
+            overwrite: whether a file of that name is replaced.
+            data_format: layout of maps at the inputs and outputs: "channels_last", as the model has them, or
+                "channels_first", (N, C, H, W).
+
+        Raises:
+            ImportError: the onnx package is missing.
+            ValueError: a layer has no counterpart in ONNX; the message lists all that have not.
+            OSError: the file cannot be written.
+            FileExistsError: it is there, and `overwrite` is False.
+        """
+        from striate.onnx._exporter import export_model
+
+        export_model(self, path, overwrite, data_format)
+
     # Computing
 
     def predict(

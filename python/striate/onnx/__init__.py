@@ -1,0 +1,50 @@
+"""ONNX both ways: networks of other frameworks as striate models, and striate models as ONNX files.
+
+It needs `pip install 'striate[onnx]'`. `python -m striate.onnx.report` runs ONNX's own tests against striate.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from striate.model import Model
+
+__all__ = ["load"]
+
+
+def load(source: str | os.PathLike[str] | Any, input_shapes: Mapping[str, Sequence[int]] | None = None) -> Model:
+    """Read an ONNX model as a striate model, to predict with or to train further.
+
+    ONNX's maps are (N, C, H, W), striate's (N, H, W, C): the model takes and gives maps with the channels last, and
+    its weights are turned accordingly when they are read. (An input that the graph itself only transposes from
+    (N, H, W, C) is taken as it is.) Tensors with other numbers of axes stay as they are. Axis 0 is the batch, which
+    may be of any size. Dropout is kept out; batch normalisation keeps its moving averages.
+
+    A file is data: nothing in it is executed. Tensors that it stores beside itself are read from its folder alone;
+    absolute paths, `..` and symbolic links are refused.
+
+    Args:
+        source: the file, or an `onnx.ModelProto`.
+        input_shapes: whole shapes, as ONNX has them, of inputs whose sizes the model leaves open:
+            {"image": (1, 3, 224, 224)}.
+
+    Returns:
+        The model. Its layers have the names of the graph's nodes, where these have names.
+
+    Raises:
+        ImportError: the onnx package is missing.
+        FileNotFoundError: there is no such file.
+        ValueError: it is no ONNX model, damaged, or has parts that striate has no layers for; the message lists all.
+    """
+    from striate.onnx._files import onnx_package, read_model
+
+    what = "striate.onnx.load"
+    onnx = onnx_package(what)
+    model = read_model(source, what)
+    from striate.onnx._importer import Importer
+
+    name = "the model" if isinstance(source, onnx.ModelProto) else f"'{os.fsdecode(source)}'"
+    return Importer(onnx, model, name, shapes=input_shapes).run().model

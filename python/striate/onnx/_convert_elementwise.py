@@ -1,0 +1,412 @@
+"""Activations, and arithmetic element by element."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from striate import layers
+from striate.layers import Symbol
+from striate.onnx._call import Call, operator
+from striate.onnx._values import (
+    Array,
+    Axis,
+    Unsupported,
+    Value,
+    as_samples,
+    axis_of,
+    in_order,
+    joined,
+    laid,
+    others,
+    reshaped,
+    size_of,
+    spread,
+    stored_as,
+    unified,
+)
+
+
+def _activation(name: str) -> Callable[[Call], Value]:
+    return lambda call: call.value().like(call.apply(call.value().symbol, layers.Activation, name))
+
+
+_PLAIN = {"Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softplus", "HardSwish": "hard_swish"}
+for _operator, _name in _PLAIN.items():
+    operator(_operator)(_activation(_name))
+
+
+@operator("Relu")
+def relu(call: Call) -> Value:
+    return call.value().like(call.apply(call.value().symbol, layers.ReLU))
+
+
+@operator("LeakyRelu")
+def leaky_relu(call: Call) -> Value:
+    return _sloped(call, call.value(), float(call.get("alpha", 0.01)))
+
+
+def _sloped(call: Call, x: Value, slope: float) -> Value:
+    if slope >= 0:
+        return x.like(call.apply(x.symbol, layers.LeakyReLU, slope))
+    return prelu_of(call, x, np.full((1,) * max(x.rank, 1), slope, np.float32))
+
+
+@operator("Abs")
+def absolute(call: Call) -> Value:
+    return _sloped(call, call.value(), -1.0)
+
+
+@operator("PRelu", constants=(1,))
+def prelu(call: Call) -> Value:
+    x, slope = call.value(), call.constant(1)
+    if call.opset < 7 and slope.ndim == 1:  # one for each channel
+        slope = slope.reshape(-1, *(1,) * (x.rank - 2))
+    return prelu_of(call, x, slope)
+
+
+def prelu_of(call: Call, x: Value, slope: Array) -> Value:
+    x, varying, flat = _varying(x, slope)
+    rest = others(x, varying)
+    groups = [[atom] for atom in x.order] or [[]]
+    shared = [i + 1 for i, group in enumerate(groups) if not set(group) & set(varying)]
+    if x.order == (*rest, *varying) and rest and varying:
+        groups, shared = [list(rest), list(varying)], [1]
+    shape = [1 if i + 1 in shared else size_of(group) for i, group in enumerate(groups)]
+    symbol = reshaped(x.symbol, [size_of(group) for group in groups])
+    return x.like(call.apply(symbol, layers.PReLU, shared_axes=shared or None, weights=[flat.reshape(shape)]))
+
+
+@operator("Elu")
+def elu(call: Call) -> Value:
+    return call.value().like(call.apply(call.value().symbol, layers.ELU, float(call.get("alpha", 1.0))))
+
+
+@operator("Selu")
+def selu(call: Call) -> Value:
+    alpha, gamma = (
+        float(call.get("alpha", 1.67326319217681884765625)),
+        float(call.get("gamma", 1.05070102214813232421875)),
+    )
+    symbol = call.apply(call.value().symbol, layers.ELU, alpha)
+    return call.value().like(layers.Rescaling(gamma)(symbol))
+
+
+@operator("Celu")
+def celu(call: Call) -> Value:
+    alpha = float(call.get("alpha", 1.0))
+    symbol = layers.Rescaling(1 / alpha)(call.value().symbol)
+    return call.value().like(layers.Rescaling(alpha)(call.apply(symbol, layers.ELU)))
+
+
+@operator("ThresholdedRelu")
+def thresholded_relu(call: Call) -> Value:
+    threshold = float(call.get("alpha", 1.0))
+    if threshold < 0:
+        raise Unsupported(f"alpha is {threshold:g}")
+    # What equals alpha becomes 0 here, and stays in ReLU: its threshold is the next number.
+    above = float(np.nextafter(np.float32(threshold), np.float32(np.inf)))
+    return call.value().like(call.apply(call.value().symbol, layers.ReLU, threshold=above))
+
+
+@operator("HardSigmoid")
+def hard_sigmoid(call: Call) -> Value:
+    alpha, beta = float(call.get("alpha", 0.2)), float(call.get("beta", 0.5))
+    x = call.value()
+    if math.isclose(alpha, 1 / 6, rel_tol=1e-6) and beta == 0.5:
+        return x.like(call.apply(x.symbol, layers.Activation, "hard_sigmoid"))
+    return x.like(call.apply(layers.Rescaling(alpha, beta)(x.symbol), layers.ReLU, max_value=1.0))
+
+
+@operator("Gelu")
+def gelu(call: Call) -> Value:
+    x = call.value()
+    if call.get("approximate", "none") == "none":
+        return x.like(call.apply(x.symbol, layers.Activation, "gelu"))
+    # x (1 + tanh(√(2 / π) (x + 0.044715 x³))) / 2
+    square = layers.Multiply()([x.symbol, x.symbol])
+    inner = layers.Multiply()([layers.Rescaling(0.044715, 1.0)(square), x.symbol])
+    turned = call.apply(layers.Rescaling(math.sqrt(2 / math.pi))(inner), layers.Activation, "tanh")
+    return x.like(layers.Multiply()([x.symbol, layers.Rescaling(0.5, 0.5)(turned)]))
+
+
+@operator("Swish")
+def swish(call: Call) -> Value:
+    x, alpha = call.value(), float(call.get("alpha", 1.0))
+    if alpha == 1.0:
+        return x.like(call.apply(x.symbol, layers.Activation, "silu"))
+    gate = call.apply(layers.Rescaling(alpha)(x.symbol), layers.Activation, "sigmoid")
+    return x.like(layers.Multiply()([x.symbol, gate]))
+
+
+@operator("Mish")
+def mish(call: Call) -> Value:
+    x = call.value()
+    gate = layers.Activation("tanh")(call.apply(x.symbol, layers.Activation, "softplus"))
+    return x.like(layers.Multiply()([x.symbol, gate]))
+
+
+@operator("Softmax")
+def softmax(call: Call) -> Value:
+    x = call.value()
+    if call.opset >= 13:
+        chosen = x.axes[x.place(int(call.get("axis", -1)))]
+    else:  # all axes from that one on are one
+        chosen = joined(x.axes[x.place(int(call.get("axis", 1))) :])
+    chosen = in_order(x, chosen)
+    order = (*others(x, chosen), *chosen)
+    x = stored_as(x, order)
+    fitting = x.symbol.shape[-1] == size_of(chosen)  # as it is: such as (H, W, C)
+    groups = [others(x, chosen), chosen] if len(order) > len(chosen) else [chosen]
+    symbol = x.symbol if fitting else as_samples(x, groups)
+    return x.like(call.apply(symbol, layers.Softmax))
+
+
+@operator("Clip", constants=(1, 2))
+def clip(call: Call) -> Value:
+    bounds = [call.constant(1, call.get("min")), call.constant(2, call.get("max"))]
+    low, high = (None if bound is None else float(np.asarray(bound).reshape(-1)[0]) for bound in bounds)
+    return clipped(call, call.value(), low, high)
+
+
+def clipped(call: Call, x: Value, low: float | None, high: float | None) -> Value:
+    """min(max(x, low), high), by a ReLU between two shifts."""
+    largest = float(np.finfo(np.float32).max)
+    low = None if low is None or low <= -largest else low
+    high = None if high is None or high >= largest else high
+    if low is not None and high is not None and low > high:
+        raise Unsupported(f"its bounds {low:g} and {high:g} leave nothing")
+    if low == high is None:
+        return x.like(call.apply(x.symbol, layers.Activation, "linear"))
+    if low is None:
+        assert high is not None
+        return x.like(_scaled(call.apply(_scaled(x.symbol, -1.0, high), layers.ReLU), -1.0, high))
+    width = None if high is None else high - low
+    return x.like(_scaled(call.apply(_scaled(x.symbol, 1.0, -low), layers.ReLU, max_value=width), 1.0, low))
+
+
+def _scaled(symbol: Symbol, scale: float, offset: float) -> Symbol:
+    return symbol if (scale, offset) == (1.0, 0.0) else layers.Rescaling(scale, offset)(symbol)
+
+
+@operator("Neg")
+def negative(call: Call) -> Value:
+    return call.value().like(call.apply(call.value().symbol, layers.Rescaling, -1.0))
+
+
+@operator("Pow", constants=(1,))
+def power(call: Call) -> Value:
+    x, exponent = call.value(), np.asarray(call.constant(1))
+    if exponent.size != 1 or float(exponent.reshape(-1)[0]) not in (1.0, 2.0, 3.0):
+        raise Unsupported("powers but the second and the third")
+    times = int(exponent.reshape(-1)[0])
+    return x.like(call.apply([x.symbol] * times, layers.Multiply) if times > 1 else x.symbol)
+
+
+# Arithmetic
+
+
+def _varying(x: Value, array: Array) -> tuple[Value, Axis, Array]:
+    """Which atoms a constant varies along, as they lie in memory, and its numbers along them.
+
+    x comes back repeated along the axes that the constant alone has.
+    """
+    array = np.asarray(array)
+    if array.ndim > x.rank:
+        if x.batch is not None and any(size != 1 for size in array.shape[: array.ndim - x.rank + 1]):
+            raise Unsupported("a constant that differs from sample to sample")
+        if x.batch is not None:
+            raise Unsupported("a constant with more axes than the tensor")
+        x = x.with_axes(((),) * (array.ndim - x.rank) + x.axes)
+    sizes = [1] * (x.rank - array.ndim) + list(array.shape)
+    if x.batch is not None:
+        if sizes[0] != 1:
+            raise Unsupported("a constant that differs from sample to sample")
+        sizes = sizes[1:]
+    array = array.reshape(sizes)
+    grown = []
+    for axis, size in zip(x.axes, sizes, strict=True):
+        if size not in (1, size_of(axis)) and axis:
+            raise Unsupported(f"a constant of shape {tuple(sizes)} beside a tensor of shape {x.shape}")
+        grown.append(axis_of(size) if not axis and size > 1 else axis)
+    if tuple(grown) != x.axes:
+        missing = joined(new for new, old in zip(grown, x.axes, strict=True) if new != old)
+        x = spread(x.with_axes(grown), missing, (*x.order, *missing))
+    used = [axis if size > 1 else () for axis, size in zip(x.axes, sizes, strict=True)]
+    varying = in_order(x, joined(used))
+    flat = laid(array, used, varying) if varying else array.reshape(-1)
+    return x, varying, flat
+
+
+def affine(call: Call, x: Value, scale: Array | float, offset: Array | float) -> Value:
+    """x times a constant plus a constant; one of them may be an array."""
+    array = np.asarray(scale if np.ndim(scale) else offset, np.float64)
+    x, varying, flat = _varying(x, array)
+    if not varying:
+        numbers: Any = float(flat[0])
+        symbol = x.symbol
+    else:
+        # The shortest end of the memory that the constant varies within.
+        start = min(x.order.index(atom) for atom in varying)
+        end = x.order[start:]
+        if end != varying:
+            full = flat.reshape([atom.size if atom in set(varying) else 1 for atom in end])
+            flat = np.broadcast_to(full, [atom.size for atom in end]).reshape(-1)
+        numbers = flat.tolist()
+        fitting = x.symbol.shape[-1] == len(numbers)
+        symbol = x.symbol if fitting else reshaped(x.symbol, [size_of(x.order[:start]), len(numbers)])
+        if not start and not fitting:
+            symbol = reshaped(x.symbol, [len(numbers)])
+    if np.ndim(scale):
+        return x.like(call.apply(symbol, layers.Rescaling, numbers, float(offset)))
+    return x.like(call.apply(symbol, layers.Rescaling, float(scale), numbers))
+
+
+def combine(call: Call, kind: str, a: Value | Array, b: Value | Array) -> Value:
+    """Add, Sub, Mul or Div of two tensors, of which at least one is computed."""
+    if isinstance(a, Value) and isinstance(b, Value):
+        return _merged(call, kind, a, b)
+    if isinstance(b, Value):
+        assert not isinstance(a, Value)
+        if kind == "Div":
+            raise Unsupported("it divides by a computed tensor")
+        return affine(call, b, -1.0, a) if kind == "Sub" else combine(call, kind, b, a)
+    assert isinstance(a, Value)
+    constant = np.asarray(b, np.float64)
+    if kind == "Div":
+        with np.errstate(divide="ignore"):
+            constant = 1.0 / constant
+    if not np.isfinite(constant).all():
+        raise Unsupported("a constant that is not finite")
+    if constant.ndim == 0:
+        constant = constant.reshape(1)
+    return (
+        affine(call, a, constant, 0.0)
+        if kind in ("Mul", "Div")
+        else affine(call, a, 1.0, constant if kind == "Add" else -constant)
+    )
+
+
+_MERGING: dict[str, type[layers.Layer]] = {"Add": layers.Add, "Sub": layers.Subtract, "Mul": layers.Multiply}
+
+
+def _merged(call: Call, kind: str, a: Value, b: Value) -> Value:
+    if kind not in _MERGING:
+        raise Unsupported("it divides by a computed tensor")
+    a, b = matched(a, b)
+    shape = a.symbol.shape[1:] if len(a.symbol.shape) >= len(b.symbol.shape) else b.symbol.shape[1:]
+    symbols = [reshaped(v.symbol, [int(size or 1) for size in shape]) for v in (a, b)]
+    return a.like(call.apply(symbols, _MERGING[kind]))
+
+
+def matched(a: Value, b: Value) -> tuple[Value, Value]:
+    """Two values of the same axes in the same order, repeated along those that only the other has."""
+    if a.rank != b.rank:
+        if a.batch is not None or b.batch is not None:
+            raise Unsupported(f"it pairs the batch with another axis: shapes {a.shape} and {b.shape}")
+        a, b = (v.with_axes(((),) * (max(a.rank, b.rank) - v.rank) + v.axes) for v in (a, b))
+    if any(size_of(p) != size_of(q) and p and q for p, q in zip(a.axes, b.axes, strict=True)):
+        raise Unsupported(f"shapes {a.shape} and {b.shape}")
+    a, b = unified(a, b)
+    axes = tuple(p or q for p, q in zip(a.axes, b.axes, strict=True))
+    # In the order of the one that has more; what it has not goes to the end.
+    first, second = (a, b) if len(a.order) >= len(b.order) else (b, a)
+    order = (*first.order, *(atom for atom in second.order if atom not in set(first.order)))
+    done = []
+    for v in (a, b):
+        missing = tuple(atom for atom in order if atom not in set(v.order))
+        v = spread(v, missing, order) if missing else stored_as(v, order)
+        done.append(replace(v, axes=axes))
+    return done[0], done[1]
+
+
+def _arithmetic(kind: str) -> Callable[[Call], Value]:
+    def convert(call: Call) -> Value:
+        a, b = call.inputs[:2]
+        assert a is not None and b is not None
+        axis = call.get("axis")
+        if call.opset < 7 and axis is not None and isinstance(a, Value) and not isinstance(b, Value):
+            b = b.reshape((*b.shape, *(1,) * (a.rank - int(axis) - b.ndim)))  # where the second's axes begin
+        return combine(call, kind, a, b)
+
+    return convert
+
+
+for _operator in ("Add", "Sub", "Mul", "Div"):
+    operator(_operator)(_arithmetic(_operator))
+
+
+def _folded(call: Call, kind: str) -> Value:
+    total = call.inputs[0]
+    for other in call.inputs[1:]:
+        assert total is not None and other is not None
+        total = (
+            combine(call, kind, total, other)
+            if isinstance(total, Value) or isinstance(other, Value)
+            else (total + other)
+        )
+    assert isinstance(total, Value)
+    return total
+
+
+@operator("Sum")
+def total(call: Call) -> Value:
+    return _folded(call, "Add")
+
+
+@operator("Mean")
+def mean(call: Call) -> Value:
+    return affine(call, _folded(call, "Add"), 1.0 / len(call.inputs), 0.0)
+
+
+@operator("Min", "Max")
+def bound(call: Call) -> Value:
+    values = [item for item in call.inputs if isinstance(item, Value)]
+    constants = [np.asarray(item) for item in call.inputs if item is not None and not isinstance(item, Value)]
+    if not constants:
+        return _larger(call, values)
+    if len(values) != 1 or any(constant.size != 1 for constant in constants):
+        raise Unsupported("a constant that is no single number")
+    numbers = [float(constant.reshape(-1)[0]) for constant in constants]
+    if call.kind == "Max":
+        return clipped(call, values[0], max(numbers), None)
+    return clipped(call, values[0], None, min(numbers))
+
+
+def _larger(call: Call, values: Sequence[Value]) -> Value:
+    """max(a, b) = a + relu(b - a), min(a, b) = a - relu(a - b)."""
+    result = values[0]
+    for other in values[1:]:
+        a, b = matched(result, other)
+        pair = [b, a] if call.kind == "Max" else [a, b]
+        symbols = [reshaped(v.symbol, [size_of(v.order)]) for v in pair]
+        beyond = layers.ReLU()(layers.Subtract()(symbols))
+        base = reshaped(a.symbol, [size_of(a.order)])
+        result = a.like(call.apply([base, beyond], layers.Add if call.kind == "Max" else layers.Subtract))
+    return result
+
+
+@operator("Identity", moves=True)
+def identity(call: Call) -> Value:
+    return call.value()
+
+
+@operator("Dropout", constants=(1, 2))
+def dropout(call: Call) -> Value:
+    if call.given(2) and bool(np.asarray(call.constant(2)).reshape(-1)[0]):
+        rate = float(np.asarray(call.constant(1, 0.5)).reshape(-1)[0])
+        if rate != 0.0:
+            raise Unsupported("it is in training mode")
+    call.single_output()
+    return call.value()
+
+
+@operator("Cast", moves=True)
+def cast(call: Call) -> Value:
+    if int(call.get("to", 0)) != 1:
+        raise Unsupported("it casts to another type than float")
+    return replace(call.value(), exact=False)

@@ -1,0 +1,397 @@
+"""From an ONNX graph to a network of layers."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from striate import layers
+from striate.layers import Symbol
+from striate.model import Model
+from striate.onnx import (  # noqa: F401  (they fill the table)
+    _convert_convolution,
+    _convert_elementwise,
+    _convert_normalization,
+    _convert_pooling,
+    _convert_resize,
+    _convert_shape,
+)
+from striate.onnx._call import CONVERTERS, Call, Converted
+from striate.onnx._exporter import LAYOUT_KEY, LAYOUTS
+from striate.onnx._patterns import joined_nodes
+from striate.onnx._values import Array, Axis, Unsupported, Value, as_samples, axis_of, joined, size_of
+
+# What is computed beforehand where all inputs are known. Others might be large, random, or no plain function.
+_FOLDED = {
+    *("Abs", "Add", "And", "Cast", "Ceil", "Clip", "Concat", "Div", "Equal", "Exp", "Flatten", "Floor", "Gather"),
+    *("Greater", "Identity", "Less", "Log", "Max", "Min", "Mod", "Mul", "Neg", "Not", "Or", "Pow", "Reciprocal"),
+    *("ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceMean", "Reshape", "Round", "Shape", "Sign", "Size"),
+    *("Slice", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Transpose", "Unsqueeze", "Where", "Relu", "MatMul"),
+    *("ConstantOfShape", "Expand", "Range", "Tile"),
+}
+_MOST = 1 << 28  # elements of a constant that is computed
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or an output of the network as ONNX has it.
+
+    Attributes:
+        name: of the tensor.
+        shape: as the model states it.
+        axes: of the array, as they follow each other in what the network takes or gives: (0, 2, 3, 1) for maps.
+        batched: whether axis 0 is the network's batch; otherwise the whole array is one sample.
+        dtype: NumPy's type of the array.
+        flat: whether the network takes its elements in one row.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    axes: tuple[int, ...]
+    batched: bool
+    dtype: Any
+    flat: bool = False
+
+
+class Imported:
+    """A network, and how its inputs and outputs are the graph's."""
+
+    def __init__(self, model: Model, inputs: list[Port], outputs: list[Port]) -> None:
+        self.model, self.inputs, self.outputs = model, inputs, outputs
+
+
+class Importer:
+    """Goes over the nodes of a graph, each of which becomes layers, a constant, or a complaint."""
+
+    def __init__(
+        self,
+        onnx: ModuleType,
+        model: Any,
+        name: str,
+        batched: bool = True,
+        flat: bool = False,
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        constants: Mapping[str, Array] | None = None,
+    ) -> None:
+        self._onnx, self._model, self._graph, self._name = onnx, model, model.graph, name
+        self._batched, self._flat = batched, flat
+        self._shapes, self._constants = dict(shapes or {}), dict(constants or {})
+        self._opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
+        self._tensors: dict[str, Converted] = {}
+        self._inferred: dict[str, tuple[int, ...]] | None = None
+        self._problems: list[str] = []
+        self._lost: set[str] = set()  # tensors that nothing is known of
+        self._weights: list[tuple[layers.Layer, list[Array]]] = []
+        self._names: Counter[str] = Counter()
+        self._readers: dict[str, list[Any]] = {}
+        self._nodes = joined_nodes(onnx, model.graph)
+        for node in self._nodes:
+            for name_ in node.input:
+                self._readers.setdefault(name_, []).append(node)
+        # What striate itself has written says how its maps lie.
+        self._layout: str = {prop.key: prop.value for prop in model.metadata_props}.get(LAYOUT_KEY, "")
+        self._outputs = {output.name for output in self._graph.output}
+
+    def run(self) -> Imported:
+        """The network.
+
+        Raises:
+            ValueError: with every node that cannot be converted, and why.
+        """
+        if self._opset < 6:
+            raise ValueError(
+                f"cannot load {self._name}: it is written in version {self._opset} of ONNX's operators, striate reads "
+                "from 6 on; onnx.version_converter brings it there"
+            )
+        for tensor in self._graph.initializer:
+            self._tensors[tensor.name] = self._array(tensor)
+        self._tensors.update(self._constants)
+        inputs, symbols = [], []
+        for info in self._graph.input:
+            if info.name not in self._tensors:
+                port, value = self._input(info)
+                inputs.append(port)
+                symbols.append(value.symbol)
+                self._tensors[info.name] = value
+        if not inputs and not self._problems:
+            raise ValueError(f"cannot load {self._name}: it has no inputs")
+        for index, node in enumerate(self._nodes):
+            self._convert(index, node)
+        outputs, results = [], []
+        for info in self._graph.output:
+            found = self._tensors.get(info.name)
+            if isinstance(found, Value):
+                port, symbol = self._output(info, found)
+                if symbol in symbols or symbol in results:  # a network's outputs are those of layers
+                    symbol = layers.Activation("linear")(symbol)
+                outputs.append(port)
+                results.append(symbol)
+            elif info.name not in self._lost:
+                self._problems.append(f"output {info.name!r}: it does not depend on the inputs")
+        if self._problems:
+            raise ValueError(
+                f"cannot load {self._name}: striate has no layers for {len(self._problems)} of its parts:\n  "
+                + "\n  ".join(self._problems)
+            )
+        return Imported(self._built(symbols, results), inputs, outputs)
+
+    def _built(self, inputs: list[Symbol], outputs: list[Symbol]) -> Model:
+        try:
+            name = re.sub(r"[^\w.\-]+", "_", self._graph.name).strip("_")
+            model = Model(inputs, outputs, name=name or "model", seed=0)
+            for layer, arrays in self._weights:
+                if layer._owner is not None:  # a layer that no output needs is not part of it
+                    layer.set_weights(arrays)
+        except ValueError as error:
+            raise ValueError(f"cannot load {self._name}: {error}") from error
+        return model
+
+    # Inputs and outputs
+
+    def _array(self, tensor: Any) -> Array:
+        return np.asarray(self._onnx.numpy_helper.to_array(tensor))
+
+    def _dtype(self, info: Any) -> Any:
+        return self._onnx.helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type)
+
+    def _input(self, info: Any) -> tuple[Port, Value]:
+        kind = info.type.tensor_type.elem_type
+        exact = kind == self._onnx.TensorProto.UINT8
+        if not exact and kind != self._onnx.TensorProto.FLOAT:
+            what = info.type.WhichOneof("value")
+            if what == "tensor_type":
+                what = self._onnx.TensorProto.DataType.Name(kind).lower()
+            self._problems.append(f"input {info.name!r}: it holds {what}; striate computes in float32")
+            return self._stand_in(info.name, None)
+        sizes: list[int | None] = [
+            d.dim_value if d.HasField("dim_value") else None for d in info.type.tensor_type.shape.dim
+        ]
+        given = self._shapes.get(info.name)
+        if given is not None:
+            if len(given) != len(sizes) or any(s not in (None, n) for s, n in zip(sizes, given, strict=True)):
+                raise ValueError(f"cannot load {self._name}: input {info.name!r} has shape {sizes}, got {tuple(given)}")
+            sizes = list(given)
+        if self._batched and sizes and sizes[0] is None:
+            sizes[0] = 1
+        if None in sizes:
+            text = ", ".join("?" if size is None else str(size) for size in sizes)
+            raise ValueError(
+                f"cannot load {self._name}: the sizes of input {info.name!r} are not all known: ({text}); give them: "
+                f"load(path, input_shapes={{{info.name!r}: (1, 3, 224, 224)}})"
+            )
+        shape = tuple(int(size or 0) for size in sizes)
+        if min(shape, default=1) < 1 or (self._batched and len(shape) < 2):
+            self._problems.append(f"input {info.name!r}: it has shape {shape}")
+            return self._stand_in(info.name, None)
+        port, value = self._placed(info.name, shape, self._dtype(info), exact)
+        return port, value
+
+    def _placed(self, name: str, shape: tuple[int, ...], dtype: Any, exact: bool) -> tuple[Port, Value]:
+        sample = shape[1:] if self._batched else shape
+        axes = tuple(axis_of(size) for size in sample)
+        label = re.sub(r"[^\w.\-]+", "_", name).strip("_")
+        if not self._batched or (self._flat and len(sample) > 3):
+            symbol = layers.Input((math.prod(sample),), name=self._unique(label))
+            batch = shape[0] if self._batched else None
+            port = Port(name, shape, tuple(range(len(shape))), self._batched, dtype, flat=True)
+            return port, Value(symbol, axes, joined(axes), batch, exact)
+        if len(sample) > 3:
+            raise ValueError(
+                f"cannot load {self._name}: input {name!r} has shape {shape}; striate's have at most 4 axes"
+            )
+        last = len(shape) == 4 and not self._is_channels_last(name)
+        order = (1, 2, 0) if last else tuple(range(len(sample)))
+        symbol = layers.Input([sample[axis] for axis in order], name=self._unique(label))
+        value = Value(symbol, axes, joined(axes[axis] for axis in order), shape[0], exact)
+        return Port(name, shape, (0, *(axis + 1 for axis in order)), True, dtype), value
+
+    def _is_channels_last(self, name: str) -> bool:
+        """Whether all that is done with an input is to bring its channels to the front."""
+        if self._layout in LAYOUTS:
+            return self._layout == "channels_last"
+        readers = self._readers.get(name, [])
+        return bool(readers) and all(self._turns(node, [0, 3, 1, 2]) for node in readers)
+
+    def _turns(self, node: Any, perm: list[int]) -> bool:
+        return bool(node.op_type == "Transpose" and self._attributes(node).get("perm") == perm)
+
+    def _output(self, info: Any, value: Value) -> tuple[Port, Symbol]:
+        order = list(range(len(value.axes)))
+        if value.batch is not None and value.rank == 4 and not self._made_last(info.name):
+            order = [1, 2, 0]
+        symbol = as_samples(value, [value.axes[axis] for axis in order])
+        axes = tuple(axis + 1 for axis in order) if value.batch is not None else tuple(order)
+        kind = info.type.tensor_type.elem_type
+        dtype = self._dtype(info) if kind else np.dtype(np.float32)
+        batched = value.batch is not None
+        return Port(info.name, value.shape, (0, *axes) if batched else axes, batched, dtype), symbol
+
+    def _made_last(self, name: str) -> bool:
+        """Whether the last that is done for an output is to bring its channels to the end."""
+        if self._layout in LAYOUTS:
+            return self._layout == "channels_last"
+        for node in self._nodes:
+            if name in node.output:
+                if node.op_type == "Identity":
+                    return self._made_last(node.input[0])
+                return self._turns(node, [0, 2, 3, 1])
+        return self._is_channels_last(name)
+
+    # Nodes
+
+    def _attributes(self, node: Any) -> dict[str, Any]:
+        return {a.name: self._onnx.helper.get_attribute_value(a) for a in node.attribute}
+
+    def _convert(self, index: int, node: Any) -> None:
+        label = f"{node.op_type} node {node.name or index}"
+        row = CONVERTERS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+        inputs: list[Converted] = [self._tensors[name] if name in self._tensors else None for name in node.input]
+        try:
+            folded = self._folded(node, inputs)
+            if folded is not None:
+                results: list[Any] = folded
+            else:
+                if row is None:
+                    domain = f" of {node.domain}" if node.domain not in ("", "ai.onnx") else ""
+                    raise Unsupported(f"striate has no layer for the operator{domain}")
+                if any(name in self._lost for name in node.input):
+                    self._lost.update(node.output)
+                    return
+                if not row.moves and any(isinstance(item, Value) and item.exact for item in inputs):
+                    if node.op_type != "Cast" and not (node.op_type == "MaxPool"):
+                        raise Unsupported("it computes with bytes; striate computes in float32")
+                call = self._call(node, inputs)
+                made = row.convert(call)
+                self._weights.extend(call.weights)
+                results = made if isinstance(made, list) else [made]
+        except (Unsupported, ValueError, TypeError, ArithmeticError, IndexError, KeyError) as error:
+            text = str(error) if isinstance(error, (Unsupported, ValueError)) else f"{type(error).__name__}: {error}"
+            self._problems.append(f"{label}: {text}")
+            for name in node.output:
+                self._stand_in(name, self._shape_of(name))
+            return
+        for name, result in zip(node.output, results, strict=False):
+            if name:
+                self._tensors[name] = result
+
+    def _call(self, node: Any, inputs: list[Converted]) -> Call:
+        read = [bool(name) and (name in self._readers or name in self._outputs) for name in node.output]
+        outputs = max((i + 1 for i, is_read in enumerate(read) if is_read), default=1)
+        if node.op_type == "Split":
+            outputs = len(node.output)
+        name = re.sub(r"[^\w.\-]+", "_", node.name).strip("_")
+        attributes = {
+            key: self._array(value) if isinstance(value, self._onnx.TensorProto) else value
+            for key, value in self._attributes(node).items()
+        }
+        return Call(node.op_type, self._opset, attributes, inputs, outputs, self._unique(name) if name else None)
+
+    def _unique(self, name: str) -> str | None:
+        self._names[name] += 1
+        return (name if self._names[name] == 1 else f"{name}_{self._names[name]}") or None
+
+    def _folded(self, node: Any, inputs: list[Converted]) -> list[Array] | None:
+        """The outputs of a node whose inputs are known, or None."""
+        if node.domain not in ("", "ai.onnx"):
+            return None
+        if node.op_type == "Constant":
+            return [self._constant(node)]
+        if node.op_type in ("Shape", "Size") and isinstance(inputs[0], Value):
+            shape = np.asarray(inputs[0].shape, np.int64)
+            if node.op_type == "Size":
+                return [np.asarray(shape.prod())]
+            attributes = self._attributes(node)
+            return [shape[attributes.get("start", 0) : attributes.get("end", len(shape))]]
+        known = [item for item in inputs if item is not None]
+        if node.op_type not in _FOLDED or not known or any(isinstance(item, Value) for item in known):
+            return None
+        if any(name and item is None for name, item in zip(node.input, inputs, strict=True)):
+            return None
+        arrays = [np.asarray(item) for item in known if not isinstance(item, Value)]
+        self._check_size(node, arrays)
+        helper = self._onnx.helper
+        names = [name for name in node.input if name]
+        graph = helper.make_graph(
+            [node],
+            "constant",
+            [
+                helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
+                for n, a in zip(names, arrays, strict=True)
+            ],
+            [helper.make_empty_tensor_value_info(name) for name in node.output if name],
+        )
+        from onnx.reference import ReferenceEvaluator
+
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self._opset)])
+        with np.errstate(all="ignore"):
+            results = ReferenceEvaluator(model).run(None, dict(zip(names, arrays, strict=True)))
+        return [np.asarray(result) for result in results]
+
+    def _check_size(self, node: Any, arrays: list[Array]) -> None:
+        """Refuse what makes a large constant of a few numbers."""
+        elements = sum(array.size for array in arrays)
+        if node.op_type in ("ConstantOfShape", "Expand", "Tile"):
+            sizes = [abs(int(size)) for size in arrays[-1].reshape(-1)]
+            elements = math.prod(sizes) * (arrays[0].size if len(arrays) > 1 else 1)
+        elif node.op_type == "Range":
+            start, limit, delta = (float(array.reshape(-1)[0]) for array in arrays)
+            elements = int(abs((limit - start) / delta)) if delta else _MOST + 1
+        elif node.op_type in ("Add", "Sub", "Mul", "Div", "Where", "Equal", "Max", "Min", "Pow", "Sum", "MatMul"):
+            elements = math.prod(max(sizes) for sizes in zip(*(_right(a.shape) for a in arrays), strict=True))
+        if elements > _MOST:
+            raise Unsupported(f"a constant of {elements} elements")
+
+    def _constant(self, node: Any) -> Array:
+        for attribute in node.attribute:
+            value = self._onnx.helper.get_attribute_value(attribute)
+            if attribute.name == "value":
+                return self._array(value)
+            if attribute.name in ("value_float", "value_floats"):
+                return np.asarray(value, np.float32)
+            if attribute.name in ("value_int", "value_ints"):
+                return np.asarray(value, np.int64)
+        raise Unsupported("a constant that holds no numbers")
+
+    # After a complaint, so that the rest is looked at too
+
+    def _stand_in(self, name: str, shape: tuple[int, ...] | None) -> tuple[Port, Value]:
+        """An input in the place of what could not be made."""
+        batched = self._batched
+        if shape is None or min(shape, default=1) < 1 or len(shape) < 1 + batched:
+            self._lost.add(name)
+            value = None
+        else:
+            sample = shape[1:] if batched else shape
+            axes: tuple[Axis, ...] = tuple(axis_of(size) for size in sample)
+            symbol = layers.Input((math.prod(size_of(axis) for axis in axes),))
+            value = Value(symbol, axes, joined(axes), shape[0] if batched else None)
+            self._tensors[name] = value
+        if value is None:
+            value = Value(layers.Input((1,)), (), (), None)
+        return Port(name, shape or (), (), batched, np.dtype(np.float32)), value
+
+    def _shape_of(self, name: str) -> tuple[int, ...] | None:
+        """The shape that ONNX infers for a tensor."""
+        if self._inferred is None:
+            self._inferred = {}
+            try:
+                whole = self._onnx.shape_inference.infer_shapes(self._model)
+            except Exception:  # the shapes are only for further complaints
+                return None
+            for info in (*whole.graph.value_info, *whole.graph.output):
+                sizes = [d.dim_value if d.HasField("dim_value") else 0 for d in info.type.tensor_type.shape.dim]
+                if sizes and self._batched and sizes[0] == 0:
+                    sizes[0] = 1
+                self._inferred[info.name] = tuple(sizes)
+        return self._inferred.get(name)
+
+
+def _right(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (1,) * (8 - len(shape)) + shape

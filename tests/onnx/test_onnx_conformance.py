@@ -1,0 +1,146 @@
+"""ONNX's own tests against striate's backend. What striate has no layers for is told by name, with the reason."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx")
+
+import onnx.backend.base
+
+from striate.onnx import report
+from striate.onnx.backend import Backend, BackendRep
+
+# Name, or the beginning of several -> striate's reason. Every other test passes.
+NODES = {
+    "test_convtranspose_3d": "maps are (N, C, H, W)",
+    "test_batchnorm_epsilon_training_mode": "it is in training mode",
+    "test_batchnorm_example_training_mode": "it is in training mode",
+    "test_maxpool_with_argmax_2d_precomputed_pads": "output 1 is used",
+    "test_maxpool_with_argmax_2d_precomputed_strides": "output 1 is used",
+}
+NETWORKS = {
+    "test_Conv3d": "maps are (N, C, H, W)",
+    "test_Embedding": "it has no inputs",
+    "test_LogSoftmax": "no layer for the operator",
+    "test_log_softmax": "no layer for the operator",
+    "test_MaxPool1d_stride_padding_dilation": "too many for a matrix",
+    "test_PReLU_3d": "at most 4 dimensions",
+    "test_PoissonNLLLLoss_no_reduce": "Exp node",
+    "test_Softsign": "divides by a computed tensor",
+    "test_operator_add_": "it holds double",
+    "test_operator_addconstant": "it holds double",
+    "test_operator_exp": "no layer for the operator",
+    "test_operator_non_float_params": "it holds int64",
+    "test_operator_pow": "powers but the second and the third",
+    "test_operator_repeat": "no layer for the operator",
+    "test_operator_sqrt": "no layer for the operator",
+    "test_gradient_of_": "no layer for the operator",
+    "test_sequence_model": "SequenceEmpty|SequenceConstruct|SplitToSequence|sizes of input",
+    "test_shrink": "no layer for the operator",
+    "test_sign_model": "no layer for the operator",
+    "test_strnorm_model_": "it holds string",
+    "light_inception_v1": "LRN",
+}
+# Left to `python -m striate.onnx.report`: alexnet, vgg19 and zfnet512 have a quarter to half a gigabyte of weights.
+LIGHT = ["densenet121", "inception_v1", "inception_v2", "resnet50", "shufflenet", "squeezenet"]
+
+
+def check(case: report.Case, known: dict[str, str]) -> None:
+    result = report.run(case)
+    reasons = [reason for name, reason in known.items() if case.name.startswith(name)]
+    if not reasons:
+        assert result.outcome == "passed", result.reason
+        return
+    assert result.outcome == "skipped"
+    assert any(part in result.reason for reason in reasons for part in reason.split("|")), result.reason
+
+
+@pytest.fixture(scope="module")
+def nodes() -> dict[str, report.Case]:
+    return {case.name: case for case in report.node_cases()}
+
+
+@pytest.mark.parametrize("operator", report.OPERATORS)
+def test_nodes(nodes: dict[str, report.Case], operator: str) -> None:
+    chosen = [case for case in nodes.values() if case.group == operator]
+    assert chosen
+    for case in chosen:
+        check(case, NODES)
+
+
+def test_how_many_there_are(nodes: dict[str, report.Case]) -> None:
+    missing = [name for name in nodes if name in NODES]
+    assert len(missing) == len(NODES)
+    assert len(nodes) - len(missing) >= 95
+
+
+@pytest.mark.parametrize("kind", ["pytorch-converted", "pytorch-operator", "simple"])
+def test_networks(kind: str) -> None:
+    for case in report.network_cases([kind]):
+        check(case, NETWORKS)
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_well_known_networks(name: str) -> None:
+    (case,) = (case for case in report.network_cases(["light"]) if case.name == f"light_{name}")
+    check(case, NETWORKS)
+
+
+def model_of(node: Any, inputs: list[Any], outputs: list[Any], version: int = 17) -> Any:
+    helper = onnx.helper
+    graph = helper.make_graph([node], "graph", inputs, outputs)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", version)])
+
+
+def tensor(name: str, shape: list[Any]) -> Any:
+    return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+
+
+def test_the_interface_of_a_backend() -> None:
+    assert issubclass(Backend, onnx.backend.base.Backend) and issubclass(BackendRep, onnx.backend.base.BackendRep)
+    assert Backend.supports_device("CPU") and not Backend.supports_device("CUDA:1")
+    node = onnx.helper.make_node("Relu", ["x"], ["y"])
+    x = np.array([[-1.0, 2.0]], np.float32)
+    model = model_of(node, [tensor("x", [1, 2])], [tensor("y", [1, 2])])
+    for outputs in (
+        Backend.prepare(model).run([x]),
+        Backend.prepare(model).run({"x": x}),
+        Backend.run_model(model, [x]),
+        Backend.run_node(node, [x]),
+    ):
+        assert isinstance(outputs, tuple)
+        assert outputs[0].tolist() == [[0.0, 2.0]]
+    with pytest.raises(ValueError, match="runs on CPU"):
+        Backend.prepare(model, "CUDA")
+    with pytest.raises(ValueError, match="no array for the input 'x'"):
+        Backend.prepare(model).run([])
+    with pytest.raises(ValueError, match=re.escape("input 'x' must have shape (1, 2), got (1, 3)")):
+        Backend.prepare(model).run([np.zeros((1, 3), np.float32)])
+    assert Backend.is_compatible(model)
+    other = model_of(onnx.helper.make_node("Sin", ["x"], ["y"]), [tensor("x", [1, 2])], [tensor("y", [1, 2])])
+    assert not Backend.is_compatible(other)
+
+
+def test_weights_that_come_as_inputs_may_change() -> None:
+    infos = [tensor("x", [1, 1, 2, 2]), tensor("w", [1, 1, 1, 1])]
+    prepared = Backend.prepare(
+        model_of(onnx.helper.make_node("Conv", ["x", "w"], ["y"]), infos, [tensor("y", [1, 1, 2, 2])])
+    )
+    x = np.arange(4, dtype=np.float32).reshape(1, 1, 2, 2)
+    for factor in (2.0, -1.0, -1.0):
+        (y,) = prepared.run([x, np.full((1, 1, 1, 1), factor, np.float32)])
+        np.testing.assert_array_equal(y, factor * x)
+
+
+def test_the_report_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report.main(["Relu", "Conv"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["tests", "passed", "failed", "skipped"]
+    assert [line.split()[0] for line in lines[1:3]] == ["Relu", "Conv"]
+    assert report.main(["Nonsense"]) == 2
+    assert "no operator or kind 'Nonsense'" in capsys.readouterr().err
