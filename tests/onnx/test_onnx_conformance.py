@@ -28,7 +28,7 @@ NETWORKS = {
     "test_Embedding": "it has no inputs",
     "test_LogSoftmax": "no layer for the operator",
     "test_log_softmax": "no layer for the operator",
-    "test_MaxPool1d_stride_padding_dilation": "too many for a matrix",
+    "test_MaxPool1d_stride_padding_dilation": "as a matrix that resamples",
     "test_PReLU_3d": "at most 4 dimensions",
     "test_PoissonNLLLLoss_no_reduce": "Exp node",
     "test_Softsign": "divides by a computed tensor",

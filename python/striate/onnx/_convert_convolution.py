@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +18,7 @@ from striate.onnx._values import (
     Value,
     as_samples,
     axis_of,
+    check_size,
     in_order,
     joined,
     others,
@@ -158,6 +160,7 @@ def conv_transpose(call: Call) -> Value:
         raise Unsupported(f"it would have an output of {tuple(outputs)}")
 
     # Groups are blocks of a kernel that is zero elsewhere.
+    check_size(math.prod(kernel) * filters * weight.shape[0], "the kernel of its groups")
     whole = np.zeros((*kernel, filters, weight.shape[0]), np.float32)
     inputs, each = weight.shape[0] // group, weight.shape[1]
     for g in range(group):
@@ -224,6 +227,8 @@ def gemm(call: Call) -> Value:
         if x.batch is not None:
             raise Unsupported("it transposes the batch")
         x = x.with_axes(x.axes[::-1])
+    if matrix.ndim != 2:
+        raise Unsupported(f"it multiplies by a tensor of shape {matrix.shape}")
     matrix = (matrix.T if call.get("transB", 0) else matrix).astype(np.float64) * call.get("alpha", 1.0)
     bias = None
     if added is not None and not isinstance(added, Value):
@@ -255,12 +260,6 @@ def matmul(call: Call) -> Value:
     if matrix.ndim != 2 or x.rank < 2:
         raise Unsupported("it is no product with one matrix")
     return dense(call, x, x.place(-2), matrix.T, None)
-
-
-def check_matrix(rows: int, columns: int) -> None:
-    """Refuse to resample so much by a matrix."""
-    if rows * columns > 1 << 24:
-        raise Unsupported(f"it takes {columns} from {rows} elements of an axis, too many for a matrix")
 
 
 def along(call: Call, x: Value, place: int, matrix: Array, bias: Array | None = None) -> Value:

@@ -19,6 +19,7 @@ from striate.onnx._values import (
     Value,
     as_samples,
     axis_of,
+    check_size,
     in_order,
     joined,
     laid,
@@ -253,6 +254,7 @@ def affine(call: Call, x: Value, scale: Array | float, offset: Array | float) ->
         # The shortest end of the memory that the constant varies within.
         start = min(x.order.index(atom) for atom in varying)
         end = x.order[start:]
+        check_size(size_of(end), "a constant")
         if end != varying:
             full = flat.reshape([atom.size if atom in set(varying) else 1 for atom in end])
             flat = np.broadcast_to(full, [atom.size for atom in end]).reshape(-1)

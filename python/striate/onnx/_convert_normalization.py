@@ -13,6 +13,7 @@ from striate.onnx._values import (
     Unsupported,
     Value,
     as_samples,
+    check_size,
     in_order,
     joined,
     laid,
@@ -92,6 +93,7 @@ def layer_normalization(call: Call) -> Value:
     rest = others(x, inside)
     x = stored_as(x, (*rest, *inside))
     sizes = [size_of(axis) for axis in x.axes[first:]]
+    check_size(size_of(inside), "a weight")
     weights = []
     for i in (1, 2):
         if call.given(i):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from striate import layers
 from striate.layers import Symbol
 from striate.onnx._call import Call, operator
-from striate.onnx._convert_convolution import along, check_matrix, padded, paddings, same_padding
+from striate.onnx._convert_convolution import along, padded, paddings, same_padding
 from striate.onnx._convert_elementwise import affine
 from striate.onnx._values import (
     Array,
@@ -18,6 +19,7 @@ from striate.onnx._values import (
     Value,
     as_samples,
     axis_of,
+    check_size,
     in_order,
     others,
     reshaped,
@@ -124,6 +126,8 @@ def _dilated_mean(call: Call, symbol: Symbol, windows: list[_Window], margins: l
     channels = int(symbol.shape[-1] or 1)
     lengths = [*one, *(w.length for w in windows)]
     symbol = padded(symbol, [*none, *margins])
+    check_size(math.prod(w.count * w.length for w in windows), "how often each tap is counted")
+    check_size(math.prod(lengths) * channels, "a window")
     counts: Array = np.ones(1)
     for w, (before, _) in zip(windows, margins, strict=True):
         there = np.add.outer(np.arange(w.count) * w.step - before, np.arange(w.length) * w.dilation)
@@ -160,7 +164,7 @@ def _dilated_mean(call: Call, symbol: Symbol, windows: list[_Window], margins: l
 
 def _dilated_maximum(call: Call, x: Value, place: int, window: _Window) -> Value:
     """The largest of taps that lie apart: the taps of all windows beside each other, then a maximum."""
-    check_matrix(window.size, window.length * window.count)
+    check_size(window.size * window.length * window.count, "a matrix that resamples")
     taps = np.add.outer(np.arange(window.length) * window.dilation, np.arange(window.count) * window.step)
     taps -= window.around[0]
     there = (taps >= 0) & (taps < window.size)

@@ -9,8 +9,8 @@ import numpy as np
 
 from striate import layers
 from striate.onnx._call import Call, operator
-from striate.onnx._convert_convolution import along, check_matrix, map_of, spatial
-from striate.onnx._values import Array, Unsupported, Value, as_samples
+from striate.onnx._convert_convolution import along, map_of, spatial
+from striate.onnx._values import Array, Unsupported, Value, as_samples, check_size
 
 
 @operator("Upsample", constants=(1,))
@@ -74,7 +74,7 @@ def _resized(
             raise Unsupported(f"it makes {new} elements of {old}")
         if call.opset < 11 and kind == "nearest" and scale < 1 and not (1 / scale).is_integer():
             raise Unsupported(f"a scale of {scale:g} before version 11, which leaves open what is taken")
-        check_matrix(old, new)
+        check_size(old * new, "a matrix that resamples")
         centres = _centres(old, new, scale, mode, box)
         matrix = _weights(call, kind, nearest, old, scale, centres)
         bias = None

@@ -11,7 +11,7 @@ import numpy as np
 
 from striate import layers
 from striate.onnx._call import Call, operator
-from striate.onnx._convert_convolution import along, check_matrix
+from striate.onnx._convert_convolution import along
 from striate.onnx._convert_elementwise import affine
 from striate.onnx._values import (
     Array,
@@ -19,6 +19,7 @@ from striate.onnx._values import (
     Unsupported,
     Value,
     axis_of,
+    check_size,
     cut,
     joined,
     others,
@@ -70,6 +71,8 @@ def flatten(call: Call) -> Value:
 def transpose(call: Call) -> Value:
     x = call.value()
     order = [int(axis) for axis in call.get("perm", range(x.rank - 1, -1, -1))]
+    if sorted(order) != list(range(x.rank)):
+        raise Unsupported(f"perm {order} of a tensor of shape {x.shape}")
     if x.batch is not None:
         if order[0] != 0:
             raise Unsupported(f"it moves the batch: perm is {order}")
@@ -96,6 +99,8 @@ def unsqueeze(call: Call) -> Value:
     x, axes = call.value(), call.numbers(1, "axes") or []
     rank = x.rank + len(axes)
     new = sorted(axis % rank for axis in axes)
+    if len(set(new)) < len(new):
+        raise Unsupported(f"axes {axes} for a tensor of shape {x.shape}")
     if x.batch is not None and new[:1] == [0]:
         raise Unsupported("it puts an axis before the batch")
     left = list(x.axes)
@@ -235,6 +240,7 @@ def slices(call: Call) -> Value:
         place = x.place(axis)
         size = size_of(x.axes[place])
         if step < 0:
+            check_size(size * size, "a matrix that resamples")
             chosen = list(range(size))[start if start >= -size else 0 : end if end >= -size else None : step]
             if not chosen:
                 raise Unsupported(f"nothing is left of an axis of {size} elements")
@@ -248,7 +254,7 @@ def slices(call: Call) -> Value:
 def _gathered(call: Call, x: Value, place: int, chosen: Array) -> Value:
     """Elements along an axis by their numbers."""
     size = size_of(x.axes[place])
-    check_matrix(size, chosen.size)
+    check_size(size * chosen.size, "a matrix that resamples")
     matrix = (np.arange(size)[:, None] == chosen[None, :]).astype(np.float32)
     return along(call, x, place, matrix)
 
@@ -311,6 +317,7 @@ def pad(call: Call) -> Value:
         x = part(call, x, place, max(-before, 0), size - max(-after, 0))
         size, before, after = size_of(x.axes[place]), max(before, 0), max(after, 0)
         if mode != "constant":
+            check_size(size * (before + size + after), "a matrix that resamples")
             numbered = np.pad(np.arange(size), (before, after), mode=mode)
             x = _gathered(call, x, place, numbered)
         elif before or after:

@@ -39,6 +39,8 @@ def read_model(source: Any, what: str) -> Any:
             model.ParseFromString(data)
         except Exception as error:  # the class depends on protobuf's version
             raise ValueError(f"cannot load {name}: it is no ONNX model, or damaged ({error})") from None
+    if any(isinstance(text, bytes) for text in _texts(model)):
+        raise ValueError(f"cannot load {name}: it is damaged: a name in it is no text")
     model = _with_external(onnx, model, folder, name)
     try:
         onnx.checker.check_model(model)
@@ -103,6 +105,23 @@ def _external_bytes(tensor: Any, folder: Path, name: str) -> bytes:
             raise ValueError(f"{where} needs bytes {offset} to {offset + needed} of {location!r}, which has fewer")
         file.seek(offset)
         return file.read(needed)
+
+
+def _texts(model: Any) -> Iterator[Any]:
+    """All names; protobuf gives one that is no UTF-8 as bytes."""
+    graph = model.graph
+    yield from (graph.name, *(opset.domain for opset in model.opset_import))
+    for item in (*graph.initializer, *graph.input, *graph.output, *graph.value_info):
+        yield item.name
+        if hasattr(item, "type"):
+            yield from (dim.dim_param for dim in item.type.tensor_type.shape.dim)
+    for prop in model.metadata_props:
+        yield from (prop.key, prop.value)
+    for tensor in _tensors(model):
+        yield from (part for entry in tensor.external_data for part in (entry.key, entry.value))
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
 
 
 def _tensors(model: Any) -> Iterator[Any]:

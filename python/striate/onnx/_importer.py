@@ -156,10 +156,16 @@ class Importer:
     # Inputs and outputs
 
     def _array(self, tensor: Any) -> Array:
-        return np.asarray(self._onnx.numpy_helper.to_array(tensor))
+        try:
+            return np.asarray(self._onnx.numpy_helper.to_array(tensor))
+        except (KeyError, ValueError, TypeError) as error:
+            raise ValueError(f"cannot load {self._name}: its tensor {tensor.name!r} is damaged ({error})") from None
 
     def _dtype(self, info: Any) -> Any:
-        return self._onnx.helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type)
+        try:
+            return self._onnx.helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type)
+        except KeyError:
+            raise ValueError(f"cannot load {self._name}: {info.name!r} holds elements of an unknown type") from None
 
     def _input(self, info: Any) -> tuple[Port, Value]:
         kind = info.type.tensor_type.elem_type
@@ -167,7 +173,7 @@ class Importer:
         if not exact and kind != self._onnx.TensorProto.FLOAT:
             what = info.type.WhichOneof("value")
             if what == "tensor_type":
-                what = self._onnx.TensorProto.DataType.Name(kind).lower()
+                what = dict(map(reversed, self._onnx.TensorProto.DataType.items())).get(kind, "an unknown type").lower()
             self._problems.append(f"input {info.name!r}: it holds {what}; striate computes in float32")
             return self._stand_in(info.name, None)
         sizes: list[int | None] = [
@@ -268,7 +274,8 @@ class Importer:
                     if node.op_type != "Cast" and not (node.op_type == "MaxPool"):
                         raise Unsupported("it computes with bytes; striate computes in float32")
                 call = self._call(node, inputs)
-                made = row.convert(call)
+                with np.errstate(all="ignore"):  # numbers that float32 cannot hold become infinite
+                    made = row.convert(call)
                 self._weights.extend(call.weights)
                 results = made if isinstance(made, list) else [made]
         except (Unsupported, ValueError, TypeError, ArithmeticError, IndexError, KeyError) as error:

@@ -13,7 +13,7 @@ class _Graph:
 
     def __init__(self, onnx: Any, graph: Any) -> None:
         self.nodes = list(graph.node)
-        self.makers = {name: node for node in self.nodes for name in node.output}
+        self.makers: dict[str, Any] = {name: node for node in self.nodes for name in node.output}
         self.readers: dict[str, list[Any]] = {}
         for node in self.nodes:
             for name in node.input:
@@ -69,7 +69,7 @@ def joined_nodes(onnx: Any, graph: Any) -> list[Any]:
 
 def _gelu(graph: _Graph, erf: Any) -> tuple[str, list[Any]] | None:
     """x (1 + erf(x / √2)) / 2, the three factors in any order: x and the nodes."""
-    scaled = graph.makers.get(erf.input[0])
+    scaled: Any = graph.makers.get(erf.input[0])
     x = graph.with_number(scaled, "Div", math.sqrt(2)) or graph.with_number(scaled, "Mul", math.sqrt(0.5))
     add = graph.only_reader(erf.output[0])
     if x is None or graph.only_reader(scaled.output[0]) is not erf or graph.with_number(add, "Add", 1.0) is None:
@@ -87,7 +87,7 @@ def _gelu(graph: _Graph, erf: Any) -> tuple[str, list[Any]] | None:
     if other == x:  # (x gate) / 2
         last = graph.only_reader(first.output[0])
         return (x, [*parts, first, last]) if graph.with_number(last, "Mul", 0.5) is not None else None
-    half = graph.makers.get(other)  # (x / 2) gate
+    half: Any = graph.makers.get(other)  # (x / 2) gate
     if graph.with_number(half, "Mul", 0.5) != x or graph.only_reader(half.output[0]) is not first:
         return None
     return x, [*parts, half, first]

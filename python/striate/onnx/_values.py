@@ -22,8 +22,17 @@ from striate.layers import Symbol
 Array = NDArray[Any]
 
 
+MOST = 1 << 26  # numbers of a weight that a few numbers of the file stand for
+
+
 class Unsupported(Exception):
     """Why a node cannot be converted."""
+
+
+def check_size(count: int, what: str) -> None:
+    """Refuse to make so many numbers of few."""
+    if count > MOST:
+        raise Unsupported(f"it takes {count} numbers as {what}")
 
 
 class Atom:
@@ -208,6 +217,7 @@ def laid(array: Array, axes: Sequence[Axis], order: Axis) -> Array:
     Axes along which it has size 1 are repeated.
     """
     sizes = [size_of(axis) for axis in axes]
+    check_size(math.prod(sizes), "a constant")
     whole = np.broadcast_to(array.reshape((1,) * (len(sizes) - array.ndim) + array.shape), sizes)
     atoms = joined(axes)
     apart: Array = whole.reshape([atom.size for atom in atoms])
