@@ -192,6 +192,24 @@ def test_summary_of_a_run_a_file_and_a_name(trained: Path, capsys: pytest.Captur
     assert "stage4_block2_conv2" in capsys.readouterr().out
 
 
+def test_export_writes_onnx(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    onnx = pytest.importorskip("onnx")
+    path = tmp_path / "m.onnx"
+    assert main(["export", str(trained), "--onnx", str(path)]) == 0
+    assert capsys.readouterr().out == f"wrote {path}: (None, 8, 8, 1) -> (None, 10), channels_last\n"
+    onnx.checker.check_model(str(path), full_check=True)
+    x = load_digits()[1][0][:16]
+    want = st.load_model(trained / "model.safetensors").predict(x)
+    np.testing.assert_allclose(st.onnx.load(path).predict(x), want, rtol=1e-5, atol=1e-5)
+    assert main(["export", str(trained / "model.safetensors"), "--onnx", str(path)]) == 2
+    assert "give --overwrite" in capsys.readouterr().err
+    arguments = [str(trained / "model.safetensors"), "--onnx", str(path), "--overwrite", "--channels-first"]
+    assert main(["export", *arguments]) == 0
+    assert [d.dim_value for d in onnx.load(path).graph.input[0].type.tensor_type.shape.dim] == [0, 1, 8, 8]
+    assert main(["export", str(trained)]) == 2
+    assert "--onnx" in capsys.readouterr().err
+
+
 def test_info_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info"]) == 0
     printed = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The `striate` command: train, evaluate, predict, summary, info.
+"""The `striate` command: train, evaluate, predict, summary, export, info.
 
 It needs `pip install 'striate[cli]'`; training also draws pictures (`[plot]`) and reads image folders (`[data]`).
 """

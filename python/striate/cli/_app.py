@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from striate.cli._evaluate import evaluate
+from striate.cli._export import export
 from striate.cli._info import info, version
 from striate.cli._predict import predict
 from striate.cli._summary import summary
@@ -21,7 +22,7 @@ def striate() -> None:
     """Train and run convolutional networks on ordinary CPUs."""
 
 
-for _command in (train, evaluate, predict, summary, info):
+for _command in (train, evaluate, predict, summary, export, info):
     striate.add_command(_command)
 
 

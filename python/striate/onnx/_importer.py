@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from striate import layers
+from striate._extras import require
 from striate.layers import Symbol
 from striate.model import Model
 from striate.onnx import (  # noqa: F401  (they fill the table)
@@ -334,11 +335,10 @@ class Importer:
             ],
             [helper.make_empty_tensor_value_info(name) for name in node.output if name],
         )
-        from onnx.reference import ReferenceEvaluator
-
+        reference = require("onnx.reference", "onnx", "striate.onnx.load")
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self._opset)])
         with np.errstate(all="ignore"):
-            results = ReferenceEvaluator(model).run(None, dict(zip(names, arrays, strict=True)))
+            results = reference.ReferenceEvaluator(model).run(None, dict(zip(names, arrays, strict=True)))
         return [np.asarray(result) for result in results]
 
     def _check_size(self, node: Any, arrays: list[Array]) -> None:

@@ -1,0 +1,29 @@
+"""`striate export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+import striate as st
+from striate.cli._run import Run
+
+
+@click.command(short_help="Write a run's network for other programs.")
+@click.argument("run", type=click.Path())
+@click.option("--onnx", "onnx_file", type=click.Path(), required=True, metavar="FILE", help="The ONNX file to write.")
+@click.option(
+    "--channels-first", is_flag=True, help="Pictures as (N, C, H, W), as PyTorch has them, not as (N, H, W, C)."
+)
+@click.option("--overwrite", is_flag=True, help="Replace a file of that name.")
+def export(run: str, onnx_file: str, channels_first: bool, overwrite: bool) -> None:
+    """Write the network of RUN, a run folder or a .safetensors file, as an ONNX file."""
+    path = Path(run)
+    model: Any = Run(path).load_model() if path.is_dir() else st.load_model(path)
+    layout = "channels_first" if channels_first else "channels_last"
+    if not overwrite and Path(onnx_file).exists():
+        raise ValueError(f"{onnx_file} is there already; give --overwrite, or choose another file with --onnx")
+    model.export(onnx_file, data_format=layout)
+    click.echo(f"wrote {onnx_file}: {model.input_shape} -> {model.output_shape}, {layout}")
