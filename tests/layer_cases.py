@@ -378,6 +378,8 @@ CASES = (
             large((21, 22, 18), filters=30, kernel_size=3, groups=3, dilation_rate=2),
             large((19, 17, 64), filters=40, kernel_size=1, batch=9),
             large((12, 12, 64), filters=64, kernel_size=3, padding="same", batch=5),
+            large((13, 9, 32), filters=48, kernel_size=3, batch=5),  # maps that are one longer than tiles cover
+            large((17, 13, 16), filters=32, kernel_size=3, padding="same", activation="relu", batch=3),
         ),
         conv_weights,
         before_activation(conv2d),

@@ -5,6 +5,7 @@
 #include "striate/config.hpp"
 #include "striate/layer.hpp"
 #include "striate/loss.hpp"
+#include "striate/losses/weighted_sum.hpp"
 #include "striate/optimizer.hpp"
 #include "striate/tensor.hpp"
 #include "suggest.hpp"
@@ -141,8 +142,13 @@ void unknown_arguments() {
 
 // Every row of every table makes its type again from what it says of itself.
 void registries() {
-    for (const std::string& type : loss_types())
+    for (const std::string& type : loss_types()) {
+        if (type == WeightedSum::kType) continue;
         CHECK(make_loss(type, make_loss(type, Config())->config())->type() == type);
+    }
+    const LossPtr sum = WeightedSum::of({make_loss("MeanSquaredError", Config()), make_loss("Huber", Config())});
+    CHECK(make_loss(sum->type(), sum->config())->type() == WeightedSum::kType);
+    CHECK_THROWS(make_loss(WeightedSum::kType, Config()), ValueError, "needs at least one loss");
     for (const std::string& type : optimizer_types())
         CHECK(make_optimizer(type, make_optimizer(type, Config())->config())->type() == type);
     std::vector<std::string> seen;

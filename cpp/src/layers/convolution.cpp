@@ -29,6 +29,13 @@ bool one_run(const Problem& p, int64_t taps, int64_t step, const View& map) {
     return taps <= 1 || (p.groups == 1 && step == 1 && map.pixel == map.c);
 }
 
+void restrict_to(kernels::ConvArgs& a, const Part* part) {
+    if (!part) return;
+    a.x_offset += part->top * a.x_row + part->left * a.x_col;
+    a.y_offset += part->top * a.y_row + part->left * a.y_col;
+    a.rows = part->h, a.cols = part->w;
+}
+
 // Everything that follows from the places of pixels and taps.
 void complete(Lowered& l, int64_t tap_channels, bool contiguous, const Machine& machine) {
     kernels::ConvArgs& a = l.conv;
@@ -94,7 +101,8 @@ Halo output_halo(const Problem& p) {
     return halo;
 }
 
-Lowered forward(const Problem& p, const View& x, const View& y, const Machine& machine, bool weights_stay) {
+Lowered forward(const Problem& p, const View& x, const View& y, const Machine& machine, bool weights_stay,
+                const Part* part) {
     Lowered l{};
     kernels::ConvArgs& a = l.conv;
     a.x_offset = -p.pad_top * x.row - p.pad_left * x.pixel;
@@ -107,6 +115,7 @@ Lowered forward(const Problem& p, const View& x, const View& y, const Machine& m
     a.groups = p.groups, a.x_group = p.in_c / p.groups, a.y_group = a.channels;
     const KernelStrides w = kernel_strides(p);
     l.pack.s_group = w.group, l.pack.s_row = w.h, l.pack.s_col = w.w, l.pack.s_depth = w.in, l.pack.s_channel = w.out;
+    restrict_to(a, part);
     complete(l, p.in_c / p.groups, one_run(p, p.kernel.w, p.dilation.w, x), machine);
 
     // Rows of the kernel that are whole vectors can be read where they are. Packing pays when they are read many times;
@@ -121,7 +130,8 @@ Lowered forward(const Problem& p, const View& x, const View& y, const Machine& m
     return l;
 }
 
-std::vector<Lowered> to_input(const Problem& p, const View& dy, const View& dx, const Machine& machine) {
+std::vector<Lowered> to_input(const Problem& p, const View& dy, const View& dx, const Machine& machine,
+                              const Part* part) {
     std::vector<Lowered> calls;
     const KernelStrides w = kernel_strides(p);
     for (int64_t i = 0; i < p.stride.h; ++i) {
@@ -143,6 +153,7 @@ std::vector<Lowered> to_input(const Problem& p, const View& dy, const View& dx, 
             l.pack.src_offset = v.kernel_first * w.h + h.kernel_first * w.w;
             l.pack.s_group = w.group, l.pack.s_row = -v.kernel_step * w.h, l.pack.s_col = -h.kernel_step * w.w;
             l.pack.s_depth = w.out, l.pack.s_channel = w.in;
+            restrict_to(a, part);
             complete(l, p.out_c / p.groups, one_run(p, h.taps, h.step, dy), machine);
             calls.push_back(l);
         }

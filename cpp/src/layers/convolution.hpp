@@ -48,11 +48,20 @@ struct Lowered {
     int64_t packed_floats;
 };
 
-Lowered forward(const Problem& p, const View& x, const View& y, const Machine& machine, bool weights_stay = false);
+// A rectangle of the map that a direction ends in.
+struct Part {
+    int64_t top, left, h, w;
+};
+
+// `part` of the output, all of it when null.
+Lowered forward(const Problem& p, const View& x, const View& y, const Machine& machine, bool weights_stay = false,
+                const Part* part = nullptr);
 
 // The gradient with respect to the input, from that of the output: one call for each phase of the stride. Together they
 // write every element of dx.
-std::vector<Lowered> to_input(const Problem& p, const View& dy, const View& dx, const Machine& machine);
+// For stride 1, `part` of dx.
+std::vector<Lowered> to_input(const Problem& p, const View& dy, const View& dx, const Machine& machine,
+                              const Part* part = nullptr);
 
 // A dense layer's gradient to input for few rows and large weights: rows of weights take the place of pixels, and the
 // gradient of the output, which is small, is what is packed. conv.x is the layer's kernel, pack.src is dy, conv.y is

@@ -79,6 +79,14 @@ bool by_winograd(const PlanContext& plan, const Problem& p, TensorId result) {
     return plan.winograd() && winograd_fits(p) && winograd_pays(p, view.n, view.h, view.w);
 }
 
+// What of a map is not computed by tiles.
+std::vector<Part> rest_of(const View& map, const Tiled& tiled) {
+    std::vector<Part> parts;
+    if (tiled.h < map.h) parts.push_back({tiled.h, 0, map.h - tiled.h, map.w});
+    if (tiled.w < map.w) parts.push_back({0, tiled.w, tiled.h, map.w - tiled.w});
+    return parts;
+}
+
 void emit_sum(PlanContext& plan, const kernels::SlotSumArgs& sum, TensorId slots, TensorId d_kernel) {
     plan.step(kernel_step(plan, "sum of weight gradients", dispatch::kernels().sum_slots, sum, {slots}, {d_kernel},
                           [=](kernels::SlotSumArgs& a, const Frame& f) {
@@ -135,9 +143,15 @@ LayerPtr remaining_activation(const std::optional<std::string>& activation, cons
 
 void emit_forward(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y,
                   bool relu) {
-    if (by_winograd(plan, p, y)) return emit_winograd(plan, p, x, kernel, bias, y, relu);
-    const Lowered call = forward(p, plan.view(x), plan.view(y), machine(), plan.weights_stay());
-    emit_call(plan, "convolution", call, x, kernel, bias, y, relu, true);
+    const View view_x = plan.view(x), view_y = plan.view(y);
+    const auto direct = [&](const Part* part) {
+        const Lowered call = forward(p, view_x, view_y, machine(), plan.weights_stay(), part);
+        emit_call(plan, "convolution", call, x, kernel, bias, y, relu, true);
+    };
+    if (!by_winograd(plan, p, y)) return direct(nullptr);
+    const Tiled tiled = winograd_tiled(view_y.h, view_y.w);
+    emit_winograd(plan, p, x, kernel, bias, y, relu, tiled);
+    for (const Part& part : rest_of(view_y, tiled)) direct(&part);
 }
 
 void emit_depthwise(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y,
@@ -149,15 +163,23 @@ void emit_depthwise(PlanContext& plan, const Problem& p, TensorId x, TensorId ke
 
 void emit_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId kernel, TensorId bias, TensorId dx,
                    bool relu) {
-    if (by_winograd(plan, p, dx)) return emit_winograd_to_input(plan, p, dy, kernel, bias, dx, relu);
     const View view_dy = plan.view(dy), view_dx = plan.view(dx);
+    const auto direct = [&](const Part* part) {
+        for (const Lowered& call : to_input(p, view_dy, view_dx, machine(), part))
+            emit_call(plan, "convolution to input", call, dy, kernel, bias, dx, relu, true);
+    };
+    if (by_winograd(plan, p, dx)) {
+        const Tiled tiled = winograd_tiled(view_dx.h, view_dx.w);
+        emit_winograd_to_input(plan, p, dy, kernel, bias, dx, relu, tiled);
+        for (const Part& part : rest_of(view_dx, tiled)) direct(&part);
+        return;
+    }
     if (prefers_turned(p, view_dy, view_dx) && !bias.valid() && !relu) {
         emit_call(plan, "convolution to input", to_input_turned(p, view_dy, view_dx, machine()), kernel, dy, {}, dx,
                   false, false);
         return;
     }
-    for (const Lowered& call : to_input(p, view_dy, view_dx, machine()))
-        emit_call(plan, "convolution to input", call, dy, kernel, bias, dx, relu, true);
+    direct(nullptr);
 }
 
 void emit_depthwise_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId kernel, TensorId dx) {

@@ -108,6 +108,11 @@ bool winograd_pays(const Problem& p, int64_t images, int64_t h, int64_t w) {
     return tiles > 1 || kWinogradPoints * p.in_c * p.out_c * 4 <= kCachedWeights;
 }
 
+Tiled winograd_tiled(int64_t h, int64_t w) {
+    const auto whole = [](int64_t size) { return size > kTile && size % kTile == 1 ? size - 1 : size; };
+    return {whole(h), whole(w)};
+}
+
 WinogradLowered winograd_forward(const Problem& p, const View& x, const Halo& x_halo, const View& y,
                                  const Machine& machine) {
     WinogradLowered l = lower(x, x_halo, -p.pad_top, -p.pad_left, y, machine);

@@ -13,6 +13,13 @@ bool winograd_fits(const Problem& p);
 // as large: where they come from memory for one tile alone, reading them takes longer than what is saved.
 bool winograd_pays(const Problem& p, int64_t images, int64_t h, int64_t w);
 
+// What of a map of h x w, from its first pixel on, to compute by tiles. The rest, a last row or column or both, is
+// better computed by the definition than by tiles of which three quarters and more stick out.
+struct Tiled {
+    int64_t h, w;
+};
+Tiled winograd_tiled(int64_t h, int64_t w);
+
 // One direction: from a map x to a map y. Pointers to be filled in: pack.src, pack.dst = weights.src unless `direct`,
 // when weights.src is the layer's kernel itself; weights.dst = product.b; input.x, output.y, output.bias, and what lies
 // between the parts. `blocked` calls are one step, all.scratch of scratch_floats for each thread; others are three,

@@ -14,6 +14,15 @@ double flops(const Problem& p, int64_t batch) {
     return 2 * static_cast<double>(batch * p.out_h * p.out_w) * static_cast<double>(9 * p.in_c * p.out_c);
 }
 
+View tiled_view(View view, const Tiled& tiled) {
+    view.h = tiled.h, view.w = tiled.w;
+    return view;
+}
+
+double share(const View& view, const Tiled& tiled) {
+    return static_cast<double>(tiled.h * tiled.w) / static_cast<double>(view.h * view.w);
+}
+
 void emit_lowered(PlanContext& plan, const char* what, double work, const WinogradLowered& l, TensorId x,
                   TensorId kernel, TensorId bias, TensorId y, bool relu) {
     const kernels::Table& table = dispatch::kernels();
@@ -128,17 +137,18 @@ void emit_weight_products(PlanContext& plan, const kernels::WinogradToWeightsArg
 }  // namespace
 
 void emit_winograd(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y,
-                   bool relu) {
-    const View view = plan.view(x);
-    emit_lowered(plan, "convolution", flops(p, view.n),
-                 winograd_forward(p, view, plan.halo(x), plan.view(y), machine()), x, kernel, bias, y, relu);
+                   bool relu, const Tiled& tiled) {
+    const View from = plan.view(x), to = plan.view(y);
+    emit_lowered(plan, "convolution", flops(p, from.n) * share(to, tiled),
+                 winograd_forward(p, from, plan.halo(x), tiled_view(to, tiled), machine()), x, kernel, bias, y, relu);
 }
 
 void emit_winograd_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId kernel, TensorId bias,
-                            TensorId dx, bool relu) {
-    const View view = plan.view(dy);
-    emit_lowered(plan, "convolution to input", flops(p, view.n),
-                 winograd_to_input(p, view, plan.halo(dy), plan.view(dx), machine()), dy, kernel, bias, dx, relu);
+                            TensorId dx, bool relu, const Tiled& tiled) {
+    const View from = plan.view(dy), to = plan.view(dx);
+    emit_lowered(plan, "convolution to input", flops(p, from.n) * share(to, tiled),
+                 winograd_to_input(p, from, plan.halo(dy), tiled_view(to, tiled), machine()), dy, kernel, bias, dx,
+                 relu);
 }
 
 void emit_winograd_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId dy, TensorId d_kernel) {

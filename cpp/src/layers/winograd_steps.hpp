@@ -1,5 +1,5 @@
 // The steps of a convolution by Winograd's transforms, in its three directions; the arguments are those of
-// convolution_steps.hpp. For problems that winograd_fits() only.
+// convolution_steps.hpp. For problems that winograd_fits() only. Of y and dx, `tiled` is computed.
 #pragma once
 
 #include "layers/winograd.hpp"
@@ -7,9 +7,9 @@
 namespace striate::convolution {
 
 void emit_winograd(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y,
-                   bool relu);
+                   bool relu, const Tiled& tiled);
 void emit_winograd_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId kernel, TensorId bias,
-                            TensorId dx, bool relu);
+                            TensorId dx, bool relu, const Tiled& tiled);
 void emit_winograd_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId dy, TensorId d_kernel);
 
 }  // namespace striate::convolution
