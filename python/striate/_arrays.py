@@ -1,7 +1,9 @@
 """From the arrays that users pass to those that the core takes: the only place where arrays are converted.
 
-The core takes C-contiguous float32, uint8, int32 and int64. An array that is so already is passed on as it is; any
-other is converted once, before the first batch.
+Arrays are NumPy's, or any other library's that shares its memory: by DLPack (PyTorch, JAX, the array API), by Python's
+buffer protocol (`memoryview`, `array.array`), or by NumPy's `__array__`. The core takes C-contiguous float32, uint8,
+int32 and int64. What lies so in memory already, read-only or not, is worked on where it lies; anything else is
+converted once, before the first batch.
 """
 
 from __future__ import annotations
@@ -18,6 +20,42 @@ FloatArray = NDArray[np.float32]
 _INPUT_DTYPES = (np.dtype(np.float32), np.dtype(np.uint8))
 
 
+def array_of(value: Any, what: str) -> AnyArray:
+    """`value` as an array in its own type, of the same memory if it has one in reach; numbers and lists make a new one.
+
+    Raises:
+        TypeError: it is another library's array that NumPy cannot read: on a GPU, with a gradient, sparse.
+        ValueError: it is a list of rows of different lengths.
+    """
+    if isinstance(value, np.ndarray):
+        return np.asarray(value)
+    if hasattr(value, "__dlpack__"):
+        try:
+            return np.from_dlpack(value)
+        except (AttributeError, BufferError, RuntimeError, TypeError, ValueError) as error:
+            return _without_dlpack(value, what, error)
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{what} is no array: its rows differ in shape ({error})") from None
+
+
+def _without_dlpack(value: Any, what: str, refusal: Exception) -> AnyArray:
+    """By `__array__` or the buffer protocol, what DLPack refuses: other byte orders, read-only in old versions."""
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind != "O":
+            return array
+    except (BufferError, RuntimeError, TypeError, ValueError) as error:
+        refusal = error
+    kind = f"{type(value).__module__.partition('.')[0]}.{type(value).__name__}"
+    traits = "".join(f", {name} {getattr(value, name)}" for name in ("dtype", "device") if hasattr(value, name))
+    raise TypeError(
+        f"{what} is a {kind}{traits} that cannot be read in place ({refusal}); pass it dense, in main memory, without "
+        "gradient, as float32 or uint8"
+    ) from refusal
+
+
 def numbers(value: Any, what: str) -> AnyArray:
     """`value` as an array of numbers, in its own type.
 
@@ -27,10 +65,7 @@ def numbers(value: Any, what: str) -> AnyArray:
     """
     if value is None:
         raise TypeError(f"{what} must be an array, got None")
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{what} is no array: its rows differ in shape ({error})") from None
+    array = array_of(value, what)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{what} must hold real numbers, got dtype {array.dtype}")
     if array.ndim == 0:
@@ -85,7 +120,7 @@ def several(value: Any, names: Sequence[str], what: str) -> list[Any]:
             raise ValueError(f"{what} must have the keys {list(names)}, got {[str(name) for name in value]}")
         return [value[name] for name in names]
     if len(names) == 1:
-        single = isinstance(value, (list, tuple)) and len(value) == 1 and isinstance(value[0], np.ndarray)
+        single = isinstance(value, (list, tuple)) and len(value) == 1 and _is_array(value[0])
         return [value[0] if single else value]
     if not isinstance(value, (list, tuple)):
         raise TypeError(
@@ -94,6 +129,10 @@ def several(value: Any, names: Sequence[str], what: str) -> list[Any]:
     if len(value) != len(names):
         raise ValueError(f"{what} must be a list of {len(names)} arrays ({', '.join(names)}), got {len(value)}")
     return list(value)
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray) or hasattr(value, "__dlpack__") or isinstance(value, memoryview)
 
 
 def _input(value: Any, shape: tuple[int, ...], name: str, what: str) -> AnyArray:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate import _core
-from striate._arrays import AnyArray, FloatArray
+from striate._arrays import AnyArray, FloatArray, array_of
 from striate._data import Data
 from striate.detection.targets import pack, unpack
 
@@ -170,7 +170,7 @@ class PythonFeed:
     def _gather(self, rows: NDArray[np.int64]) -> Data:
         data = self._data
         images = data.inputs[0][rows]
-        changed = np.asarray(self._augment(images, rows, self._epoch))
+        changed = array_of(self._augment(images, rows, self._epoch), "fit: what augment returns")
         if changed.shape != images.shape or changed.dtype != images.dtype:
             raise ValueError(
                 f"fit: augment must return images of the same shape and type, {images.dtype} {images.shape}, "

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from striate import _core
 from striate._arrays import AnyArray, FloatArray, as_float32, inputs_for, is_input, numbers
@@ -334,7 +334,7 @@ class Model(Trained):
         core = self._network
         return [core.value(index) for index in range(len(core.parameters))]
 
-    def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Set all weights from arrays in the order of `get_weights`.
 
         Raises:
@@ -361,7 +361,7 @@ class Model(Trained):
         if missing:
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
             raise ValueError(f"load_state_dict: there is no value for {', '.join(map(repr, missing[:3]))}{more}")
-        assign(self._network, range(len(names)), [np.asarray(state[name]) for name in names], "load_state_dict")
+        assign(self._network, range(len(names)), [state[name] for name in names], "load_state_dict")
 
     def save(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the model as one safetensors file: the weights as any reader opens them, the architecture as JSON in

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate import _core
+from striate._arrays import array_of
 from striate.layers._arguments import checked_name, to_config
 
 FloatArray = NDArray[np.float32]
@@ -220,7 +221,7 @@ class Layer:
         return f"{type(self).__name__}({arguments})"
 
 
-def assign(model: _core.Model, indices: Sequence[int], weights: Sequence[NDArray[Any]], who: str) -> None:
+def assign(model: _core.Model, indices: Sequence[int], weights: Sequence[Any], who: str) -> None:
     """Give these parameters of a model their values, all or, when one does not fit, none."""
     infos = [model.parameters[index] for index in indices]
     if len(weights) != len(infos):
@@ -228,7 +229,7 @@ def assign(model: _core.Model, indices: Sequence[int], weights: Sequence[NDArray
         raise ValueError(f"{who} expects {len(infos)} arrays ({names}), got {len(weights)}")
     values = []
     for index, info, weight in zip(indices, infos, weights, strict=True):
-        value = np.asarray(weight)
+        value = array_of(weight, f"{who}: {info.name}")
         if value.dtype.kind not in "fiub":
             raise TypeError(f"{who} expects numbers for {info.name}, got dtype {value.dtype}")
         if value.shape != info.shape:

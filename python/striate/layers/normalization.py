@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from striate import _core
+from striate._arrays import array_of
 from striate.layers._arguments import InitializerLike
 from striate.layers._base import Layer
 
@@ -219,7 +220,7 @@ class Normalization(Layer):
         """
         if self._output is not None:
             raise ValueError(f"[{self.name}] adapt() comes before the layer is called or put into a model")
-        array = np.asarray(data)
+        array = array_of(data, f"[{self.name}] adapt: data")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"[{self.name}] adapt expects numbers, got dtype {array.dtype}")
         if array.size == 0:

@@ -9,7 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.metrics._counts import ConfusionTally, Counts, LabelTally, average_ratio
-from striate.metrics._inputs import above, check_threshold, first_k, flatten, flatten_multi_label, predicted_labels
+from striate.metrics._inputs import (
+    above,
+    as_array,
+    check_threshold,
+    first_k,
+    flatten,
+    flatten_multi_label,
+    predicted_labels,
+)
 from striate.metrics.base import FloatArray, Metric
 
 AVERAGES = ("auto", "binary", "micro", "macro", "weighted", None)
@@ -128,13 +136,14 @@ class ClassRatio(Metric):
     def update_state(
         self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> None:
+        y_true, y_pred = as_array(self._owner, "y_true", y_true), as_array(self._owner, "y_pred", y_pred)
         if (self.thresholds or self.top_k) and self._has_several_scores(y_true, y_pred):
             self._update_multi(y_true, y_pred, sample_weight)
             return
         if self.top_k:
             raise ValueError(f"{self._owner}: top_k needs C scores an item, got y_pred of shape {np.shape(y_pred)}")
-        if self.thresholds and np.asarray(y_pred).dtype.kind != "f":
-            y_pred = np.asarray(y_pred, np.float64)
+        if self.thresholds and y_pred.dtype.kind != "f":
+            y_pred = y_pred.astype(np.float64)
         items = flatten(
             self._owner,
             y_true,

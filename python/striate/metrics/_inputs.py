@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from striate._arrays import array_of
 from striate.metrics.base import FloatArray, IntArray
 
 AnyArray = npt.NDArray[Any]
@@ -41,7 +42,7 @@ class Items:
 
 def as_array(owner: str, what: str, value: npt.ArrayLike) -> AnyArray:
     """`value` as a numeric array of one or more axes."""
-    array = np.asarray(value)
+    array = array_of(value, f"{owner}: {what}")
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{owner}: {what} must hold numbers, got dtype {array.dtype}")
     if array.ndim == 0:

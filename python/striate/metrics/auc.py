@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.metrics._counts import BoolArray
-from striate.metrics._inputs import AnyArray, flatten, flatten_multi_label
+from striate.metrics._inputs import AnyArray, as_array, flatten, flatten_multi_label
 from striate.metrics.base import FloatArray, Metric
 
 AVERAGES = ("macro", "micro", "weighted", None)
@@ -87,8 +87,9 @@ class AUC(Metric):
         if self.multi_label:
             true, scores, weight = flatten_multi_label(owner, y_true, y_pred, sample_weight)
         else:
-            if np.asarray(y_pred).dtype.kind in "biu":
-                y_pred = np.asarray(y_pred, np.float64)
+            y_pred = as_array(owner, "y_pred", y_pred)
+            if y_pred.dtype.kind in "biu":
+                y_pred = y_pred.astype(np.float64)
             items = flatten(owner, y_true, y_pred, sample_weight)
             true, scores, weight = items.true.astype(np.int32), items.pred, items.weight
         if self._scores and self._scores[0].shape[1:] != scores.shape[1:]:
