@@ -50,7 +50,7 @@ def load_model(path: str | os.PathLike[str], compile: bool = True) -> Model:
         ValueError: it is damaged, or no model.
     """
     core, extra = _core.load_model(os.fsencode(path))
-    cls = Sequential if extra.get(_CLASS) == "Sequential" and _is_chain(core) else Model
+    cls = Sequential if extra.get(_CLASS) == "Sequential" and is_chain(core) else Model
     model = cls._of_core(core, extra.get(_NAME, "model"))
     if compile and _TRAINING in extra:
         try:
@@ -70,7 +70,8 @@ def _checked(path: str | os.PathLike[str], overwrite: bool) -> bytes:
     return place
 
 
-def _is_chain(core: _core.Model) -> bool:
+def is_chain(core: _core.Model) -> bool:
+    """Whether each layer follows the one before it, as in a `Sequential`."""
     nodes = core.nodes
     chained = all(inputs == ([node - 1] if node else []) for node, (_, inputs, _) in enumerate(nodes))
     return chained and len(core.layers) == len(nodes) > 1

@@ -542,6 +542,11 @@ class Model(Trained):
         self._ensure_built(x)
         return inputs_for(x, self._network.input_shapes, self.input_names, f"{who}: x")
 
+    def __reduce__(self) -> Any:
+        from striate._pickling import model_of, model_state
+
+        return model_of, (type(self), model_state(self))
+
     def __repr__(self) -> str:
         if self._built is None:
             return f"<{type(self).__name__} {self.name!r}, not built>"

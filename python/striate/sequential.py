@@ -144,6 +144,13 @@ class Sequential(Model):
             tails.append(self._after(tails[-1], item))
         self._tails = tails
 
+    def __reduce__(self) -> Any:
+        if self._is_built():
+            return super().__reduce__()
+        from striate._pickling import unbuilt_of, unbuilt_state
+
+        return unbuilt_of, (type(self), unbuilt_state(self))
+
     @property
     def layers(self) -> list[Layer]:
         """The layers in order, without the input."""

@@ -184,6 +184,11 @@ class Layer:
         layer.trainable = trainable
         return layer
 
+    def __reduce__(self) -> Any:  # the description; weights are a model's
+        from striate._pickling import rebuilt
+
+        return rebuilt, (type(self), self.get_config())
+
     def _parameters(self) -> list[int]:
         if self._owner is None:
             raise ValueError(f"[{self.name}] has no weights yet: they are made when a model is built with it")

@@ -87,6 +87,11 @@ class Optimizer:
             arguments["learning_rate"] = kind(**values)
         return cls(**arguments)
 
+    def __reduce__(self) -> Any:
+        from striate._pickling import rebuilt
+
+        return rebuilt, (type(self), self.get_config())
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self._core.config().items())})"
 
