@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -546,6 +547,14 @@ class Model(Trained):
         from striate._pickling import model_of, model_state
 
         return model_of, (type(self), model_state(self))
+
+    def _repr_html_(self) -> str:
+        """The summary as a table, for notebooks."""
+        if not self._is_built():
+            return f"<code>{escape(repr(self))}</code>"
+        from striate.summary import summary_html
+
+        return summary_html(self)
 
     def __repr__(self) -> str:
         if self._built is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from striate import _core
+from striate import _core, _html
 from striate._checks import batch_of, positive
 
 if TYPE_CHECKING:
@@ -115,28 +115,44 @@ class Profile:
         )
 
     def __str__(self) -> str:
-        cells = [_cells(row) for row in self.rows]
-        cells.append(("", "between steps", "", f"{1e3 * self.between:.4f}", "", "", self._part(self.between)))
+        cells = self._table()
         widths = [max(len(row[column]) for row in [_HEAD, *cells]) for column in range(len(_HEAD))]
         rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
-        kind = "training step" if self.training else "prediction"
-        count = f"{self.threads} thread{'s' * (self.threads > 1)}"
-        copies = ", ".join(f"{rate / 1e9:.0f} GB/s at {_size(size)}" for size, rate in self.copies.items())
-        passes = dict.fromkeys(row.pass_ for row in self.rows)
-        sums = {name: sum(row.seconds for row in self.rows if row.pass_ == name) for name in passes}
         lines = [
-            f"Profile: {self._name}, a {kind} of {self.batch_size}, {count}, {self._isa}, median of {self.runs} runs",
+            self._title(),
             rule,
             _line(_HEAD, widths),
             rule,
             *(_line(row, widths) for row in cells),
             rule,
+            *self._sums(),
+        ]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The table, for notebooks."""
+        return _html.table(self._title(), _HEAD, self._table(), _LEFT, self._sums())
+
+    def _title(self) -> str:
+        kind = "training step" if self.training else "prediction"
+        count = f"{self.threads} thread{'s' * (self.threads > 1)}"
+        return f"Profile: {self._name}, a {kind} of {self.batch_size}, {count}, {self._isa}, median of {self.runs} runs"
+
+    def _table(self) -> list[tuple[str, ...]]:
+        between = ("", "between steps", "", f"{1e3 * self.between:.4f}", "", "", self._part(self.between))
+        return [*(_cells(row) for row in self.rows), between]
+
+    def _sums(self) -> list[str]:
+        """The lines below the table."""
+        copies = ", ".join(f"{rate / 1e9:.0f} GB/s at {_size(size)}" for size, rate in self.copies.items())
+        passes = dict.fromkeys(row.pass_ for row in self.rows)
+        sums = {name: sum(row.seconds for row in self.rows if row.pass_ == name) for name in passes}
+        return [
             "Passes: " + ", ".join(f"{name} {1e3 * sums[name]:.3g} ms ({self._part(sums[name])})" for name in passes),
             f"Whole: {1e3 * self.seconds:.4g} ms, {1e6 * self.seconds / self.batch_size:.4g} µs a sample, "
             f"{sum(row.flops for row in self.rows) / self.seconds / 1e9:.1f} GFLOP/s",
             f"Limits: multiply-adds {self.fma_peak / 1e9:.0f} GFLOP/s, copy {copies}",
         ]
-        return "\n".join(lines)
 
     def __repr__(self) -> str:
         kind = "training step" if self.training else "prediction"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from striate import _core
+from striate import _core, _html
 from striate._checks import positive
 
 if TYPE_CHECKING:
@@ -34,22 +34,13 @@ def receptive_field(model: Model, layer: str | Layer) -> ReceptiveField | None:
 
 def summary_lines(model: Model, line_length: int | None = None, batch_size: int | None = None) -> list[str]:
     """See `Model.summary`."""
-    network = model._network
     memory = [] if batch_size is None else [_memory(model, positive(batch_size, "summary: batch_size"))]
-    rows = _rows(network)
-    head = ["Layer (type)", "Output shape", "Parameters", "Multiply-adds", "Field (jump)"]
-    chained = all(inputs == ([] if node == 0 else [node - 1]) for node, (_, inputs, _) in enumerate(network.nodes))
-    if not chained:
-        head.append("Input")
-    rows = [row[: len(head)] for row in rows]
+    head, rows, totals = _table(model._network)
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     if line_length is not None:
         spare = line_length - sum(widths[1:]) - 2 * (len(head) - 1)
         widths[0] = max(min(widths[0], spare), len(head[0]))
     rule = "─" * (sum(widths) + 2 * (len(head) - 1))
-    sizes = [(math.prod(info.shape), info.trainable and not info.frozen) for info in network.parameters]
-    total, learned = sum(size for size, _ in sizes), sum(size for size, trainable in sizes if trainable)
-    work = sum(_work(network, node) for node in range(len(network.nodes)))
     return [
         f"Model: {model.name}",
         rule,
@@ -57,10 +48,33 @@ def summary_lines(model: Model, line_length: int | None = None, batch_size: int 
         rule,
         *(_line(row, widths) for row in rows),
         rule,
-        f"Parameters: {total:,} ({_bytes(4 * total)}), trainable {learned:,}, others {total - learned:,}",
-        f"Multiply-adds for one sample: {work:,}",
+        *totals,
         *memory,
     ]
+
+
+def summary_html(model: Model) -> str:
+    """The summary as a table for notebooks."""
+    head, rows, totals = _table(model._network)
+    order = [0, 1, 5, 2, 3, 4][: len(head)] if len(head) == 6 else range(len(head))  # texts first, then numbers
+    cells = [[row[column] for column in order] for row in [head, *rows]]
+    return _html.table(f"{type(model).__name__} {model.name!r}", cells[0], cells[1:], len(head) - 3, totals)
+
+
+def _table(network: _core.Model) -> tuple[list[str], list[list[str]], list[str]]:
+    """Head, rows, and lines below."""
+    head = ["Layer (type)", "Output shape", "Parameters", "Multiply-adds", "Field (jump)"]
+    chained = all(inputs == ([] if node == 0 else [node - 1]) for node, (_, inputs, _) in enumerate(network.nodes))
+    if not chained:
+        head.append("Input")
+    sizes = [(math.prod(info.shape), info.trainable and not info.frozen) for info in network.parameters]
+    total, learned = sum(size for size, _ in sizes), sum(size for size, trainable in sizes if trainable)
+    work = sum(_work(network, node) for node in range(len(network.nodes)))
+    totals = [
+        f"Parameters: {total:,} ({_bytes(4 * total)}), trainable {learned:,}, others {total - learned:,}",
+        f"Multiply-adds for one sample: {work:,}",
+    ]
+    return head, [row[: len(head)] for row in _rows(network)], totals
 
 
 def _memory(model: Model, batch_size: int) -> str:

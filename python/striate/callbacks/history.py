@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from striate import _html
 from striate.callbacks.base import Callback, Logs
+
+_SHOWN = 10  # epochs at either end
 
 
 class History(Callback):
@@ -31,3 +34,17 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(float(value) if np.ndim(value) == 0 else np.array(value))
+
+    def _repr_html_(self) -> str:
+        """A row for each epoch, for notebooks; of many, the first and the last ones."""
+        rows = [
+            [str(epoch + 1), *(_text(values[index]) if index < len(values) else "" for values in self.history.values())]
+            for index, epoch in enumerate(self.epoch)
+        ]
+        if len(rows) > 2 * _SHOWN:
+            rows[_SHOWN:-_SHOWN] = [["…"] * (1 + len(self.history))]
+        return _html.table(f"History of {len(self.epoch)} epochs", ["epoch", *self.history], rows, 0)
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if np.ndim(value) == 0 else ", ".join(f"{entry:.4g}" for entry in np.ravel(value))
