@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import math
 import struct
 import sys
@@ -9,8 +11,11 @@ import sys
 import numpy as np
 import pytest
 
+import striate as st
 from striate.callbacks import CSVLogger, GradientFlow, ModelCheckpoint, TensorBoard
+from striate.callbacks._summaries import picture_of
 from striate.history import read_history
+from striate.layers import Add, Conv2D, Dense, Flatten, Input
 
 
 def test_checkpoint_after_every_epoch(train, model, tmp_path):
@@ -158,6 +163,8 @@ def test_tensorboard(train, tmp_path):
         ("epoch_loss", 1): 0.25,
         ("epoch_f1/0", 0): 0.25,
         ("epoch_f1/1", 0): 0.75,
+        ("epoch_learning_rate", 0): np.float32(0.1),
+        ("epoch_learning_rate", 1): np.float32(0.1),
     }
     assert scalars(tmp_path / "validation") == {("epoch_loss", 0): 1.5, ("epoch_loss", 1): 1.25}
     histograms = {
@@ -176,7 +183,84 @@ def test_tensorboard_by_batches(train, tmp_path):
     pytest.importorskip("tensorboardX")
     train([TensorBoard(tmp_path, update_freq=2)], [{}, {}], steps=3, batch_logs=lambda batch: {"loss": batch + 1.0})
     # Every second batch, counted from 0 over both epochs: batches 1, 3 and 5.
-    assert scalars(tmp_path / "train") == {("batch_loss", 1): 2.0, ("batch_loss", 3): 1.0, ("batch_loss", 5): 3.0}
+    rates = {("epoch_learning_rate", epoch): np.float32(0.1) for epoch in (0, 1)}
+    batches = {("batch_loss", 1): 2.0, ("batch_loss", 3): 1.0, ("batch_loss", 5): 3.0}
+    assert scalars(tmp_path / "train") == batches | rates
+
+
+def digit_model():
+    """A convolution, called twice, whose outputs are added."""
+    start = Input((8, 8, 1), name="digit")
+    x = Conv2D(2, 3, padding="same", name="first")(start)
+    again = Conv2D(2, 3, padding="same", activation="relu", name="twice")
+    x = Add(name="sum")([again(x), again(again(x))])
+    model = st.Model(start, Dense(10, name="scores")(Flatten(name="flat")(x)), seed=1)
+    model.compile("sgd", st.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    return model
+
+
+def test_tensorboard_of_a_real_training(tmp_path):
+    pytest.importorskip("tensorboardX")
+    image = pytest.importorskip("PIL.Image")
+    (x, y), _ = st.data.load_digits()
+    model = digit_model()
+    board = TensorBoard(tmp_path, histogram_freq=2, write_images=True, write_steps_per_second=True)
+    history = model.fit(x[:64], y[:64], epochs=3, verbose=0, callbacks=[board], validation_split=0.5).history
+    values = scalars(tmp_path / "train")
+    for epoch in range(3):
+        assert values["epoch_loss", epoch] == np.float32(history["loss"][epoch])
+        assert values["epoch_accuracy", epoch] == np.float32(history["accuracy"][epoch])
+        assert values["epoch_learning_rate", epoch] == np.float32(0.01)
+        assert values["epoch_steps_per_second", epoch] > 0
+        assert scalars(tmp_path / "validation")["epoch_loss", epoch] == np.float32(history["val_loss"][epoch])
+    pictures = {
+        (value.tag, event.step): value.image
+        for event in events(tmp_path / "train")
+        for value in event.summary.value
+        if value.HasField("image")
+    }
+    assert set(pictures) == {(name, epoch) for name in model.state_dict() for epoch in (0, 2)}
+    kernel = model.state_dict()["twice/kernel"]
+    picture = np.asarray(image.open(io.BytesIO(pictures["twice/kernel", 2].encoded_image_string)).convert("L"))
+    assert picture.shape == (7, 7)  # 2 x 2 tiles of 3 x 3, a line between them
+    tile = np.rint(127.5 + 127.5 * kernel[:, :, 0, 1] / np.abs(kernel).max())
+    np.testing.assert_array_equal(picture[:3, 4:], tile)
+
+
+def test_tensorboard_graph(tmp_path):
+    pytest.importorskip("tensorboardX")
+    from tensorboardX.proto.graph_pb2 import GraphDef
+
+    (x, y), _ = st.data.load_digits()
+    digit_model().fit(x[:8], y[:8], verbose=0, callbacks=[TensorBoard(tmp_path / "with")])
+    (graph,) = [event.graph_def for event in events(tmp_path / "with" / "train") if event.graph_def]
+    nodes = {node.name: node for node in GraphDef.FromString(graph).node}
+    assert {name: (node.op, list(node.input)) for name, node in nodes.items()} == {
+        "digit": ("InputLayer", []),
+        "first": ("Conv2D", ["digit"]),
+        "twice": ("Conv2D", ["first"]),
+        "twice_call2": ("Conv2D", ["first"]),
+        "twice_call3": ("Conv2D", ["twice_call2"]),
+        "sum": ("Add", ["twice", "twice_call3"]),
+        "flat": ("Flatten", ["sum"]),
+        "scores": ("Dense", ["flat"]),
+    }
+    (shape,) = nodes["first"].attr["_output_shapes"].list.shape
+    assert [size.size for size in shape.dim] == [-1, 8, 8, 2]
+    assert nodes["scores"].attr["parameters"].i == 1290
+    assert json.loads(nodes["twice"].attr["config"].s)["activation"] == "relu"
+    digit_model().fit(x[:8], y[:8], verbose=0, callbacks=[TensorBoard(tmp_path / "without", write_graph=False)])
+    assert not any(event.graph_def for event in events(tmp_path / "without" / "train"))
+
+
+def test_pictures_of_weights():
+    weight = np.zeros((3, 2, 20, 1))
+    weight[0, 0, 0, 0], weight[2, 1, 1, 0], weight[1, 1, 0, 0] = -2.0, 1.0, math.nan
+    board = picture_of(weight)
+    assert board.shape == (16 * 4 - 1, 2) and board.dtype == np.uint8
+    assert (board[0, 0], board[4 + 2, 1], board[1, 1]) == (0, 191, 128)
+    assert picture_of(np.ones(300)).shape == (1, 256) and picture_of(np.ones((5, 7))).shape == (5, 7)
+    assert picture_of(np.zeros((2, 3))).tolist() == [[128] * 3] * 2
 
 
 def test_tensorboard_missing(train, model, tmp_path, monkeypatch):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from striate import _core
 from striate._extras import require
 from striate.callbacks.base import Callback, Logs
 
@@ -19,9 +21,15 @@ class TensorBoard(Callback):
     TensorBoard draws them in one picture: `epoch_loss`, `epoch_accuracy` and so on. Show them with
     `tensorboard --logdir LOG_DIR`.
 
+    The learning rate is written with them, as `epoch_learning_rate`.
+
     Args:
         log_dir: the folder.
         histogram_freq: every how many epochs to write a histogram of each layer's weights; 0 for never.
+        write_graph: whether to write the network as a graph, when training begins.
+        write_images: whether to write, with the histograms, each layer's weights as a picture: dark below zero, bright
+            above.
+        write_steps_per_second: whether to write how many batches a second were trained, as `epoch_steps_per_second`.
         update_freq: "epoch"; "batch", or a number of batches, to write the running values too, as `batch_loss`.
 
     Raises:
@@ -29,7 +37,13 @@ class TensorBoard(Callback):
     """
 
     def __init__(
-        self, log_dir: str | os.PathLike[str] = "logs", histogram_freq: int = 0, update_freq: str | int = "epoch"
+        self,
+        log_dir: str | os.PathLike[str] = "logs",
+        histogram_freq: int = 0,
+        write_graph: bool = True,
+        write_images: bool = False,
+        write_steps_per_second: bool = False,
+        update_freq: str | int = "epoch",
     ) -> None:
         super().__init__()
         every = 0 if update_freq == "epoch" else 1 if update_freq == "batch" else update_freq
@@ -38,6 +52,8 @@ class TensorBoard(Callback):
         if histogram_freq < 0:
             raise ValueError(f"TensorBoard: histogram_freq must be at least 0, got {histogram_freq}")
         self.log_dir, self.histogram_freq, self.update_freq = os.fspath(log_dir), histogram_freq, update_freq
+        self.write_graph, self.write_images = write_graph, write_images
+        self.write_steps_per_second = write_steps_per_second
         self._every = every
         self._writers: dict[str, Any] = {}
         self._batches = 0
@@ -48,6 +64,12 @@ class TensorBoard(Callback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self._tensorboardx = require("tensorboardX", "tensorboard", "striate.callbacks.TensorBoard")
         self._batches = 0
+        network = getattr(self.model, "_network", None)
+        if self.write_graph and network is not None:
+            self._write_graph(network)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._began = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self._batches += 1
@@ -58,6 +80,9 @@ class TensorBoard(Callback):
         logs = logs or {}
         validation = {name[4:]: value for name, value in logs.items() if name.startswith("val_")}
         training = {name: value for name, value in logs.items() if not name.startswith("val_")}
+        training.setdefault("learning_rate", self.model.optimizer.learning_rate)
+        if self.write_steps_per_second and self.params.get("steps"):
+            training["steps_per_second"] = self.params["steps"] / max(time.perf_counter() - self._began, 1e-9)
         self._write("train", "epoch", training, epoch)
         self._write("validation", "epoch", validation, epoch)
         if self.histogram_freq and epoch % self.histogram_freq == 0:
@@ -83,8 +108,19 @@ class TensorBoard(Callback):
                 for index, entry in enumerate(np.asarray(value)):
                     self._writer(kind).add_scalar(f"{prefix}_{name}/{index}", float(entry), step)
 
+    def _write_graph(self, network: _core.Model) -> None:
+        from striate.callbacks._summaries import graph_of
+
+        event = require("tensorboardX.proto.event_pb2", "tensorboard", "striate.callbacks.TensorBoard").Event
+        self._writer("train").file_writer.add_event(event(graph_def=graph_of(network)))
+
     def _write_weights(self, epoch: int) -> None:
         for name, weight in self.model.state_dict().items():
             finite = np.asarray(weight)[np.isfinite(weight)]
             if finite.size:  # a histogram of nothing, or of NaN, cannot be drawn
                 self._writer("train").add_histogram(name, finite, epoch)
+            if self.write_images and np.size(weight):
+                from striate.callbacks._summaries import picture_of
+
+                require("PIL.Image", "tensorboard", "striate.callbacks.TensorBoard(write_images=True)")
+                self._writer("train").add_image(name, picture_of(weight), epoch, dataformats="HW")
