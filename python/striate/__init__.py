@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         onnx,
         optimizers,
         segmentation,
+        sklearn,
         viz,
     )
     from striate.io import load_model
@@ -53,6 +54,7 @@ _MODULES = (
     "onnx",
     "optimizers",
     "segmentation",
+    "sklearn",
     "viz",
 )
 _NAMES = {
@@ -92,6 +94,7 @@ __all__ = [
     "set_num_threads",
     "set_seed",
     "show_config",
+    "sklearn",
     "viz",
 ]
 

@@ -6,7 +6,7 @@ import importlib
 from types import ModuleType
 
 # Where pip knows a library by another name than Python does.
-_PROJECTS = {"PIL": "Pillow"}
+_PROJECTS = {"PIL": "Pillow", "sklearn": "scikit-learn"}
 
 
 def require(module: str, extra: str, what: str) -> ModuleType:
