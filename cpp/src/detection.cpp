@@ -11,8 +11,8 @@ namespace {
 
 // As in the loss: the logarithm of a size in strides goes no further.
 constexpr float kMostLog = 8.0f;
-// Of an image, the best so many go into the suppression.
-constexpr size_t kMostCandidates = 1000;
+// Of an image, so many of the best go into the suppression, or this many times those that are wanted.
+constexpr int64_t kMostCandidates = 1000, kCandidatesEach = 10;
 
 double area(const BoundingBox& b) {
     return std::max(b.x2 - b.x1, 0.0) * std::max(b.y2 - b.y1, 0.0);
@@ -122,6 +122,8 @@ std::vector<std::vector<Detection>> decode_detections(const Array& output, const
     if (output.type != DType::float32) throw TypeError(concat("[decode] expects float32, got ", name_of(output.type)));
     const DetectionMaps maps = detection_maps(Shape(output.shape.begin() + 1, output.shape.end()), strides, "decode");
     const auto* p = static_cast<const float*>(output.data);
+    const int64_t wanted = std::min(rule.most.value_or(maps.locations()), maps.locations());
+    const auto most = static_cast<size_t>(std::max(kMostCandidates, kCandidatesEach * wanted));
     const auto least = static_cast<float>(rule.score_threshold.value_or(0.0));
     const auto right = static_cast<float>(maps.width * maps.stride);
     const auto bottom = static_cast<float>(maps.height * maps.stride);
@@ -159,7 +161,7 @@ std::vector<std::vector<Detection>> decode_detections(const Array& output, const
         }
         std::stable_sort(candidates.begin(), candidates.end(),
                          [](const Detection& a, const Detection& b) { return a.score > b.score; });
-        if (candidates.size() > kMostCandidates) candidates.resize(kMostCandidates);
+        if (candidates.size() > most) candidates.resize(most);
         boxes.clear();
         scores.clear();
         labels.clear();

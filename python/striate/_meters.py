@@ -99,8 +99,10 @@ class Meters:
         weights = None if data.weights is None else data.weights[rows]
         for output, strides in enumerate(self._strides):
             meters = [meter for meter in self._meters if meter.output == output]
+            if not meters:
+                continue
             target, made = data.targets[output][rows], predictions[output]
-            if strides and meters:
+            if strides:
                 self._update_boxes(meters, target, made, strides)
                 continue
             for meter in meters:

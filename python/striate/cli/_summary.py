@@ -31,7 +31,7 @@ from striate.cli._run import Run
 def summary(model: str, size: tuple[int, int], channels: int, classes: int) -> None:
     """Show the layers of a network: shapes, parameters, multiply-adds and receptive fields.
 
-    RUN|MODEL is a run folder, a .safetensors file, or a ready network: cnn, lenet, vgg, resnet18, unet.
+    RUN|MODEL is a run folder, a .safetensors file, or a ready network: cnn, lenet, vgg, resnet18, unet, detector.
     """
     path = Path(model)
     found: Any

@@ -25,7 +25,8 @@ def decode(
     """What the output of `models.detector` tells of each image.
 
     The score of a pixel's box is the probability of an object there times that of its likeliest class. Of each image
-    the thousand best go through non-maximum suppression, class by class. Boxes are cut at the edges of the image.
+    the best (a thousand, or ten times `max_detections` if that is more) go through non-maximum suppression, class by
+    class. Boxes are cut at the edges of the image.
 
     Args:
         output: float32 (N, rows, columns, 5 + C), as `model.predict` gives it.
