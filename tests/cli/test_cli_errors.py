@@ -40,7 +40,8 @@ from striate.cli import main
         (["predict", "nowhere"], r"striate predict: Missing argument 'IMAGE\.\.\.'"),
         (
             ["summary", "alexnet"],
-            r"alexnet is no run folder, no model file and no ready network \(cnn, detector, lenet, resnet18, unet, vgg\)",
+            r"alexnet is no run folder, no model file and no ready network \(cnn, detector, lenet, resnet18, unet, "
+            r"vgg\)",
         ),
         (["summary", "gone.safetensors"], r"gone\.safetensors"),
         (
