@@ -93,6 +93,14 @@ def strides_of(network: Network) -> tuple[int, ...]:
     return tuple(network.rows[0][1]) if network.rows[0][0] == "detector" else ()
 
 
+def striate_loss(network: Network) -> Any:
+    """What the network is trained with."""
+    from striate import losses
+
+    strides = strides_of(network)
+    return losses.DetectionLoss(strides) if strides else losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
 def build_striate(network: Network, seed: int = 0) -> Any:
     import striate as st
     from striate import layers as L

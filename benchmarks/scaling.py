@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import striate as st
-from networks import NETWORKS, Network, build_striate
+from networks import NETWORKS, Network, build_striate, striate_loss
 from worker import data
 
 FEWEST = 3  # calls of each
@@ -31,7 +31,7 @@ Work = tuple[Callable[[], Any], Callable[[], Any]]
 def work(network: Network) -> Work:
     """A training step and a prediction of one batch."""
     model = build_striate(network)
-    model.compile(st.optimizers.Adam(1e-3), st.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.compile(st.optimizers.Adam(1e-3), striate_loss(network))
     x, y = data(network, 1)
 
     def train() -> None:

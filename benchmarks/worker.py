@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from networks import NETWORKS, Network, build_keras, build_striate, build_torch, strides_of
+from networks import NETWORKS, Network, build_keras, build_striate, build_torch, striate_loss, strides_of
 
 
 def per_call(call: Callable[[], Any], seconds: float, calls: int = 1) -> float:
@@ -60,9 +60,7 @@ def run_striate(network: Network, measure: str, seconds: float, batches: int, th
     model = build_striate(network)
     x, y = data(network, batches)
     if measure == "train":
-        strides = strides_of(network)
-        loss = st.losses.DetectionLoss(strides) if strides else st.losses.SparseCategoricalCrossentropy(True)
-        model.compile(optimizer=st.optimizers.Adam(1e-3), loss=loss)
+        model.compile(optimizer=st.optimizers.Adam(1e-3), loss=striate_loss(network))
 
         def epoch() -> None:
             model.fit(x, y, batch_size=network.batch, epochs=1, shuffle=False, verbose=0)

@@ -16,6 +16,9 @@
 #include <signal.h>
 #include <unistd.h>
 #endif
+#ifdef __linux__
+#include <sys/resource.h>
+#endif
 
 namespace striate {
 namespace {
@@ -46,6 +49,14 @@ std::thread quiet_thread(F&& f) {
     } const restore{before};
 #endif
     return std::thread(std::forward<F>(f));
+}
+
+// The step's threads go first: taking a core from one of them would keep the others waiting at every barrier. What is
+// not ready in the end, the caller helps to make.
+void yield_to_others() {
+#ifdef __linux__
+    (void)setpriority(PRIO_PROCESS, 0, 19);  // of this thread alone
+#endif
 }
 
 }  // namespace
@@ -147,6 +158,7 @@ void Feed::Impl::make_some(Shared& s, Lock& lock, RowMaker& maker) {
 }
 
 void Feed::Impl::run(Shared& s) {
+    yield_to_others();
     Lock lock(s.mutex);
     while (true) {
         s.work.wait(lock, [&] { return s.stop || any_left(s); });
