@@ -26,8 +26,8 @@ import numpy as np
 import striate as st
 import striate._feeding
 from networks import NETWORKS, Network, build_striate, striate_loss
-from worker import data
 from striate._feeding import CoreFeed
+from worker import data
 
 AUGMENTATIONS = {
     "flip, crop": {"flip_horizontal": True, "crop": 2},
