@@ -14,6 +14,8 @@ _EXTRAS = {
     "data": ("PIL", "pydicom"),
     "tensorboard": ("tensorboardX",),
     "onnx": ("onnx",),
+    "torch": ("torch", "onnx", "onnxscript"),
+    "keras": ("h5py",),
 }
 
 
