@@ -48,7 +48,11 @@ class Part:
     """Pictures (N, H, W, C), bytes, and their classes (N,), or masks of classes (N, H, W)."""
 
     images: NDArray[Any]
-    labels: NDArray[Any]
+    labels: Any
+
+    def take(self, places: NDArray[np.int64]) -> Part:
+        """Some of the pictures."""
+        return Part(self.images[places], self.labels[places])
 
     def __len__(self) -> int:
         return len(self.images)
@@ -81,12 +85,12 @@ class Dataset:
 
     def cut_validation(self, fraction: float, seed: int) -> None:
         """Take the validation part from the training part, unless there is one already: a share of every class, or,
-        where pictures have masks, of the pictures."""
+        where pictures have masks or boxes, of the pictures."""
         if self.validation is not None or self.train is None or fraction == 0:
             return
         if not 0 < fraction < 1:
             raise ValueError(f"--validation-split must lie between 0 and 1, got {fraction}")
-        if self.train.labels.ndim == 1:
+        if isinstance(self.train.labels, np.ndarray) and self.train.labels.ndim == 1:
             (x, y), (x_validation, y_validation) = split(self.train.images, self.train.labels, fraction, seed=seed)
             self.train, self.validation = Part(x, y), Part(x_validation, y_validation)
             return
@@ -97,9 +101,8 @@ class Dataset:
                 "share, or 0"
             )
         order = np.random.default_rng(seed).permutation(len(self.train))
-        images, labels = self.train.images, self.train.labels
         kept, taken = np.sort(order[count:]), np.sort(order[:count])
-        self.train, self.validation = Part(images[kept], labels[kept]), Part(images[taken], labels[taken])
+        self.train, self.validation = self.train.take(kept), self.train.take(taken)
 
 
 def load_dataset(data: str | None, reading: Reading) -> Dataset:

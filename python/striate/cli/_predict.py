@@ -36,17 +36,21 @@ def predict(
     masks: str | None,
     skip_bad: bool,
 ) -> None:
-    """Say what RUN's network sees in each IMAGE (PNG, JPEG, TIFF, DICOM, ...): its class, or the classes' shares of its
-    pixels."""
+    """Say what RUN's network sees in each IMAGE (PNG, JPEG, TIFF, DICOM, ...): its class, the classes' shares of its
+    pixels, or objects with their boxes (x1, y1, x2, y2 in pixels of the file)."""
     opened = Run(run)
     if masks is not None and opened.task.name != "segment":
         raise click.UsageError(f"--masks is for segmentations, {run} is a run of the task {opened.task.name}")
     files, array = _read(images, opened, skip_bad)
-    outputs = np.asarray(opened.load_model().predict(array), dtype=np.float64)
-    show = _segmented if opened.task.name == "segment" else _classified
-    answers, lines, draw = show(opened, files, array, outputs, top)
+    model = opened.load_model()
+    outputs = None if opened.task.name == "detect" else np.asarray(model.predict(array), dtype=np.float64)
+    if outputs is None:
+        answers, lines, draw = _detected(opened, files, array, model)
+    else:
+        show = _segmented if opened.task.name == "segment" else _classified
+        answers, lines, draw = show(opened, files, array, outputs, top)
     click.echo(json.dumps(answers, indent=2, ensure_ascii=False) if as_json else lines)
-    if masks is not None:
+    if masks is not None and outputs is not None:
         written = _write_masks(Path(masks), files, outputs.argmax(axis=-1))
         click.echo(f"masks: {', '.join(written)}", err=as_json)
     if picture is not None:
@@ -116,6 +120,34 @@ def _segmented(opened: Run, files: list[str], array: NDArray[Any], logits: NDArr
         viz.plot_segmentation(array, None, classes, names, max_images=len(array), path=path)
 
     return answers, table(rows, ["file", *names]), draw
+
+
+def _detected(opened: Run, files: list[str], array: NDArray[Any], model: Any) -> Any:
+    from striate import viz
+    from striate.cli._assess_boxes import SCORE
+    from striate.data import read_image
+    from striate.detection import detect
+
+    names, found = opened.class_names, detect(model, array, score_threshold=SCORE)
+    answers: list[dict[str, Any]] = []
+    rows = []
+    for path, one in zip(files, found, strict=True):
+        height, width = read_image(path).shape[:2]
+        scale = np.array([width, height] * 2) / np.array([*opened.image_size[::-1]] * 2)
+        objects = [
+            {"class": names[label], "score": float(score), "box": [round(float(side), 1) for side in box * scale]}
+            for box, label, score in zip(one.boxes, one.labels.tolist(), one.scores, strict=True)
+        ]
+        answers.append({"file": path, "objects": objects})
+        rows += [
+            ["" if number else path, thing["class"], percent(thing["score"]), *(f"{side:g}" for side in thing["box"])]
+            for number, thing in enumerate(objects)
+        ] or [[path, "nothing", *[""] * 5]]
+
+    def draw(path: Path) -> None:
+        viz.plot_detections(array, found, None, names, SCORE, max_images=len(array), path=path)
+
+    return answers, table(rows, ["file", "class", "score", "x1", "y1", "x2", "y2"]), draw
 
 
 def _write_masks(folder: Path, files: list[str], classes: NDArray[np.int64]) -> list[str]:

@@ -15,7 +15,14 @@ from striate.cli._dataset import Reading
 from striate.cli._tasks import TASKS
 
 MODEL, INFO, HISTORY, METRICS, SUMMARY = "model.safetensors", "run.json", "history.csv", "metrics.json", "summary.txt"
-PICTURES = ("curves.png", "confusion_matrix.png", "predictions.png", "feature_maps.png", "gradient_flow.png")
+PICTURES = (
+    "curves.png",
+    "confusion_matrix.png",
+    "precision_recall.png",
+    "predictions.png",
+    "feature_maps.png",
+    "gradient_flow.png",
+)
 _FORMAT = 1
 
 
@@ -132,7 +139,7 @@ class Run:
         """
         model = st.load_model(self.path / MODEL)
         takes, gives = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
-        if takes != self.input_shape or gives != self.task.output_of(self.image_size, self.class_names):
+        if takes != self.input_shape or not self.task.fits(gives, self.image_size, self.class_names):
             raise ValueError(
                 f"{self.path}: the network takes {takes} and gives {gives}, but run.json speaks of pictures of "
                 f"{self.input_shape} and {len(self.class_names)} classes"

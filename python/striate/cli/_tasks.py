@@ -55,6 +55,10 @@ class Task:
             from striate.cli._masks import load_masks
 
             return load_masks(data, reading)
+        if self.name == "detect":
+            from striate.cli._boxes import load_boxes
+
+            return load_boxes(data, reading)
         return load_dataset(data, reading)
 
     def build(self, model: str, training: Part, classes: int, dropout: float | None, seed: int) -> Any:
@@ -63,10 +67,14 @@ class Task:
         more: dict[str, Any] = {} if dropout is None else {"dropout": dropout}
         if model == "unet":
             more["depth"] = _depth(shape[0], shape[1])
+        if model == "detector" and more:
+            raise ValueError("--dropout is not for the network detector, which has none")
         return getattr(models, model)(shape, classes, rescale=1 / 255, seed=seed, **more)
 
     def loss(self, ignore_class: int | None) -> Any:
         """What the training lowers."""
+        if self.name == "detect":
+            return losses.DetectionLoss()
         of_pixels = losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=ignore_class)
         if self.name != "segment":
             return of_pixels
@@ -75,12 +83,15 @@ class Task:
     def watched(self, ignore_class: int | None) -> list[Any]:
         """The metrics of the training."""
         if self.name != "segment":
-            return ["accuracy"]
+            return ["accuracy"] if self.name == "classify" else ["mean_average_precision"]
         return [metrics.MeanIoU(ignore_class=ignore_class), metrics.DiceScore(ignore_class=ignore_class)]
 
-    def output_of(self, image_size: tuple[int, int], class_names: Sequence[str]) -> tuple[int, ...]:
-        """The shape that a network's output must have, without the batch."""
-        return (*image_size, len(class_names)) if self.name == "segment" else (len(class_names),)
+    def fits(self, output: tuple[int, ...], image_size: tuple[int, int], class_names: Sequence[str]) -> bool:
+        """Whether a network's output, without the batch, is one for such pictures and classes."""
+        classes = len(class_names)
+        if self.name == "detect":
+            return len(output) == 3 and output[2] == 5 + classes
+        return output == ((*image_size, classes) if self.name == "segment" else (classes,))
 
     def assess(
         self, model: Any, part: Part, class_names: list[str], batch_size: int, ignore_class: int | None = None
@@ -90,6 +101,12 @@ class Task:
             from striate.cli._assess_masks import assess_masks
 
             return assess_masks(model, part.images, part.labels, class_names, batch_size, ignore_class)
+        if self.name == "detect":
+            from striate.cli._assess_boxes import assess_boxes
+            from striate.cli._boxes import BoxPart
+
+            assert isinstance(part, BoxPart)
+            return assess_boxes(model, part, class_names, batch_size)
         from striate.cli._assess import assess
 
         return assess(model, part.images, part.labels, class_names, batch_size)
@@ -100,6 +117,7 @@ TASKS = {
     for task in (
         Task("classify", ("cnn", "lenet", "vgg", "resnet18")),
         Task("segment", ("unet",)),
+        Task("detect", ("detector",)),
     )
 }
 

@@ -79,7 +79,9 @@ def train(**options: Any) -> int:
 
     DATA is a folder of IDX files (MNIST, Fashion-MNIST), or one with a folder of pictures for each class, possibly
     below train/, val/ and test/. To segment: one with images/ and masks/ that hold files of the same names, possibly
-    below train/, val/ and test/. Without DATA: the bundled handwritten digits, or made scenes of them.
+    below train/, val/ and test/. To detect: one with JPEGImages/ and Annotations/, as in Pascal VOC, or a COCO file
+    beside its pictures (or their folder images/), or a folder with such files, possibly below train/, val/ and test/.
+    Without DATA: the bundled handwritten digits, or made scenes of them.
     """
     names = options["class_names"]
     if names is not None:

@@ -60,6 +60,8 @@ class Settings:
 def run_training(settings: Settings) -> int:
     """Read, train, judge, write; returns the exit code."""
     task, model_name = task_and_model(settings.task, settings.model)
+    if task.name == "detect" and settings.class_weight != "none":
+        raise ValueError("--class-weight weighs pictures or pixels by their class; it is not for --task detect")
     augment = parse_augment(settings.augment, settings.seed)
     if settings.threads is not None:
         st.set_num_threads(settings.threads)

@@ -1,0 +1,169 @@
+"""The DATA argument of a detection: a folder in the format of Pascal VOC, or a COCO file, or a folder with such."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.cli._dataset import DIGITS, Dataset, Part, Reading, look, part_folders
+from striate.data import CocoDetection, DetectionDataset, VocDetection, digit_scenes
+
+# Height and width of pictures must be multiples of _MULTIPLE; larger ones are scaled down unless the user says
+# otherwise, those of different sizes to a square.
+_LARGEST_SIDE, _MULTIPLE = 256, 32
+_SCENES = {"train": 1500, "test": 200}  # without DATA
+_SCENE_SIDE = 64
+_VOC = ("JPEGImages", "Annotations")
+_SPLITS = {"train": ("train", "trainval"), "validation": ("val",), "test": ("test",)}
+
+
+class BoxPart(Part):
+    """Pictures (N, H, W, C), bytes, and for each its boxes, labels, and which of them need not be found.
+
+    Attributes:
+        labels: a list with one (boxes (M, 4), labels (M,), ignored (M,)) a picture, as `fit` takes it.
+        marks: a list with one {"crowds", "ignored", "areas"} a picture, as `MeanAveragePrecision` takes them.
+    """
+
+    def __init__(self, images: NDArray[Any], labels: list[Any], marks: list[dict[str, NDArray[Any]]]) -> None:
+        super().__init__(images, labels)
+        self.marks = marks
+
+    def take(self, places: NDArray[np.int64]) -> BoxPart:
+        """Some of the pictures."""
+        return BoxPart(self.images[places], [self.labels[p] for p in places], [self.marks[p] for p in places])
+
+
+def load_boxes(data: str | None, reading: Reading) -> Dataset:
+    """Read all parts of the data.
+
+    Args:
+        data: a folder with JPEGImages/ and Annotations/ (and ImageSets/Main with train.txt, val.txt, test.txt where
+            there are parts); or a JSON file in COCO's format beside its pictures or their folder images/; or a folder
+            that holds one, itself or in its train/, val/ and test/; None or "digits" for made scenes of the bundled
+            digits.
+        reading: how; without an image size, pictures are scaled to the multiples of 32 next to their own size, or,
+            where that is more than 256 or differs, down to it or to 256 x 256.
+
+    Raises:
+        FileNotFoundError, NotADirectoryError: there is no such folder or file.
+        OSError: a file is damaged; the message names it.
+        ValueError: there is nothing to read, or annotations or classes do not fit; the message names the file.
+    """
+    if data is None or (data == DIGITS and not Path(data).is_dir()):
+        return _scenes(reading)
+    place = Path(data)
+    if not place.exists():
+        raise FileNotFoundError(f"there is no folder or file {place}")
+    found = _places(place)
+    first = next(path for path in found.values() if path is not None)
+    pictures = first / _VOC[0] if first.is_dir() else _pictures_of(first)
+    size, color_mode = reading.image_size, reading.color_mode
+    if size is None or color_mode == "auto":
+        sizes, grey = look(pictures)
+        size = _usual(sizes) if size is None else size
+        color_mode = ("grayscale" if grey else "rgb") if color_mode == "auto" else color_mode
+    names = None if reading.class_names is None else list(reading.class_names)
+    parts: dict[str, BoxPart | None] = {}
+    skipped: list[tuple[str, str]] = []
+    for part, path in found.items():
+        parts[part] = None
+        if path is None:
+            continue
+        read = _read(path, part, names, size, "grayscale" if color_mode == "grayscale" else "rgb", reading.skip_bad)
+        if names is None:
+            names = list(read.class_names)
+        parts[part] = _part(read, names, path)
+        skipped += read.skipped
+    assert names is not None
+    return Dataset(str(place.resolve()), names, parts["train"], parts["validation"], parts["test"], skipped)
+
+
+def _places(place: Path) -> dict[str, Path | None]:
+    """The VOC folder or the COCO file of each part."""
+    if place.is_file():
+        if place.suffix.lower() != ".json":
+            raise ValueError(f"DATA is a folder in the format of VOC or a COCO file, *.json; {place} is neither")
+        return {"train": place, "validation": None, "test": None}
+    if (place / _VOC[1]).is_dir():
+        lists = place / "ImageSets" / "Main"
+        split = {part: any((lists / f"{name}.txt").is_file() for name in names) for part, names in _SPLITS.items()}
+        if not any(split.values()):
+            split["train"] = True
+        return {part: place if there else None for part, there in split.items()}
+    below = part_folders(place)
+    found = {part: None if path is None else _json_of(path) for part, path in below.items()}
+    if not any(found.values()):
+        found["train"] = _json_of(place)
+    if not any(found.values()):
+        raise FileNotFoundError(
+            f"{place} holds neither {_VOC[1]}/ and {_VOC[0]}/, as in the format of VOC, nor a COCO file, *.json, "
+            "itself or in train/, val/ and test/"
+        )
+    return found
+
+
+def _json_of(folder: Path) -> Path | None:
+    files = sorted(folder.glob("*.json"))
+    if len(files) > 1:
+        raise ValueError(f"{folder} holds {len(files)} JSON files; give the one with the boxes as DATA")
+    return files[0] if files else None
+
+
+def _pictures_of(file: Path) -> Path:
+    return file.parent / "images" if (file.parent / "images").is_dir() else file.parent
+
+
+def _read(
+    path: Path, part: str, names: list[str] | None, size: tuple[int, int], color_mode: Any, skip_bad: bool
+) -> DetectionDataset:
+    if path.is_dir():
+        lists = path / "ImageSets" / "Main"
+        split = next((name for name in _SPLITS[part] if (lists / f"{name}.txt").is_file()), None)
+        return VocDetection(path, split, class_names=names, size=size, color_mode=color_mode, skip_bad=skip_bad)
+    return CocoDetection(_pictures_of(path), path, size=size, color_mode=color_mode, skip_bad=skip_bad)
+
+
+def _part(read: DetectionDataset, names: list[str], path: Path) -> BoxPart:
+    strange = [name for name in read.class_names if name not in names]
+    if strange:
+        raise ValueError(f"{path} has the classes {', '.join(strange)}, which are none of {', '.join(names)}")
+    numbers = np.array([names.index(name) for name in read.class_names], np.int64)
+    marks = zip(read.targets, read.crowds, read.ignored, strict=True)
+    targets = [(boxes, numbers[labels], crowd | ignored) for (boxes, labels), crowd, ignored in marks]
+    kept = zip(read.crowds, read.ignored, read.areas, strict=True)
+    more = [{"crowds": crowd, "ignored": ignored, "areas": areas} for crowd, ignored, areas in kept]
+    assert isinstance(read.images, np.ndarray)  # all have one size
+    return BoxPart(read.images, targets, more)
+
+
+def _scenes(reading: Reading) -> Dataset:
+    if reading.color_mode == "rgb":
+        raise ValueError("the scenes of digits are grey; color mode rgb does not fit")
+    names = [str(digit) for digit in range(10)]
+    if reading.class_names is not None and list(reading.class_names) != names:
+        raise ValueError(f"the scenes of digits have the classes {', '.join(names)}, the network others")
+    size = reading.image_size or (_SCENE_SIDE, _SCENE_SIDE)
+    parts = {}
+    for seed, (part, count) in enumerate(_SCENES.items()):
+        images, targets, _ = digit_scenes(count, size, seed=seed, part=part)
+        none = [np.zeros(len(labels), np.bool_) for _, labels in targets]
+        areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1, dtype=np.float64) for boxes, _ in targets]
+        parts[part] = BoxPart(
+            images,
+            [(boxes, labels, mark) for (boxes, labels), mark in zip(targets, none, strict=True)],
+            [{"crowds": mark, "ignored": mark, "areas": area} for mark, area in zip(none, areas, strict=True)],
+        )
+    return Dataset(DIGITS, names, parts["train"], None, parts["test"])
+
+
+def _usual(sizes: set[tuple[int, int]]) -> tuple[int, int]:
+    if len(sizes) > 1:
+        return _LARGEST_SIDE, _LARGEST_SIDE
+    sides = np.array(next(iter(sizes)), np.float64)
+    sides *= min(1.0, _LARGEST_SIDE / sides.max())
+    near = np.maximum(np.round(sides / _MULTIPLE).astype(int), 1) * _MULTIPLE
+    return int(near[0]), int(near[1])
