@@ -157,6 +157,31 @@ def test_metrics_of_maps_are_scikit_learns(name: str) -> None:
         np.testing.assert_allclose(metric.result(), expected, atol=1e-12)
 
 
+def test_metrics_by_name_are_scikit_learns_over_the_whole_epoch() -> None:
+    skm = pytest.importorskip("sklearn.metrics")
+    x, y = scenes(10)
+    model = small()
+    names = ["mean_iou", "dice", "sensitivity", "precision", "accuracy"]
+    kinds = {"iou": st.metrics.MeanIoU, "overlap": st.metrics.DiceScore, "recall": st.metrics.Sensitivity}
+    each = [kind(average=None, name=f"each_{name}") for name, kind in kinds.items()]
+    loss = losses.Dice(from_logits=True) + losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(st.optimizers.Adam(0.01), loss, metrics=[*names, *each])
+    history = model.fit(x, y, batch_size=4, epochs=3, verbose=0).history
+    assert all(len(history[name]) == 3 for name in names) and np.shape(history["each_iou"]) == (3, 3)
+
+    found = model.evaluate(x, y, batch_size=3, return_dict=True, verbose=0)  # the last batch is a short one
+    truth, guess = y.ravel(), model.predict(x).argmax(axis=-1).ravel()
+    scores = {"mean_iou": skm.jaccard_score, "dice": skm.f1_score, "sensitivity": skm.recall_score,
+              "precision": skm.precision_score}  # fmt: skip
+    for name, score in scores.items():
+        expected = score(truth, guess, average="macro", zero_division=0)
+        assert found[name] == pytest.approx(expected, abs=1e-6)
+    assert found["accuracy"] == pytest.approx((truth == guess).mean(), abs=1e-6)
+    for name, score in (("iou", skm.jaccard_score), ("overlap", skm.f1_score), ("recall", skm.recall_score)):
+        expected = score(truth, guess, average=None, zero_division=0)
+        np.testing.assert_allclose(found[f"each_{name}"], expected, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
