@@ -103,6 +103,8 @@ def test_a_sequential_that_waits_for_its_input(how):
         Dense(2, trainable=False),
         st.losses.Huber(delta=2.0),
         st.losses.SparseCategoricalCrossentropy(from_logits=True),
+        st.losses.Dice(from_logits=True, axis=(0, 1, 2)) + 0.5 * st.losses.BinaryCrossentropy(from_logits=True),
+        st.losses.DetectionLoss(strides=(8,)),
         st.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
         st.optimizers.AdamW(st.optimizers.schedules.CosineDecay(0.1, 10), clipnorm=1.0),
         st.optimizers.schedules.PiecewiseConstantDecay([3, 5], [0.1, 0.01, 0.001]),

@@ -49,11 +49,11 @@ def small(input_shape, outputs, filters=4, seed=None):
 
 def test_pictures_as_they_are_and_as_rows(digits):
     x, y, x_test, y_test = digits
-    pictures = StriateClassifier(epochs=6, random_state=1).fit(x, y)
+    pictures = StriateClassifier(epochs=15, random_state=1).fit(x, y)
     assert pictures.model_.name == "pictures" and pictures.model_.input_shape == (None, 8, 8, 1)
     assert pictures.score(x_test, y_test) > 0.9
-    rows = StriateClassifier(epochs=6, random_state=1, image_shape=(8, 8, 1)).fit(x.reshape(-1, 64), y)
-    flat = StriateClassifier(epochs=6, random_state=1).fit(x[..., 0], y)
+    rows = StriateClassifier(epochs=15, random_state=1, image_shape=(8, 8, 1)).fit(x.reshape(-1, 64), y)
+    flat = StriateClassifier(epochs=15, random_state=1).fit(x[..., 0], y)
     expected = pictures.predict_proba(x_test)
     np.testing.assert_array_equal(rows.predict_proba(x_test.reshape(-1, 64)), expected)
     np.testing.assert_array_equal(flat.predict_proba(x_test[..., 0]), expected)
@@ -74,7 +74,7 @@ def test_the_model_works_alone(digits, tmp_path):
 def test_pipeline_grid_search_and_cross_validation():
     x, y = load_iris(return_X_y=True)
     names = np.array(["setosa", "versicolor", "virginica"])[y]
-    estimator = StriateClassifier(epochs=15, learning_rate=0.01, random_state=0)
+    estimator = StriateClassifier(epochs=40, learning_rate=0.01, random_state=0)
     assert cross_val_score(estimator, x, names, cv=3).mean() > 0.9
     pipeline = make_pipeline(StandardScaler(), estimator)
     search = GridSearchCV(pipeline, {"striateclassifier__units": [2, (16, 16)]}, cv=2).fit(x, names)
@@ -209,7 +209,7 @@ def test_errors(digits):
         StriateRegressor(small((8, 8, 1), 2)).fit(x, y)
     with pytest.raises(ValueError, match=r"one output \(N, numbers\), got \(None, 6, 6, 2\)"):
         StriateClassifier(st.Sequential([Input((8, 8, 1)), Conv2D(2, 3)])).fit(x, y)
-    with pytest.raises(ValueError, match="weights sum to 0"):
+    with pytest.raises(ValueError, match=r"[Ss]ample weights"):
         StriateClassifier(lambda *_: st.Sequential([Flatten(), Dense(10)])).fit(x, y, np.zeros(400))
 
 

@@ -253,7 +253,7 @@ class StriateClassifier(_base.ClassifierMixin, _Estimator):  # type: ignore[misc
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
-                f"StriateClassifier needs at least 2 classes to tell apart, got 1 class: {self.classes_[0]!r}"
+                f"StriateClassifier needs at least 2 classes to tell apart, got 1 class: {self.classes_[0]}"
             )
         if self.class_weight is not None:
             by_class = _class_weight.compute_sample_weight(self.class_weight, y).astype(np.float32)
@@ -306,8 +306,8 @@ class StriateRegressor(_base.RegressorMixin, _Estimator):  # type: ignore[misc]
         model: as for `StriateClassifier`; a model of one's own ends in as many numbers as y has.
         loss: a name or an object of `striate.losses`; None takes the mean squared error, or what the model was compiled
             with.
-        model_args, image_shape, units, optimizer, learning_rate, epochs, batch_size, validation_split, callbacks,
-            verbose, random_state: as for `StriateClassifier`.
+        model_args, image_shape, units, optimizer, learning_rate: as for `StriateClassifier`.
+        epochs, batch_size, validation_split, callbacks, verbose, random_state: as for `StriateClassifier`.
 
     Attributes:
         model_: the trained `striate.Model`.
