@@ -20,6 +20,7 @@ MATPLOTLIB = (
     "optimizers.py",
     "segment_digits.py",
     "segment_nuclei.py",
+    "detect_trees.py",
 )
 
 
@@ -123,3 +124,24 @@ def test_segment_nuclei(tmp_path: Path) -> None:
     assert 0.5 < float(re.findall(r"best global threshold: Dice ([\d.]+)", printed)[0]) <= 1
     assert float(re.findall(r"U-Net, seed 0: Dice ([\d.]+)", printed)[0]) > 0.5
     assert (tmp_path / "segment_nuclei.png").stat().st_size > 5_000
+
+
+def test_detect_trees(tmp_path: Path) -> None:
+    """On pictures of digits in the place of crowns."""
+    image = pytest.importorskip("PIL.Image")
+    script = (EXAMPLES / "detect_trees.py").read_text(encoding="utf-8")
+    names = re.findall(r'^    "[a-z ]+": "(\w+)",$', script, re.M)
+    for seed, name in enumerate(names):
+        scenes, targets, _ = st.data.digit_scenes(1, 288, digits=(12, 12), sides=(24, 40), seed=seed)
+        image.fromarray(scenes[0, ..., 0]).convert("RGB").save(tmp_path / f"{name}.png")
+        objects = "".join(
+            f"<object><name>Tree</name><bndbox><xmin>{x1 + 1}</xmin><ymin>{y1 + 1}</ymin><xmax>{x2}</xmax>"
+            f"<ymax>{y2}</ymax></bndbox></object>"
+            for x1, y1, x2, y2 in targets[0][0].astype(int)
+        )
+        text = f"<annotation><filename>{name}.png</filename>{objects}</annotation>"
+        (tmp_path / f"{name}.xml").write_text(text, encoding="utf-8")
+    printed = run("detect_trees.py", tmp_path, ".", "--epochs", "120", "--seeds", "0")
+    assert "4 tiles of 192 pixels; training: 12 crowns" in printed
+    assert float(re.findall(r"AP50 training ([\d.]+)", printed)[0]) > 0.2
+    assert (tmp_path / "detect_trees.png").stat().st_size > 5_000

@@ -1,0 +1,123 @@
+"""Tree crowns in aerial pictures: a detector learns from one picture and is tested on two others.
+
+The pictures, of 10 cm a pixel, and their hand-drawn boxes come with the package deepforest (MIT licence; the pictures
+are of the National Ecological Observatory Network):
+
+    pip download --no-deps deepforest==2.1.0     # nothing of it is installed or run
+    python examples/detect_trees.py deepforest-*.whl
+
+574 boxes of one site to train, 279 of the same site to validate, 61 of another site, a forest of Florida's, that the
+network has never seen the like of. A folder with the wheel's pictures does as well.
+"""
+
+import argparse
+import shutil
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+import striate as st
+from striate.data import Augment, VocDetection
+from striate.metrics import MeanAveragePrecision
+
+NAMES = {
+    "training": "2019_YELL_2_528000_4978000_image_crop2",
+    "validation": "2019_YELL_2_541000_4977000_image_crop",
+    "unseen site": "OSBS_029",
+}
+TILE, STEP, STRIDES = 192, 96, (8, 16)  # pixels
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("source", type=Path, help="the wheel of deepforest, or a folder with its pictures")
+parser.add_argument("--epochs", type=int, default=150)
+parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+parser.add_argument("--out", type=Path, default=Path("."), help="folder for the picture")
+arguments = parser.parse_args()
+
+
+def load(name: str, root: Path) -> tuple[np.ndarray, np.ndarray]:
+    """A picture (H, W, 3) and its boxes (M, 4)."""
+    for suffix, folder in ((".png", "JPEGImages"), (".xml", "Annotations")):
+        (root / folder).mkdir(parents=True)
+        target = root / folder / (name + suffix)
+        if arguments.source.is_dir():
+            shutil.copy(arguments.source / (name + suffix), target)
+        else:
+            with zipfile.ZipFile(arguments.source) as wheel:
+                target.write_bytes(wheel.read(f"deepforest/data/{name}{suffix}"))
+    dataset = VocDetection(root, split=None)
+    return dataset.images[0], dataset.targets[0][0]
+
+
+def tiles(image: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, list]:
+    """Overlapping tiles. A crown of which a tile shows a tenth to four tenths counts for nothing there."""
+    images, targets = [], []
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    for top in range(0, image.shape[0] - TILE + 1, STEP):
+        for left in range(0, image.shape[1] - TILE + 1, STEP):
+            cut = np.clip(boxes - np.float32([left, top, left, top]), 0, TILE)
+            seen = np.maximum(cut[:, 2:] - cut[:, :2], 0).prod(axis=1) / areas
+            there = seen > 0.1
+            images.append(image[top : top + TILE, left : left + TILE])
+            targets.append((cut[there], np.zeros(there.sum(), int), seen[there] < 0.4))
+    return np.stack(images), targets
+
+
+def detector(height: int, width: int, seed: int = 0) -> st.Model:
+    """The network for pictures of a size; its weights fit any."""
+    return st.models.detector((height, width, 3), classes=1, strides=STRIDES, rescale=1 / 255, seed=seed)
+
+
+def find(model: st.Model, image: np.ndarray) -> tuple:
+    """Boxes, labels and scores of a whole picture, in one pass."""
+    height, width = (-(-side // 32) * 32 for side in image.shape[:2])
+    whole = detector(height, width)
+    whole.load_state_dict(model.state_dict())
+    padded = np.zeros((1, height, width, 3), image.dtype)
+    padded[0, : image.shape[0], : image.shape[1]] = image
+    return st.detection.detect(whole, padded, score_threshold=0.02, max_detections=1000)[0]
+
+
+def average_precision(found: tuple, boxes: np.ndarray) -> float:
+    metric = MeanAveragePrecision(0.5, max_detections=1000)
+    metric.update_state([(boxes, np.zeros(len(boxes), int))], [found])
+    return float(metric.result())
+
+
+with tempfile.TemporaryDirectory() as unpacked:
+    sites = {what: load(name, Path(unpacked, name)) for what, name in NAMES.items()}
+x, y = tiles(*sites["training"])
+crowns = ", ".join(f"{what}: {len(boxes)} crowns" for what, (_, boxes) in sites.items())
+print(f"{len(x)} tiles of {TILE} pixels; {crowns}")
+
+for seed in arguments.seeds:
+    start = time.perf_counter()
+    model = detector(TILE, TILE, seed)
+    steps = arguments.epochs * -(-len(x) // 16)
+    model.compile(
+        st.optimizers.AdamW(st.optimizers.schedules.CosineDecay(3e-3, steps), weight_decay=0.05),
+        loss=st.losses.DetectionLoss(STRIDES),
+    )
+    changes = Augment(
+        flip_horizontal=True,
+        flip_vertical=True,
+        zoom=0.3,
+        shift=0.1,
+        brightness=0.3,
+        contrast=0.2,
+        fill_mode="constant",  # no crown without its box
+        seed=seed,
+    )
+    model.fit(x, y, batch_size=16, epochs=arguments.epochs, augment=changes, verbose=0)
+    seconds = time.perf_counter() - start
+    found = {what: find(model, image) for what, (image, _) in sites.items()}
+    scores = [f"{what} {average_precision(found[what], boxes):.3f}" for what, (_, boxes) in sites.items()]
+    print(f"seed {seed}: AP50 {', '.join(scores)} after {seconds:.0f} s", flush=True)
+
+picture, boxes = sites["validation"]
+truth = [(boxes, np.zeros(len(boxes), int))]
+st.viz.plot_detections(picture[None], [found["validation"]], truth, ["tree"], path=arguments.out / "detect_trees.png")
+print("picture:", arguments.out / "detect_trees.png")
