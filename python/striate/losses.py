@@ -109,7 +109,7 @@ class Loss:
 
 
 class MeanSquaredError(Loss):
-    """The mean of (y - output)².
+    """The mean of `(y - output)²`.
 
     Args:
         reduction: "sum_over_batch_size", the mean.
@@ -121,7 +121,7 @@ class MeanSquaredError(Loss):
 
 
 class MeanAbsoluteError(Loss):
-    """The mean of |y - output|.
+    """The mean of `|y - output|`.
 
     Args:
         reduction: "sum_over_batch_size", the mean.

@@ -106,7 +106,7 @@ class Flatten(Layer):
 
 
 class Reshape(Layer):
-    """The same values in another shape: (N, ...) gives (N, *target_shape).
+    """The same values in another shape: `(N, ...)` gives `(N, *target_shape)`.
 
     Args:
         target_shape: of one sample; one size may be -1 and follows from the others.

@@ -8,7 +8,7 @@ from striate.metrics.base import FloatArray
 
 
 class DiceScore(RegionOverlap):
-    """2 |A ∩ B| / (|A| + |B|) of the predicted and the true region of every class (Dice 1945).
+    """`2 |A ∩ B| / (|A| + |B|)` of the predicted and the true region of every class (Dice 1945).
 
     With one class against the background it is the value of class 1; with more, the mean over the classes that occur,
     the background (class 0) among them unless `include_background=False`. Shapes and arguments are those of

@@ -63,7 +63,7 @@ class RootMeanSquaredError(_MeanError):
 
 
 class MeanAbsoluteError(_MeanError):
-    """The mean of |y_pred - y_true| over all elements of the epoch, in the unit of y."""
+    """The mean of `|y_pred - y_true|` over all elements of the epoch, in the unit of y."""
 
     default_name = "mean_absolute_error"
 
