@@ -21,11 +21,13 @@ NEEDED = {"matplotlib": "plot_|matplotlib", "sklearn": "sklearn", "tensorboardX"
 # A number may differ by 0.05, a fifth, or one in its last place: other instruction sets round otherwise, and a training
 # amplifies it.
 CLOSE, SHARE = 0.05, 0.2
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]\d+)?")
+_NUMBER = re.compile(r"-?\d+(?:\.\d*)?(?:e[+-]\d+)?")
 
 
 def words_and_numbers(text: str) -> tuple[list[str], list[str]]:
-    return _NUMBER.sub("#", text).split(), _NUMBER.findall(text)
+    # NumPy pads the numbers of an array to one width, which is another where one of them is whole.
+    spaced = _NUMBER.sub("#", text).replace("[", " [ ").replace("]", " ] ")
+    return spaced.split(), _NUMBER.findall(text)
 
 
 def near(number: str, expected: str) -> bool:
