@@ -414,6 +414,12 @@ class WeightedSum(Loss):
         name: str = "weighted_sum",
     ) -> None:
         given = [get(loss) for loss in losses]
+        for loss in given:
+            if loss.of_boxes:
+                raise ValueError(
+                    f"WeightedSum: {type(loss).__name__} is no term of a sum: its targets are boxes; it weighs its own "
+                    "parts, and loss_weights of compile weigh the losses of several outputs"
+                )
         numbers = [1.0] * len(given) if weights is None else [float(weight) for weight in weights]
         if len(numbers) != len(given):
             raise ValueError(f"WeightedSum: expected {len(given)} weights, one for each loss, got {len(numbers)}")
