@@ -21,8 +21,6 @@ if(STRIATE_SANITIZE)
   # Sanitizers multiply the time that the widest unrolled tiles take to compile; the same source is checked without them.
   list(REMOVE_ITEM STRIATE_ISAS avx512)
   set(STRIATE_KERNEL_OPTIMIZATION -O1)
-else()
-  set(STRIATE_KERNEL_OPTIMIZATION -O3)
 endif()
 # The portable kernels: four-lane vectors that the compiler lowers to whatever the baseline has (SSE2 on x86-64).
 set(STRIATE_FLAGS_scalar "")

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "check.hpp"
+#include "dispatch/x86.hpp"
 #include "striate/error.hpp"
 #include "striate/runtime.hpp"
 #include "threads.hpp"
@@ -142,7 +143,20 @@ void information() {
     CHECK(!info.version.empty() && info.version.find('.') != std::string::npos);
     CHECK(!info.compiler.empty() && !info.openmp.empty() && info.cuda == "none");
     CHECK(std::find(info.available_isas.begin(), info.available_isas.end(), info.isa) != info.available_isas.end());
-    CHECK(info.available_isas.back() == "scalar");
+    // The last that was built is the platform's baseline, which every machine has.
+    const std::string built = STRIATE_BUILT_ISAS;
+    CHECK(info.available_isas.back() == built.substr(built.rfind(' ') + 1));
+}
+
+void instruction_sets() {
+#if defined(__x86_64__)
+    const dispatch::X86Features features = dispatch::x86_features();
+    CHECK(features.avx2 ==
+          (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")));
+    CHECK(features.avx512 ==
+          (features.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")));
+#endif
 }
 
 }  // namespace
@@ -154,5 +168,6 @@ int main() {
     quota_of_version_1();
     seeds();
     information();
+    instruction_sets();
     return check::finish();
 }

@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "dispatch/x86.hpp"
+
 namespace striate::kernels {
 namespace avx512 {
 extern const Table table;
@@ -27,13 +29,12 @@ namespace {
 
 #ifdef STRIATE_WITH_AVX2
 bool has_avx2() {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    return x86_features().avx2;
 }
 #endif
 #ifdef STRIATE_WITH_AVX512
 bool has_avx512() {
-    return __builtin_cpu_supports("fma") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    return x86_features().avx512;
 }
 #endif
 
@@ -62,7 +63,9 @@ const std::vector<Implementation>& implementations() {
 #ifdef STRIATE_WITH_NEON
         {&kernels::neon::table, always},
 #endif
+#ifdef STRIATE_WITH_SCALAR
         {&kernels::scalar::table, always},
+#endif
     };
     return all;
 }
