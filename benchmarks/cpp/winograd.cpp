@@ -11,14 +11,16 @@ using namespace striate::kernels;
 
 namespace {
 
-convolution::WinogradLowered lower_forward(const Layer& layer) {
+using convolution::WinogradWay;
+
+convolution::WinogradLowered lower_forward(const Layer& layer, bool weights_stay) {
     return convolution::winograd_forward(layer.problem(), layer.in_view(), convolution::input_halo(layer.problem()),
-                                         layer.out_view(), machine());
+                                         layer.out_view(), machine(), weights_stay);
 }
-convolution::WinogradLowered lower_to_input(const Layer& layer) {
+convolution::WinogradLowered lower_to_input(const Layer& layer, bool weights_stay) {
     const Halo halo = convolution::output_halo(layer.problem());
     return convolution::winograd_to_input(layer.problem(), view_of(layer.out(), halo), halo, view_of(layer.in, {}),
-                                          machine());
+                                          machine(), weights_stay);
 }
 convolution::WinogradWeightsLowered lower_to_weights(const Layer& layer) {
     return convolution::winograd_to_weights(layer.problem(), layer.in_view(), convolution::input_halo(layer.problem()),
@@ -27,7 +29,7 @@ convolution::WinogradWeightsLowered lower_to_weights(const Layer& layer) {
 
 struct Direction {
     const char* name;
-    convolution::WinogradLowered (*lower)(const Layer&);
+    convolution::WinogradLowered (*lower)(const Layer&, bool);
     bool forward;
 };
 constexpr Direction kDirections[] = {{"forward ", lower_forward, true}, {"to input ", lower_to_input, false}};
@@ -39,18 +41,21 @@ Map source(Memory& memory, const Layer& layer, bool forward) {
 }
 
 template <class F>
-Cases each_direction(F make) {
+Cases each_direction(F make, bool weights_stay = true) {
     Cases cases;
     for (const Direction& direction : kDirections)
         for (const Layer& layer : kLayers)
-            if (convolution::winograd_fits(layer.problem())) make(cases, direction, layer, direction.lower(layer));
+            if (convolution::winograd_fits(layer.problem()))
+                make(cases, direction, layer, direction.lower(layer, weights_stay));
     return cases;
 }
 
-Call whole(const WinogradArgs& args, int64_t scratch_floats) {
+// With scratch memory for each thread.
+template <class Args>
+Call whole(Kernel<Args> kernel, const Args& args, int64_t scratch_floats) {
     return {units(args),
-            [=, kernel = striate::dispatch::kernels().winograd](int64_t begin, int64_t end, std::byte* scratch) {
-                WinogradArgs mine = args;
+            [=](int64_t begin, int64_t end, std::byte* scratch) {
+                Args mine = args;
                 mine.scratch = reinterpret_cast<float*>(scratch);
                 kernel(mine, begin, end);
             },
@@ -78,7 +83,7 @@ Cases map_cases(Kernel<WinogradMapArgs> kernel, bool gradient) {
 
 }  // namespace
 
-// As layers plan it: one step where there are blocks enough, three where there are not.
+// As layers plan it for weights that stay: one step where there are blocks enough, three where there are not.
 Cases cases_winograd(Kernel<WinogradArgs>) {
     return each_direction(
         [](Cases& cases, const Direction& direction, const Layer& layer, const convolution::WinogradLowered& l) {
@@ -88,8 +93,8 @@ Cases cases_winograd(Kernel<WinogradArgs>) {
                                  a.product.b = memory.floats(l.weight_floats, -0.1f, 0.1f);
                                  a.output.y = memory.map(direction.forward ? layer.out() : layer.in).data;
                                  a.output.bias = memory.floats(a.output.view.c);
-                                 if (l.blocked) return {whole(a, l.scratch_floats)};
                                  const Table& table = striate::dispatch::kernels();
+                                 if (l.way == WinogradWay::blocked) return {whole(table.winograd, a, l.scratch_floats)};
                                  a.input.out = memory.array<float>(l.v_floats);
                                  a.product.a = a.input.out;
                                  a.product.c = memory.array<float>(l.m_floats);
@@ -151,25 +156,40 @@ Cases cases_winograd_weights(Kernel<WinogradWeightsArgs> kernel) {
         });
 }
 
-// As layers plan it.
+// As layers plan it in training, weights included.
+Cases cases_winograd_streamed(Kernel<WinogradStreamedArgs> kernel) {
+    return each_direction(
+        [=](Cases& cases, const Direction& direction, const Layer& layer, const convolution::WinogradLowered& l) {
+            if (l.way != WinogradWay::streamed) return;
+            cases.push_back({direction.name + layer.text(), layer.flops(), layer.bytes(), [=](Memory& memory) -> Work {
+                                 WinogradMapArgs input = l.all.input;
+                                 input.x = source(memory, layer, direction.forward).data;
+                                 input.out = memory.array<float>(l.v_floats);
+                                 WinogradStreamedArgs a = l.streamed;
+                                 a.product.a = input.out;
+                                 a.pack.src = a.weights.src = memory.floats(layer.weights(), -0.1f, 0.1f);
+                                 a.output.y = memory.map(direction.forward ? layer.out() : layer.in).data;
+                                 a.output.bias = memory.floats(l.all.output.view.c);
+                                 return {call(striate::dispatch::kernels().winograd_input, input),
+                                         whole(kernel, a, l.scratch_floats)};
+                             }});
+        },
+        false);
+}
+
+// As layers plan it where weights are small or tiles many.
 Cases cases_winograd_to_weights(Kernel<WinogradToWeightsArgs> kernel) {
     Cases cases;
     for (const Layer& layer : kLayers) {
         if (!convolution::winograd_fits(layer.problem())) continue;
+        const convolution::WinogradWeightsLowered l = lower_to_weights(layer);
+        if (l.way == WinogradWay::streamed) continue;
         cases.push_back({layer.text(), layer.flops(), layer.bytes(), [=](Memory& memory) -> Work {
-                             const convolution::WinogradWeightsLowered l = lower_to_weights(layer);
                              WinogradToWeightsArgs a = l.all;
                              a.input.x = source(memory, layer, true).data;
                              a.gradient.x = memory.map(layer.out()).data;
                              a.du = memory.array<float>(l.du_floats);
-                             if (l.blocked)
-                                 return {{units(a),
-                                          [=](int64_t begin, int64_t end, std::byte* scratch) {
-                                              WinogradToWeightsArgs mine = a;
-                                              mine.scratch = reinterpret_cast<float*>(scratch);
-                                              kernel(mine, begin, end);
-                                          },
-                                          static_cast<size_t>(l.scratch_floats) * sizeof(float)}};
+                             if (l.way == WinogradWay::blocked) return {whole(kernel, a, l.scratch_floats)};
                              a.input.out = memory.array<float>(l.v_floats);
                              a.gradient.out = memory.array<float>(l.z_floats);
                              a.product.v = a.input.out, a.product.z = a.gradient.out, a.product.du = a.du;
@@ -195,6 +215,7 @@ Cases cases_winograd_weight_product(Kernel<WinogradWeightProductArgs> kernel) {
     for (const Layer& layer : kLayers) {
         if (!convolution::winograd_fits(layer.problem())) continue;
         const convolution::WinogradWeightsLowered l = lower_to_weights(layer);
+        if (l.way == WinogradWay::streamed) continue;
         const WinogradWeightProductArgs args = l.all.product;
         cases.push_back({std::to_string(l.all.block) + " tiles of " + layer.text(),
                          2.0 * static_cast<double>(kWinogradPoints * l.all.block * args.depth * args.channels), 0,
@@ -211,11 +232,35 @@ Cases cases_winograd_weight_product(Kernel<WinogradWeightProductArgs> kernel) {
     return cases;
 }
 
+Cases cases_winograd_weights_streamed(Kernel<WinogradWeightsStreamedArgs> kernel) {
+    Cases cases;
+    for (const Layer& layer : kLayers) {
+        if (!convolution::winograd_fits(layer.problem())) continue;
+        const convolution::WinogradWeightsLowered l = lower_to_weights(layer);
+        if (l.way != WinogradWay::streamed) continue;
+        cases.push_back({layer.text(), layer.flops(), layer.bytes(), [=](Memory& memory) -> Work {
+                             WinogradMapArgs input = l.all.input, gradient = l.all.gradient;
+                             input.x = source(memory, layer, true).data;
+                             gradient.x = memory.map(layer.out()).data;
+                             input.out = memory.array<float>(l.v_floats);
+                             gradient.out = memory.array<float>(l.z_floats);
+                             WinogradWeightsStreamedArgs a = l.streamed;
+                             a.product.v = input.out, a.product.z = gradient.out;
+                             a.dw = memory.array<float>(layer.weights());
+                             const Table& table = striate::dispatch::kernels();
+                             return {call(table.winograd_input, input), call(table.winograd_gradient, gradient),
+                                     whole(kernel, a, l.scratch_floats)};
+                         }});
+    }
+    return cases;
+}
+
 Cases cases_winograd_weight_gradient(Kernel<WinogradWeightGradArgs> kernel) {
     Cases cases;
     for (const Layer& layer : kLayers) {
         if (!convolution::winograd_fits(layer.problem())) continue;
         const convolution::WinogradWeightsLowered l = lower_to_weights(layer);
+        if (l.way == WinogradWay::streamed) continue;
         cases.push_back(
             {layer.text(), 0, kFloat * static_cast<double>(layer.weights() * 5), [=](Memory& memory) -> Work {
                  WinogradWeightGradArgs a = l.result;

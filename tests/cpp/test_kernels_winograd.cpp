@@ -36,6 +36,17 @@ void run_with_scratch(void (*kernel)(const Args&, int64_t, int64_t), Args args, 
 }
 
 void run(const Table& table, WinogradLowered& l, const float* kernel, Random& random) {
+    if (l.way == WinogradWay::streamed) {
+        std::vector<float> v(l.v_floats);
+        l.all.input.out = v.data();
+        check::run_in_pieces(table.winograd_input, l.all.input, kernels::units(l.all.input), random);
+        kernels::WinogradStreamedArgs a = l.streamed;
+        a.product.a = v.data();
+        (a.packs ? a.pack.src : a.weights.src) = kernel;
+        a.output.y = l.all.output.y, a.output.bias = l.all.output.bias;
+        a.output.relu = l.all.output.relu, a.output.accumulate = l.all.output.accumulate;
+        return run_with_scratch(table.winograd_streamed, a, l.scratch_floats, random);
+    }
     std::vector<float> packed(l.packed_floats), weights(l.weight_floats);
     l.weights.src = kernel;
     if (!l.direct) {
@@ -46,7 +57,7 @@ void run(const Table& table, WinogradLowered& l, const float* kernel, Random& ra
     l.weights.dst = weights.data();
     check::run_in_pieces(table.winograd_weights, l.weights, kernels::units(l.weights), random);
     l.all.product.b = weights.data();
-    if (l.blocked) return run_with_scratch(table.winograd, l.all, l.scratch_floats, random);
+    if (l.way == WinogradWay::blocked) return run_with_scratch(table.winograd, l.all, l.scratch_floats, random);
     std::vector<float> v(l.v_floats), m(l.m_floats);
     l.all.input.out = v.data(), l.all.product.a = v.data();
     l.all.product.c = m.data(), l.all.output.m = m.data();
@@ -85,7 +96,17 @@ std::vector<float> run_to_weights(const Table& table, const WinogradWeightsLower
     kernels::WinogradToWeightsArgs a = lowered.all;
     std::vector<float> du(lowered.du_floats, std::numeric_limits<float>::quiet_NaN()), dw(size, -66);
     a.input.x = x.data(), a.gradient.x = dy.data(), a.du = du.data();
-    if (lowered.blocked) {
+    if (lowered.way == WinogradWay::streamed) {
+        std::vector<float> v(lowered.v_floats), z(lowered.z_floats);
+        a.input.out = v.data(), a.gradient.out = z.data();
+        check::run_in_pieces(table.winograd_input, a.input, kernels::units(a.input), random);
+        check::run_in_pieces(table.winograd_gradient, a.gradient, kernels::units(a.gradient), random);
+        kernels::WinogradWeightsStreamedArgs s = lowered.streamed;
+        s.product.v = v.data(), s.product.z = z.data(), s.dw = dw.data();
+        run_with_scratch(table.winograd_weights_streamed, s, lowered.scratch_floats, random);
+        return dw;
+    }
+    if (lowered.way == WinogradWay::blocked) {
         run_with_scratch(table.winograd_to_weights, a, lowered.scratch_floats, random);
     } else {
         std::vector<float> v(lowered.v_floats), z(lowered.z_floats);
@@ -133,11 +154,13 @@ void check_all(const Problem& p, int64_t n, Random& random) {
         const std::string context = check::text(p, n, table->isa);
         const Machine machine = Machine::of(table->vector_width);
         Map y(n, p.out_h, p.out_w, p.out_c, random.integer(0, 1), random.integer(0, 1) * 3, -77);
-        check_map(*table, winograd_forward(p, x.view, x_halo, y.view, machine), x, w.data(), y, d.y, random,
-                  "forward " + context);
         Map dx(n, p.in_h, p.in_w, p.in_c, random.integer(0, 1), random.integer(0, 1) * 3, -77);
-        check_map(*table, winograd_to_input(p, dy.view, dy_halo, dx.view, machine), dy, w.data(), dx, d.dx, random,
-                  "to input " + context);
+        for (const bool weights_stay : {false, true}) {
+            check_map(*table, winograd_forward(p, x.view, x_halo, y.view, machine, weights_stay), x, w.data(), y, d.y,
+                      random, "forward " + context);
+            check_map(*table, winograd_to_input(p, dy.view, dy_halo, dx.view, machine, weights_stay), dy, w.data(), dx,
+                      d.dx, random, "to input " + context);
+        }
         const WinogradWeightsLowered l = winograd_to_weights(p, x.view, x_halo, dy.view, machine);
         const std::vector<float> dw = run_to_weights(*table, l, w.size(), x, dy, random);
         compare([&](size_t i) { return dw[i]; }, d.dw, "to weights " + context);
@@ -152,8 +175,9 @@ void test_chosen() {
         check_all(check::problem(13, 11, 32, 48, 3, 1, 1, 1, same), 5, random);   // tiles that stick out
         check_all(check::problem(8, 8, 128, 96, 3, 1, 1, 1, same), 2, random);    // parts one by one
     }
-    check_all(check::problem(4, 4, 272, 528, 3, 1, 1, 1, true), 3, random);   // the depth in blocks
-    check_all(check::problem(8, 8, 160, 144, 3, 1, 1, 1, true), 40, random);  // several blocks of a large gradient
+    check_all(check::problem(4, 4, 272, 528, 3, 1, 1, 1, true), 3, random);    // the depth in blocks
+    check_all(check::problem(8, 8, 160, 144, 3, 1, 1, 1, true), 40, random);   // several blocks of a large gradient
+    check_all(check::problem(4, 4, 272, 288, 3, 1, 1, 1, true), 134, random);  // maps smaller than weights, in blocks
 }
 
 void test_random() {

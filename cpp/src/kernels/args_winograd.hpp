@@ -2,6 +2,7 @@
 
 #include <stdint.h>
 
+#include "kernels/args_conv.hpp"
 #include "kernels/view.hpp"
 
 namespace striate::kernels {
@@ -79,6 +80,22 @@ struct WinogradArgs {
     float* scratch;  // kWinogradPoints * (input.point + output.point) floats for each thread
 };
 
+// Weights that change from call to call and are large beside their maps: a panel of them at a time is transformed, a
+// few depths after the other, multiplied and forgotten, and so never leaves the cache; then the panel's outputs are
+// transformed back. product.a is the whole of the transformed maps. `weights` lead to the layer's kernel, or to
+// `pack.dst`, where a panel's depths are packed first if `packs`. Other pointers and blocks are set by the kernel.
+// Unit = a panel of the outputs of `block` tiles.
+struct WinogradStreamedArgs {
+    WinogradProductArgs product;
+    WinogradWeightsArgs weights;
+    PackArgs pack;
+    bool packs;
+    WinogradOutputArgs output;
+    int64_t block, tiles;
+    float* scratch;  // of each thread: kWinogradPoints * (weights.point + output.point) floats, behind which a
+                     // panel's block_depth depths are packed
+};
+
 // du[p][d][o] (+)= sum over t of v[p][t][d] * z[p][t][o], z in panels: the transformed gradient with respect to
 // weights. A unit is one point's `unit_panels` panels.
 struct WinogradWeightProductArgs {
@@ -100,6 +117,15 @@ struct WinogradToWeightsArgs {
     int64_t tiles, block, pieces;
     float* du;
     float* scratch;  // kWinogradPoints * (input.point + gradient.point) floats for each thread
+};
+
+// The gradient to weights that are large beside their maps: `block_depth` depths of a panel at a time are multiplied
+// and transformed back, and so never leave the cache. Unit = such a block of a panel; blocks change faster.
+struct WinogradWeightsStreamedArgs {
+    WinogradWeightProductArgs product;  // `du` and `accumulate` are set by the kernel
+    int64_t block_depth, block_tiles;   // tiles that are summed at a time
+    float* dw;                          // as below
+    float* scratch;                     // kWinogradPoints * product.du_point floats for each thread
 };
 
 // dw[(r * 3 + s) * depth * channels + d * channels + o] = G^T du G of the sum over pieces, in order, of du[piece].

@@ -214,6 +214,9 @@ inline int64_t units(const WinogradOutputArgs& a) {
 inline int64_t units(const WinogradWeightsArgs& a) {
     return divide_up(a.channels, a.panel) * divide_up(a.depth, kWinogradRows);
 }
+inline int64_t units(const WinogradStreamedArgs& a) {
+    return divide_up(a.weights.channels, a.weights.panel) * divide_up(a.tiles, a.block);
+}
 inline int64_t units(const WinogradToWeightsArgs& a) {
     return a.pieces;
 }
@@ -222,6 +225,9 @@ inline int64_t units(const WinogradWeightProductArgs& a) {
 }
 inline int64_t units(const WinogradWeightGradArgs& a) {
     return divide_up(a.depth, kWinogradRows);
+}
+inline int64_t units(const WinogradWeightsStreamedArgs& a) {
+    return divide_up(a.product.depth, a.block_depth) * divide_up(a.product.channels, a.product.panel);
 }
 inline int64_t units(const DepthwiseArgs& a) {
     return a.images * a.rows;

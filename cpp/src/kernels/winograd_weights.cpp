@@ -20,11 +20,29 @@ STRIATE_INLINE void product_of(const WinogradWeightProductArgs& a, int64_t point
     for (int64_t tile = 0; tile < strips.per_line(); ++tile, place = strips.after(place)) {
         t.a[0] = a.v + point * a.v_point + place.start;
         for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
-            const int64_t channels = least(a.panel, a.channels - panel * a.panel);
             t.b = a.z + point * a.z_point + panel * a.z_tiles * a.panel;
             t.c[0] = a.du + point * a.du_point + place.start * a.channels + panel * a.panel;
-            tile_for<Walk::transposed>(channels / kWidth, 1, place.length)(t);
+            tile_for<Walk::transposed>(a.panel / kWidth, 1, place.length)(t);
         }
+    }
+}
+
+// A row of `channels` back from its 36 points, the sum of `pieces`, to its nine taps.
+STRIATE_INLINE void gradient_row(const float* du, int64_t point, int64_t pieces, float* dw, int64_t tap,
+                                 int64_t channels) {
+    const int64_t piece = kWinogradPoints * point;
+    for (int64_t o = 0; o < channels; o += kWidth) {
+        const float* from = du + o;
+        float* to = dw + o;
+        transform_square<6, 3>([](const Vec(&u)[6], Vec(&g)[3]) STRIATE_BODY { transform_weight_gradient(u, g); },
+                               [&](auto r, auto s) STRIATE_BODY {
+                                   const float* p = from + (r.value * 6 + s.value) * point;
+                                   Vec total = load(p);
+                                   for (int64_t i = 1; i < pieces; ++i) total += load(p + i * piece);
+                                   return total;
+                               },
+                               [&](auto r, auto s, Vec value)
+                                   STRIATE_BODY { store(to + (r.value * 3 + s.value) * tap, value); });
     }
 }
 
@@ -65,21 +83,35 @@ void winograd_to_weights(const WinogradToWeightsArgs& a, int64_t begin, int64_t 
 }
 
 void winograd_weight_gradient(const WinogradWeightGradArgs& a, int64_t begin, int64_t end) {
-    const int64_t tap = a.depth * a.channels, piece = kWinogradPoints * a.point;
     for (int64_t d = begin * kWinogradRows; d < least(end * kWinogradRows, a.depth); ++d)
-        for (int64_t o = 0; o < a.channels; o += kWidth) {
-            const float* from = a.du + d * a.channels + o;
-            float* to = a.dw + d * a.channels + o;
-            transform_square<6, 3>([](const Vec(&u)[6], Vec(&g)[3]) STRIATE_BODY { transform_weight_gradient(u, g); },
-                                   [&](auto r, auto s) STRIATE_BODY {
-                                       const float* p = from + (r.value * 6 + s.value) * a.point;
-                                       Vec total = load(p);
-                                       for (int64_t i = 1; i < a.pieces; ++i) total += load(p + i * piece);
-                                       return total;
-                                   },
-                                   [&](auto r, auto s, Vec value)
-                                       STRIATE_BODY { store(to + (r.value * 3 + s.value) * tap, value); });
-        }
+        gradient_row(a.du + d * a.channels, a.point, a.pieces, a.dw + d * a.channels, a.depth * a.channels, a.channels);
+}
+
+void winograd_weights_streamed(const WinogradWeightsStreamedArgs& a, int64_t begin, int64_t end) {
+    const WinogradWeightProductArgs& product = a.product;
+    const int64_t blocks = divide_up(product.depth, a.block_depth), panel_size = product.panel;
+    for (int64_t unit = begin; unit < end; ++unit) {
+        const int64_t panel = unit / blocks, first = unit % blocks * a.block_depth;
+        const int64_t rows = least(a.block_depth, product.depth - first);
+        const Strips strips(rows, product.strip, 1);
+        TileCall t = product_tile(product.depth, panel_size, panel_size);
+        for (int64_t point = 0; point < kWinogradPoints; ++point)
+            for (int64_t done = 0; done < product.tiles; done += a.block_tiles) {
+                t.depth = least(a.block_tiles, product.tiles - done);
+                t.load = done > 0;
+                t.b = product.z + point * product.z_point + (panel * product.z_tiles + done) * panel_size;
+                Place place = strips.at(0);
+                for (int64_t tile = 0; tile < strips.per_line(); ++tile, place = strips.after(place)) {
+                    t.a[0] = product.v + point * product.v_point + done * product.depth + first + place.start;
+                    t.c[0] = a.scratch + point * product.du_point + place.start * panel_size;
+                    tile_for<Walk::transposed>(panel_size / kWidth, 1, place.length)(t);
+                }
+            }
+        for (int64_t d = 0; d < rows; ++d)
+            gradient_row(a.scratch + d * panel_size, product.du_point, 1,
+                         a.dw + (first + d) * product.channels + panel * panel_size, product.depth * product.channels,
+                         panel_size);
+    }
 }
 
 }  // namespace striate::kernels::STRIATE_ISA

@@ -20,6 +20,8 @@ constexpr int64_t kSmallSums = 640 << 10;  // bytes of transformed weight gradie
 constexpr int64_t kMostPieces = 8;
 constexpr int64_t kCachedWeights = 8 << 20;  // bytes that a last-level cache holds beside everything else
 constexpr int64_t kLongestDepth = 256;       // so that a panel of weights stays in the first-level cache
+// Of weights that are streamed: floats of a panel, its depths at a time, and the tiles that share them.
+constexpr int64_t kStreamPanel = 32, kStreamDepth = 64, kStreamTiles = 64;
 
 // Channels are whole panels, so that no vector is cut.
 int64_t panel_vectors(const Machine& m, int64_t channels, int64_t most = 4) {
@@ -56,17 +58,21 @@ kernels::WinogradMapArgs map_args(const View& x, const Halo& halo, int64_t top, 
 }
 
 // From x to y, where the window of the first tile begins at (top, left). What is left to do is where weights come from.
-WinogradLowered lower(const View& x, const Halo& halo, int64_t top, int64_t left, const View& y,
-                      const Machine& machine) {
+WinogradLowered lower(const View& x, const Halo& halo, int64_t top, int64_t left, const View& y, const Machine& machine,
+                      bool weights_stay) {
     WinogradLowered l{};
     kernels::WinogradArgs& a = l.all;
     const kernels::WinogradTiles tiles = tiles_of(y);
     a.tiles = y.n * tiles.down * tiles.across;
-    const int64_t vectors = panel_vectors(machine, y.c), panel = vectors * machine.lanes;
-    const int64_t rows = tile_rows(machine, vectors);
-    a.block = block_tiles(x.c + y.c, rows);
-    l.blocked = divide_up(a.tiles, a.block) >= kFewestBlocks;
-    const int64_t together = l.blocked ? a.block : a.tiles;
+    int64_t vectors = panel_vectors(machine, y.c);
+    a.block = block_tiles(x.c + y.c, tile_rows(machine, vectors));
+    l.way = divide_up(a.tiles, a.block) >= kFewestBlocks ? WinogradWay::blocked
+            : weights_stay                               ? WinogradWay::parts
+                                                         : WinogradWay::streamed;
+    const bool streamed = l.way == WinogradWay::streamed;
+    if (streamed) vectors = panel_vectors(machine, y.c, kStreamPanel / machine.lanes);
+    const int64_t panel = vectors * machine.lanes, rows = tile_rows(machine, vectors);
+    const int64_t together = l.way == WinogradWay::blocked ? a.block : a.tiles;
 
     a.input = map_args(x, halo, top, left, tiles);
     a.input.tiles.count = together;
@@ -78,7 +84,7 @@ WinogradLowered lower(const View& x, const Halo& halo, int64_t top, int64_t left
     product.rows = together, product.depth = x.c, product.channels = y.c;
     product.panel = panel, product.unit_panels = std::max<int64_t>(1, divide_up(y.c, panel) / 2);
     product.strip = rows;
-    product.block_depth = divide_up(x.c, divide_up(x.c, kLongestDepth));
+    product.block_depth = divide_up(x.c, divide_up(x.c, streamed ? kStreamDepth : kLongestDepth));
     product.a_point = a.input.point, product.c_point = a.output.point;
     product.b_point = point_step(x.c * y.c);
     l.weights.depth = x.c, l.weights.channels = y.c;
@@ -87,7 +93,22 @@ WinogradLowered lower(const View& x, const Halo& halo, int64_t top, int64_t left
     l.v_floats = kWinogradPoints * a.input.point;
     l.m_floats = kWinogradPoints * a.output.point;
     l.scratch_floats = l.v_floats + l.m_floats;
+    if (streamed) {
+        a.block = divide_up(a.tiles, divide_up(a.tiles, kStreamTiles));
+        a.output.point = point_step(a.block * panel);
+        l.weights.point = point_step(product.block_depth * panel);
+        l.scratch_floats = kWinogradPoints * (l.weights.point + a.output.point);
+    }
     return l;
+}
+
+// Once the way to the weights is known.
+void stream(WinogradLowered& l) {
+    if (l.way != WinogradWay::streamed) return;
+    const kernels::WinogradArgs& a = l.all;
+    l.streamed = {a.product, l.weights, l.pack, !l.direct, a.output, a.block, a.tiles, nullptr};
+    l.streamed.output.view.c = a.product.panel;
+    if (!l.direct) l.scratch_floats += 9 * a.product.block_depth * a.product.panel;
 }
 
 }  // namespace
@@ -114,17 +135,18 @@ Tiled winograd_tiled(int64_t h, int64_t w) {
 }
 
 WinogradLowered winograd_forward(const Problem& p, const View& x, const Halo& x_halo, const View& y,
-                                 const Machine& machine) {
-    WinogradLowered l = lower(x, x_halo, -p.pad_top, -p.pad_left, y, machine);
+                                 const Machine& machine, bool weights_stay) {
+    WinogradLowered l = lower(x, x_halo, -p.pad_top, -p.pad_left, y, machine, weights_stay);
     l.direct = true;
     l.weights.s_row = 3 * p.in_c * p.out_c, l.weights.s_col = p.in_c * p.out_c;
     l.weights.s_depth = p.out_c, l.weights.s_panel = l.weights.panel;
+    stream(l);
     return l;
 }
 
 WinogradLowered winograd_to_input(const Problem& p, const View& dy, const Halo& dy_halo, const View& dx,
-                                  const Machine& machine) {
-    WinogradLowered l = lower(dy, dy_halo, p.pad_top - 2, p.pad_left - 2, dx, machine);
+                                  const Machine& machine, bool weights_stay) {
+    WinogradLowered l = lower(dy, dy_halo, p.pad_top - 2, p.pad_left - 2, dx, machine, weights_stay);
     // The kernel turned by half a turn, with its channels exchanged.
     kernels::PackArgs& k = l.pack;
     const int64_t tap = p.in_c * p.out_c, packed_tap = p.out_c * l.weights.panel;
@@ -136,6 +158,7 @@ WinogradLowered winograd_to_input(const Problem& p, const View& dy, const Halo& 
     l.packed_floats = 9 * p.in_c * p.out_c;
     l.weights.s_row = 3 * packed_tap, l.weights.s_col = packed_tap;
     l.weights.s_depth = l.weights.panel, l.weights.s_panel = 9 * packed_tap;
+    stream(l);
     return l;
 }
 
@@ -147,10 +170,13 @@ WinogradWeightsLowered winograd_to_weights(const Problem& p, const View& x, cons
     a.tiles = dy.n * tiles.down * tiles.across;
     const int64_t vectors = panel_vectors(machine, p.out_c, 2), panel = vectors * machine.lanes;
     const int64_t du_point = point_step(p.in_c * p.out_c), du_bytes = kWinogradPoints * du_point * 4;
-    // Small weights: pieces of the tiles have a sum each. Large ones: the products are dealt out.
-    l.blocked = du_bytes <= kSmallSums && a.tiles >= kFewestTiles * kFewestBlocks;
-    a.pieces = l.blocked ? std::min(kMostPieces, a.tiles / kFewestTiles) : 1;
-    const int64_t most = l.blocked ? block_tiles(p.in_c + p.out_c, 1) : kWeightBlock;
+    // Small weights: pieces of the tiles have a sum each. Large ones: the products are dealt out, block by block of
+    // tiles unless all the maps take less room than the weights.
+    const bool blocked = du_bytes <= kSmallSums && a.tiles >= kFewestTiles * kFewestBlocks;
+    const bool streamed = !blocked && a.tiles * (p.in_c + p.out_c) <= p.in_c * p.out_c;
+    l.way = blocked ? WinogradWay::blocked : streamed ? WinogradWay::streamed : WinogradWay::parts;
+    a.pieces = blocked ? std::min(kMostPieces, a.tiles / kFewestTiles) : 1;
+    const int64_t most = blocked ? block_tiles(p.in_c + p.out_c, 1) : streamed ? a.tiles : kWeightBlock;
     const int64_t in_piece = divide_up(a.tiles, a.pieces);
     a.block = divide_up(in_piece, divide_up(in_piece, most));
 
@@ -172,6 +198,15 @@ WinogradWeightsLowered winograd_to_weights(const Problem& p, const View& x, cons
     l.z_floats = kWinogradPoints * a.gradient.point;
     l.du_floats = a.pieces * kWinogradPoints * du_point;
     l.scratch_floats = l.v_floats + l.z_floats;
+    if (streamed) {
+        product.tiles = a.tiles;
+        l.streamed.block_depth = divide_up(p.in_c, divide_up(p.in_c, kStreamDepth));
+        l.streamed.block_tiles = divide_up(a.tiles, divide_up(a.tiles, kWeightBlock));
+        product.du_point = point_step(l.streamed.block_depth * panel);
+        a.input.tiles.count = a.gradient.tiles.count = a.tiles;
+        l.streamed.product = product;
+        l.scratch_floats = kWinogradPoints * product.du_point;
+    }
     return l;
 }
 

@@ -23,9 +23,48 @@ double share(const View& view, const Tiled& tiled) {
     return static_cast<double>(tiled.h * tiled.w) / static_cast<double>(view.h * view.w);
 }
 
+void emit_transform(PlanContext& plan, const kernels::WinogradMapArgs& args, TensorId x, TensorId v) {
+    plan.step(kernel_step(plan, "transform input", dispatch::kernels().winograd_input, args, {x}, {v},
+                          [=](kernels::WinogradMapArgs& a, const Frame& f) {
+                              a.x = f.get(x);
+                              a.out = f.get(v);
+                          }));
+}
+
+void emit_streamed(PlanContext& plan, const char* what, double work, const WinogradLowered& l, TensorId x,
+                   TensorId kernel, TensorId bias, TensorId y, bool relu) {
+    const TensorId v = plan.create({l.v_floats});
+    emit_transform(plan, l.all.input, x, v);
+    kernels::WinogradStreamedArgs args = l.streamed;
+    args.output.relu = relu;
+    args.output.accumulate = plan.adds_to_output();
+    Step step;
+    step.what = what;
+    step.reads = {v, kernel};
+    if (bias.valid()) step.reads.push_back(bias);
+    if (args.output.accumulate) step.reads.push_back(y);
+    step.writes = {y};
+    step.units = kernels::units(args);
+    step.scratch = static_cast<size_t>(l.scratch_floats) * sizeof(float);
+    step.bytes = traffic(plan, step.reads, step.writes);
+    step.flops = work;
+    step.run = [=, run = dispatch::kernels().winograd_streamed](const Frame& f, int64_t begin, int64_t end,
+                                                                std::byte* scratch) {
+        kernels::WinogradStreamedArgs a = args;
+        a.product.a = f.get(v);
+        (a.packs ? a.pack.src : a.weights.src) = f.get(kernel);
+        a.output.y = f.get(y);
+        a.output.bias = bias.valid() ? f.get(bias) : nullptr;
+        a.scratch = reinterpret_cast<float*>(scratch);
+        run(a, begin, end);
+    };
+    plan.step(std::move(step));
+}
+
 void emit_lowered(PlanContext& plan, const char* what, double work, const WinogradLowered& l, TensorId x,
                   TensorId kernel, TensorId bias, TensorId y, bool relu) {
     const kernels::Table& table = dispatch::kernels();
+    if (l.way == WinogradWay::streamed) return emit_streamed(plan, what, work, l, x, kernel, bias, y, relu);
     TensorId taps = kernel;
     if (!l.direct) {
         const TensorId packed = taps = plan.create({l.packed_floats});
@@ -47,7 +86,7 @@ void emit_lowered(PlanContext& plan, const char* what, double work, const Winogr
     kernels::WinogradArgs all = l.all;
     all.output.relu = relu;
     all.output.accumulate = plan.adds_to_output();
-    if (l.blocked) {
+    if (l.way == WinogradWay::blocked) {
         Step step;
         step.what = what;
         step.reads = reads;
@@ -69,11 +108,7 @@ void emit_lowered(PlanContext& plan, const char* what, double work, const Winogr
         return;
     }
     const TensorId v = plan.create({l.v_floats}), m = plan.create({l.m_floats});
-    plan.step(kernel_step(plan, "transform input", table.winograd_input, all.input, {x}, {v},
-                          [=](kernels::WinogradMapArgs& a, const Frame& f) {
-                              a.x = f.get(x);
-                              a.out = f.get(v);
-                          }));
+    emit_transform(plan, all.input, x, v);
     Step product = kernel_step(plan, what, table.winograd_product, all.product, {v, weights}, {m},
                                [=](kernels::WinogradProductArgs& a, const Frame& f) {
                                    a.a = f.get(v);
@@ -92,6 +127,52 @@ void emit_lowered(PlanContext& plan, const char* what, double work, const Winogr
                           }));
 }
 
+// Of both maps in one step: they do not wait for each other.
+void emit_transforms(PlanContext& plan, const kernels::WinogradMapArgs& input, const kernels::WinogradMapArgs& gradient,
+                     TensorId x, TensorId dy, TensorId v, TensorId z) {
+    const kernels::Table& table = dispatch::kernels();
+    Step step;
+    step.what = "transform maps";
+    step.reads = {x, dy};
+    step.writes = {v, z};
+    const int64_t inputs = kernels::units(input);
+    step.units = inputs + kernels::units(gradient);
+    step.bytes =
+        static_cast<double>(input.tiles.count) * (36 + 16) * 4 * static_cast<double>(input.view.c + gradient.view.c);
+    step.run = [=, &table](const Frame& f, int64_t begin, int64_t end, std::byte*) {
+        kernels::WinogradMapArgs a = input, g = gradient;
+        a.x = f.get(x), a.out = f.get(v);
+        g.x = f.get(dy), g.out = f.get(z);
+        if (begin < inputs) table.winograd_input(a, begin, std::min(end, inputs));
+        if (end > inputs) table.winograd_gradient(g, std::max(begin, inputs) - inputs, end - inputs);
+    };
+    plan.step(std::move(step));
+}
+
+void emit_weights_streamed(PlanContext& plan, const WinogradWeightsLowered& l, TensorId x, TensorId dy,
+                           TensorId d_kernel, double work) {
+    const TensorId v = plan.create({l.v_floats}), z = plan.create({l.z_floats});
+    emit_transforms(plan, l.all.input, l.all.gradient, x, dy, v, z);
+    Step step;
+    step.what = "convolution to weights";
+    step.reads = {v, z};
+    step.writes = {d_kernel};
+    step.units = kernels::units(l.streamed);
+    step.scratch = static_cast<size_t>(l.scratch_floats) * sizeof(float);
+    step.bytes = traffic(plan, step.reads, step.writes);
+    step.flops = work;
+    step.run = [=, args = l.streamed, kernel = dispatch::kernels().winograd_weights_streamed](
+                   const Frame& f, int64_t begin, int64_t end, std::byte* scratch) {
+        kernels::WinogradWeightsStreamedArgs a = args;
+        a.product.v = f.get(v);
+        a.product.z = f.get(z);
+        a.dw = f.get(d_kernel);
+        a.scratch = reinterpret_cast<float*>(scratch);
+        kernel(a, begin, end);
+    };
+    plan.step(std::move(step));
+}
+
 // Block after block, each dealt out to all threads.
 void emit_weight_products(PlanContext& plan, const kernels::WinogradToWeightsArgs& all, TensorId x, TensorId dy,
                           TensorId du, int64_t v_floats, int64_t z_floats, double work) {
@@ -101,23 +182,7 @@ void emit_weight_products(PlanContext& plan, const kernels::WinogradToWeightsArg
         const int64_t count = std::min(all.block, all.tiles - first);
         kernels::WinogradMapArgs input = all.input, gradient = all.gradient;
         for (kernels::WinogradMapArgs* a : {&input, &gradient}) a->tiles.first = first, a->tiles.count = count;
-        // One step for both maps: the transforms do not wait for each other.
-        Step transform;
-        transform.what = "transform maps";
-        transform.reads = {x, dy};
-        transform.writes = {v, z};
-        const int64_t inputs = kernels::units(input);
-        transform.units = inputs + kernels::units(gradient);
-        transform.bytes =
-            static_cast<double>(count) * (36 + 16) * 4 * static_cast<double>(input.view.c + gradient.view.c);
-        transform.run = [=, &table](const Frame& f, int64_t begin, int64_t end, std::byte*) {
-            kernels::WinogradMapArgs a = input, g = gradient;
-            a.x = f.get(x), a.out = f.get(v);
-            g.x = f.get(dy), g.out = f.get(z);
-            if (begin < inputs) table.winograd_input(a, begin, std::min(end, inputs));
-            if (end > inputs) table.winograd_gradient(g, std::max(begin, inputs) - inputs, end - inputs);
-        };
-        plan.step(std::move(transform));
+        emit_transforms(plan, input, gradient, x, dy, v, z);
         kernels::WinogradWeightProductArgs product = all.product;
         product.tiles = count;
         product.accumulate = first > 0;
@@ -140,23 +205,25 @@ void emit_winograd(PlanContext& plan, const Problem& p, TensorId x, TensorId ker
                    bool relu, const Tiled& tiled) {
     const View from = plan.view(x), to = plan.view(y);
     emit_lowered(plan, "convolution", flops(p, from.n) * share(to, tiled),
-                 winograd_forward(p, from, plan.halo(x), tiled_view(to, tiled), machine()), x, kernel, bias, y, relu);
+                 winograd_forward(p, from, plan.halo(x), tiled_view(to, tiled), machine(), plan.weights_stay()), x,
+                 kernel, bias, y, relu);
 }
 
 void emit_winograd_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId kernel, TensorId bias,
                             TensorId dx, bool relu, const Tiled& tiled) {
     const View from = plan.view(dy), to = plan.view(dx);
     emit_lowered(plan, "convolution to input", flops(p, from.n) * share(to, tiled),
-                 winograd_to_input(p, from, plan.halo(dy), tiled_view(to, tiled), machine()), dy, kernel, bias, dx,
-                 relu);
+                 winograd_to_input(p, from, plan.halo(dy), tiled_view(to, tiled), machine(), plan.weights_stay()), dy,
+                 kernel, bias, dx, relu);
 }
 
 void emit_winograd_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId dy, TensorId d_kernel) {
     const kernels::Table& table = dispatch::kernels();
     const WinogradWeightsLowered l = winograd_to_weights(p, plan.view(x), plan.halo(x), plan.view(dy), machine());
     const double work = flops(p, plan.view(x).n);
+    if (l.way == WinogradWay::streamed) return emit_weights_streamed(plan, l, x, dy, d_kernel, work);
     const TensorId du = plan.create({l.du_floats});
-    if (l.blocked) {
+    if (l.way == WinogradWay::blocked) {
         Step step;
         step.what = "convolution to weights";
         step.reads = {x, dy};
