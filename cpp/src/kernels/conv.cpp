@@ -39,6 +39,9 @@ void run_copied(TileFunction function, TileCall t, int64_t segments, int64_t len
     }
 }
 
+// It is worth to ask for the outputs' memory where so many terms are summed and rows are less than a page apart.
+constexpr int64_t kLongSum = 32, kPage = 1024;
+
 void run_tiles(const ConvArgs& a, const Strips& strips, int64_t group, int64_t panel, const Block& block,
                int64_t tile_begin, int64_t tile_end) {
     const int64_t first_channel = panel * a.panel;
@@ -60,6 +63,7 @@ void run_tiles(const ConvArgs& a, const Strips& strips, int64_t group, int64_t p
     t.relu = a.relu && block.last;
     const int64_t vectors = divide_up(channels, kWidth);
     const bool whole = channels == vectors * kWidth && a.y_channel == 1;
+    t.ask = whole && t.outer * t.inner * t.depth >= kLongSum && t.c_step < kPage;
     float bias[4 * kWidth] = {};
     if (channels < vectors * kWidth && t.bias) {
         for (int64_t j = 0; j < channels; ++j) bias[j] = t.bias[j];

@@ -65,6 +65,7 @@ void run_chunk(const ConvWeightArgs& a, const Chunk& chunk, int64_t group, int64
     t.c_step = a.w_step;
     t.bias = nullptr;
     t.load = !first;
+    t.ask = false;
     t.relu = false;
 
     const Strips strips(a.depth, a.strip, a.segments);

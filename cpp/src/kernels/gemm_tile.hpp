@@ -21,6 +21,7 @@ struct TileCall {
     int64_t b_outer, b_inner, b_step;
     const float* bias;  // added at the start, or null
     bool load;          // start from c
+    bool ask;           // if not: ask for c's memory before the sum, lest the stores wait for it to be read
     bool relu;
 };
 
@@ -132,6 +133,10 @@ struct Tile {
         if (t.load) {
             each_row(t, [&](auto r, const float* c) STRIATE_BODY {
                 unroll<0, kVectors>([&](auto j) STRIATE_BODY { acc[r.value][j.value] += load(c + j.value * kWidth); });
+            });
+        } else if (t.ask) {
+            each_row(t, [&](auto, const float* c) STRIATE_BODY {
+                unroll<0, kVectors>([&](auto j) STRIATE_BODY { __builtin_prefetch(c + j.value * kWidth, 1); });
             });
         }
     }

@@ -47,6 +47,7 @@ constexpr int64_t kWeightBlock = 256 * 1024;
 constexpr int64_t kUnitWork = int64_t{1} << 20;  // multiply-adds
 constexpr int64_t kSmallSlots = int64_t{1} << 20;
 constexpr int64_t kMaxPieces = 16;
+constexpr int64_t kPiecePixels = 256;  // at least, so that adding up the pieces costs little
 
 }  // namespace
 
@@ -110,16 +111,20 @@ void schedule(kernels::ConvWeightArgs& a, const Machine& m) {
     const int64_t panels = divide_up(a.channels, a.panel);
     a.pack = a.channels % m.lanes != 0 || (panels > 1 && rows >= 128);
 
-    // Small weights: the pixels are dealt out, and every piece has a slot of its own. Large ones: the weights are.
-    const int64_t slot = a.groups * rows * a.w_step;
+    // Small weights: the pixels are dealt out, and every piece has a slot of its own. Large ones, and those for which
+    // there are few pixels: the weights are.
+    const int64_t slot = a.groups * rows * a.w_step, pixels = a.images * a.rows * a.cols;
+    a.pieces = 1;
     if (slot * 4 <= kSmallSlots) {
-        const double work = static_cast<double>(slot) * static_cast<double>(a.images * a.rows * a.cols);
-        const auto wanted = static_cast<int64_t>(work / (4.0 * kUnitWork));
+        const double work = static_cast<double>(slot) * static_cast<double>(pixels);
+        const auto wanted =
+            static_cast<int64_t>(std::min(work / kUnitWork, static_cast<double>(pixels / kPiecePixels)));
         a.pieces = std::clamp<int64_t>(wanted, 1, std::min(kMaxPieces, chunks));
+    }
+    if (a.pieces > 1) {
         a.unit_panels = panels;
         a.unit_taps = taps;
     } else {
-        a.pieces = 1;
         a.unit_panels = 1;
         a.unit_taps = panels >= kMaxPieces ? taps : a.segments;
     }

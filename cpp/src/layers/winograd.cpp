@@ -35,9 +35,10 @@ int64_t point_step(int64_t floats) {
     return (divide_up(floats, 16) | 1) * 16;
 }
 
-// Tiles whose transformed maps of so many channels together one thread works on, in a multiple of `rows`.
-int64_t block_tiles(int64_t channels, int64_t rows) {
-    const int64_t wanted = std::clamp(kBlockBytes / (kWinogradPoints * 4 * channels), kFewestTiles, kMostTiles);
+// Tiles, of so many, whose transformed maps of so many channels together one thread works on, in a multiple of `rows`.
+int64_t block_tiles(int64_t tiles, int64_t channels, int64_t rows) {
+    const int64_t most = std::clamp(tiles / kFewestBlocks, kFewestTiles, kMostTiles);
+    const int64_t wanted = std::clamp(kBlockBytes / (kWinogradPoints * 4 * channels), kFewestTiles, most);
     return std::max(rows, wanted / rows * rows);
 }
 
@@ -65,7 +66,7 @@ WinogradLowered lower(const View& x, const Halo& halo, int64_t top, int64_t left
     const kernels::WinogradTiles tiles = tiles_of(y);
     a.tiles = y.n * tiles.down * tiles.across;
     int64_t vectors = panel_vectors(machine, y.c);
-    a.block = block_tiles(x.c + y.c, tile_rows(machine, vectors));
+    a.block = block_tiles(a.tiles, x.c + y.c, tile_rows(machine, vectors));
     l.way = divide_up(a.tiles, a.block) >= kFewestBlocks ? WinogradWay::blocked
             : weights_stay                               ? WinogradWay::parts
                                                          : WinogradWay::streamed;
@@ -176,7 +177,7 @@ WinogradWeightsLowered winograd_to_weights(const Problem& p, const View& x, cons
     const bool streamed = !blocked && a.tiles * (p.in_c + p.out_c) <= p.in_c * p.out_c;
     l.way = blocked ? WinogradWay::blocked : streamed ? WinogradWay::streamed : WinogradWay::parts;
     a.pieces = blocked ? std::min(kMostPieces, a.tiles / kFewestTiles) : 1;
-    const int64_t most = blocked ? block_tiles(p.in_c + p.out_c, 1) : streamed ? a.tiles : kWeightBlock;
+    const int64_t most = blocked ? block_tiles(a.tiles, p.in_c + p.out_c, 1) : streamed ? a.tiles : kWeightBlock;
     const int64_t in_piece = divide_up(a.tiles, a.pieces);
     a.block = divide_up(in_piece, divide_up(in_piece, most));
 
