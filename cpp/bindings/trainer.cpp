@@ -179,6 +179,18 @@ void register_trainer(py::module_& m) {
         .def_property(
             "iteration", [](BoundTrainer& t) { return t.trainer().iteration(); },
             [](BoundTrainer& t, int64_t iteration) { t.trainer().set_iteration(iteration); })
+        .def_property(
+            "epochs", [](BoundTrainer& t) { return t.trainer().epochs(); },
+            [](BoundTrainer& t, int64_t epochs) { t.trainer().set_epochs(epochs); })
+        .def_property_readonly("seed", [](BoundTrainer& t) { return t.trainer().seed(); })
+        .def_property_readonly("learning_rate_override",
+                               [](BoundTrainer& t) { return t.trainer().learning_rate_override(); })
+        .def(
+            "save_training", [](BoundTrainer& t, const std::string& path) { save_training(t.trainer(), path); },
+            py::arg("path"), py::call_guard<py::gil_scoped_release>())
+        .def(
+            "load_training", [](BoundTrainer& t, const std::string& path) { load_training(t.trainer(), path); },
+            py::arg("path"), py::call_guard<py::gil_scoped_release>())
         .def_property_readonly("slot_count", [](BoundTrainer& t) { return t.trainer().slots().size(); })
         .def("slot", &BoundTrainer::slot, py::arg("index"))
         .def("set_slot", &BoundTrainer::set_slot, py::arg("index"), py::arg("value"));

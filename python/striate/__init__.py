@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         sklearn,
         viz,
     )
-    from striate.io import load_model
+    from striate.io import load_model, load_training, save_training
     from striate.layers import Input
     from striate.model import Model
     from striate.runtime import available_isas, get_num_threads, isa, set_num_threads, set_seed, show_config
@@ -68,6 +68,8 @@ _NAMES = {
     "get_num_threads": "runtime",
     "isa": "runtime",
     "load_model": "io",
+    "load_training": "io",
+    "save_training": "io",
     "set_num_threads": "runtime",
     "set_seed": "runtime",
     "show_config": "runtime",
@@ -88,11 +90,13 @@ __all__ = [
     "isa",
     "layers",
     "load_model",
+    "load_training",
     "losses",
     "metrics",
     "models",
     "onnx",
     "optimizers",
+    "save_training",
     "segmentation",
     "set_num_threads",
     "set_seed",

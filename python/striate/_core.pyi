@@ -196,6 +196,14 @@ class Trainer:
     ) -> None: ...
     learning_rate: float
     iteration: int
+    epochs: int
+    @property
+    def seed(self) -> int: ...
+    @property
+    def learning_rate_override(self) -> float | None:
+        """What `learning_rate` was set to."""
+    def save_training(self, path: bytes) -> None: ...
+    def load_training(self, path: bytes) -> None: ...
     @property
     def losses(self) -> list[float]:
         """Of the last step, for each output."""

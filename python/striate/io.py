@@ -10,8 +10,9 @@ from typing import Any
 from striate import _core
 from striate.model import Model
 from striate.sequential import Sequential
+from striate.trainer import Trainer
 
-__all__ = ["load_model", "save_model", "save_weights"]
+__all__ = ["load_model", "load_training", "save_model", "save_training", "save_weights"]
 
 # The keys of the metadata that are not the core's.
 _CLASS, _NAME, _TRAINING = "striate.class", "striate.name", "striate.training"
@@ -61,6 +62,54 @@ def load_model(path: str | os.PathLike[str], compile: bool = True) -> Model:
                 "load_model(path, compile=False) reads the rest"
             ) from error
     return model
+
+
+def save_training(training: Trainer | Model, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+    """Write all that training goes on from, bit for bit, here or in a C++ program.
+
+    A safetensors file of the weights and the optimizer's state (`optimizer/momentum/conv2d/kernel`); in its metadata
+    the steps and epochs done, the seed, the optimizer with its arguments, and the learning rate where one was set. It
+    holds no architecture: `Model.save` writes that.
+
+    Args:
+        training: a trainer, or a compiled model.
+        path: the file; it is replaced at once or not at all.
+        overwrite: whether a file that is there may be replaced.
+
+    Raises:
+        FileExistsError: there is one, and `overwrite` is False.
+        OSError: it cannot be written.
+        ValueError: the model is not compiled.
+    """
+    place = _checked(path, overwrite)
+    trainer = _trainer(training, "save_training")
+    core = trainer._settle()
+    core.epochs = trainer._epochs
+    core.save_training(place)
+
+
+def load_training(training: Trainer | Model, path: str | os.PathLike[str]) -> None:
+    """Go on from where `save_training`, in Python or in C++, was called.
+
+    Args:
+        training: a trainer, or a compiled model, of the same architecture and with an optimizer of the same class; its
+            arguments, losses and metrics may be others. It gets the seed of the one that was saved.
+        path: the file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        OSError: it cannot be read.
+        ValueError: it is damaged, or of other training, or the model is not compiled; all is then as it was.
+    """
+    trainer = _trainer(training, "load_training")
+    core = trainer._settle()
+    core.load_training(os.fsencode(path))
+    trainer._epochs, trainer.seed = core.epochs, core.seed
+    trainer.optimizer._override = core.learning_rate_override
+
+
+def _trainer(training: Trainer | Model, who: str) -> Trainer:
+    return training if isinstance(training, Trainer) else training._compiled(who)
 
 
 def _checked(path: str | os.PathLike[str], overwrite: bool) -> bytes:

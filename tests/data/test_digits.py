@@ -63,3 +63,10 @@ def test_it_stays_small():
 def test_wrong_fraction():
     with pytest.raises(ValueError, match="the fraction of a split must lie between 0 and 1, got 2"):
         load_digits(test_fraction=2)
+
+
+def test_the_examples_idx_files_hold_the_same():
+    folder = Path(__file__).parents[2] / "examples" / "cpp" / "digits"
+    for idx, bundled in zip(striate.data.load_idx(folder), load_digits(), strict=True):
+        np.testing.assert_array_equal(idx[0], bundled[0])
+        np.testing.assert_array_equal(idx[1], bundled[1])

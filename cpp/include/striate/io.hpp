@@ -5,6 +5,7 @@
 #include <string>
 
 #include "striate/model.hpp"
+#include "striate/trainer.hpp"
 
 namespace striate {
 
@@ -20,6 +21,15 @@ void save_weights(const Model& model, const std::string& path);
 // entries.
 Model load_model(const std::string& path, Metadata* extra = nullptr);
 void load_weights(Model& model, const std::string& path);
+
+// All that training goes on from, bit for bit: the weights, the optimizer's state under each parameter's name
+// ("optimizer/momentum/conv2d/kernel"), and in the metadata the steps and epochs done, the seed, the optimizer with its
+// arguments, and the learning rate where one was set.
+void save_training(const Trainer& trainer, const std::string& path);
+// Into a trainer of a model of the same architecture with an optimizer of the same class, which gets the seed too.
+// Throws FileError when the file cannot be read, ValueError when it is damaged or of other training; the trainer is
+// then as it was.
+void load_training(Trainer& trainer, const std::string& path);
 
 // The architecture alone, as JSON.
 std::string architecture_json(const Model& model);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,15 +47,32 @@ class Trainer {
     // Overrides the optimizer's schedule while it is not negative.
     void set_learning_rate(double rate);
     double learning_rate() const;
+    // What was set, if it overrides.
+    std::optional<double> learning_rate_override() const;
 
     // Bytes of working memory that one step of this batch size takes, beside weights, gradients and optimizer state.
     size_t arena_bytes(int64_t batch, bool training) const;
 
+    // Steps and epochs done; the order of the rows in an epoch follows from the seed and the latter.
     int64_t iteration() const;
     void set_iteration(int64_t iteration);
+    int64_t epochs() const;
+    void set_epochs(int64_t epochs);
+    uint64_t seed() const;
+    void set_seed(uint64_t seed);
     // The optimizer's state: arenas of as many floats as parameter_arena_size(), in the order of Optimizer::slots().
-    std::vector<float*> slots();
+    std::vector<float*> slots() const;
     int64_t parameter_arena_size() const;
+    // Where a trainable parameter's part of such an arena begins.
+    int64_t parameter_offset(const ParameterInfo& parameter) const;
+
+    const Optimizer& optimizer() const;
+    const std::vector<LossPtr>& loss_functions() const;
+    // The model's.
+    const std::vector<ParameterInfo>& parameters() const;
+    std::vector<Shape> output_shapes() const;
+    // To be called after a parameter's value was written through `value`.
+    void parameters_changed();
 
   private:
     struct Impl;

@@ -18,7 +18,7 @@ struct Trainer::Impl {
     std::vector<LossPtr> losses;
     std::vector<float> scales;
     uint64_t seed = 0;
-    int64_t iteration = 0;
+    int64_t iteration = 0, epochs = 0;
     double rate_override = -1.0;
 
     std::vector<AlignedBuffer> slots;
@@ -294,6 +294,10 @@ double Trainer::learning_rate() const {
     return impl_->rate_override >= 0.0 ? impl_->rate_override : impl_->optimizer->learning_rate(impl_->iteration);
 }
 
+std::optional<double> Trainer::learning_rate_override() const {
+    return impl_->rate_override >= 0.0 ? std::optional<double>(impl_->rate_override) : std::nullopt;
+}
+
 size_t Trainer::arena_bytes(int64_t batch, bool training) const {
     require(batch > 0, "batch must be positive, got ", batch);
     return measure_plan(impl_->model.graph, impl_->model.parameters, impl_->request(batch, training));
@@ -306,13 +310,47 @@ void Trainer::set_iteration(int64_t iteration) {
     impl_->iteration = iteration;
 }
 
-std::vector<float*> Trainer::slots() {
+int64_t Trainer::epochs() const {
+    return impl_->epochs;
+}
+void Trainer::set_epochs(int64_t epochs) {
+    impl_->epochs = epochs;
+}
+uint64_t Trainer::seed() const {
+    return impl_->seed;
+}
+void Trainer::set_seed(uint64_t seed) {
+    impl_->seed = seed;
+}
+
+std::vector<float*> Trainer::slots() const {
     std::vector<float*> pointers;
     for (AlignedBuffer& slot : impl_->slots) pointers.push_back(slot.floats());
     return pointers;
 }
 int64_t Trainer::parameter_arena_size() const {
     return impl_->model.parameters.arena_size();
+}
+int64_t Trainer::parameter_offset(const ParameterInfo& parameter) const {
+    return parameter.value - impl_->model.parameters.values();
+}
+
+const Optimizer& Trainer::optimizer() const {
+    return *impl_->optimizer;
+}
+const std::vector<LossPtr>& Trainer::loss_functions() const {
+    return impl_->losses;
+}
+const std::vector<ParameterInfo>& Trainer::parameters() const {
+    return impl_->model.parameters.infos();
+}
+std::vector<Shape> Trainer::output_shapes() const {
+    std::vector<Shape> shapes;
+    for (int node : impl_->model.graph.outputs) shapes.push_back(impl_->model.graph.nodes[node].shape);
+    return shapes;
+}
+void Trainer::parameters_changed() {
+    impl_->model.parameters.changed();
 }
 
 }  // namespace striate

@@ -1,0 +1,44 @@
+// The loop over epochs and batches for a program without Python: the same rows in the same order, and so the same bits,
+// as `Trainer.fit` in Python with the same seed.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include "striate/trainer.hpp"
+
+namespace striate {
+
+// Means over the samples of a data set.
+struct Scores {
+    double loss = 0;
+    // The share of labels that were predicted, for a model of one output: class labels (N, ...) or one-hot ones, and a
+    // score for each class, of which the highest counts; or 0 and 1, and one score, a probability or a logit. NaN where
+    // targets are no classes.
+    double accuracy = std::numeric_limits<double>::quiet_NaN();
+};
+
+struct EpochLog {
+    int64_t epoch = 0;  // from 0, over all calls of fit()
+    Scores training;    // as the samples were met, each before the step that learned from it
+    std::optional<Scores> validation;
+};
+
+struct FitOptions {
+    int64_t epochs = 1;
+    int64_t batch_size = 32;  // samples a step; N is gradient descent, 1 stochastic gradient descent
+    bool shuffle = true;      // whether each epoch takes the rows in a new random order
+    const Dataset* validation = nullptr;
+    std::function<bool(const EpochLog&)> after_epoch;  // returns whether to go on
+};
+
+// Trains on all of `data`, which is borrowed until the end. Throws ValueError or TypeError for data that do not fit.
+std::vector<EpochLog> fit(Trainer& trainer, const Dataset& data, const FitOptions& options = {});
+
+// As in inference. The trainer is bound to `data` afterwards.
+Scores evaluate(Trainer& trainer, const Dataset& data, int64_t batch_size = 32);
+
+}  // namespace striate

@@ -1,0 +1,182 @@
+// The loop over epochs, the state of training as a file, and IDX files.
+#include "striate/fit.hpp"
+
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+
+#include "check.hpp"
+#include "striate/striate.hpp"
+
+using namespace striate;
+
+namespace {
+
+// Two classes of 6x6 pictures: the left or the right half is brighter.
+struct Pictures {
+    std::vector<float> pixels;
+    std::vector<int64_t> labels;
+
+    explicit Pictures(int64_t count, uint64_t seed) : pixels(static_cast<size_t>(count * 36)) {
+        fill_normal(pixels.data(), count * 36, 0, 1, seed, 0);
+        for (int64_t i = 0; i < count; ++i) {
+            labels.push_back(i % 2);
+            for (int64_t p = 0; p < 36; ++p) pixels[i * 36 + p] += (p % 6 < 3) == (i % 2 == 0) ? 1.5f : 0.0f;
+        }
+    }
+    Dataset data() const {
+        const auto count = static_cast<int64_t>(labels.size());
+        return {{{pixels.data(), DType::float32, {count, 6, 6, 1}}}, {{labels.data(), DType::int64, {count}}}, {}};
+    }
+};
+
+Model small(uint64_t seed) {
+    InputLayerOptions shape;
+    shape.shape = {6, 6, 1};
+    Conv2DOptions conv;
+    conv.filters = 4, conv.kernel_size = 3, conv.activation = "relu";
+    DropoutOptions dropout;
+    dropout.rate = 0.2;
+    DenseOptions dense;
+    dense.units = 2, dense.activation = "softmax";
+    return Model::sequential(
+        {std::make_shared<InputLayer>(shape, "image"), std::make_shared<Conv2D>(conv, "conv"),
+         std::make_shared<Dropout>(dropout, "dropout"), std::make_shared<Flatten>(FlattenOptions(), "flatten"),
+         std::make_shared<Dense>(dense, "dense")},
+        seed);
+}
+
+OptimizerPtr adam() {
+    return std::make_shared<Adam>(AdamOptions());
+}
+std::vector<LossPtr> cross_entropy() {
+    return {std::make_shared<SparseCategoricalCrossentropy>()};
+}
+
+std::vector<float> weights_of(const Model& model) {
+    std::vector<float> all;
+    for (const ParameterInfo& p : model.parameters()) all.insert(all.end(), p.value, p.value + element_count(p.shape));
+    return all;
+}
+
+void test_learning() {
+    const Pictures training(70, 1), validation(31, 2);
+    const Dataset held_out = validation.data();
+    Model model = small(0);
+    Trainer trainer(model, adam(), cross_entropy(), {}, 0);
+    FitOptions options;
+    options.epochs = 40;
+    options.batch_size = 16;
+    options.validation = &held_out;
+    const std::vector<EpochLog> history = fit(trainer, training.data(), options);
+    CHECK(history.size() == 40 && history.back().epoch == 39 && trainer.iteration() == 40 * 5);
+    CHECK(history.back().training.loss < 0.5 * history.front().training.loss);
+    CHECK(history.back().validation->accuracy > 0.8);
+    // The same by hand, over rows in their order.
+    const Scores scores = evaluate(trainer, held_out, 7);
+    const std::vector<Tensor> outputs = model.predict({held_out.inputs[0]});
+    double loss = 0;
+    int64_t hits = 0;
+    for (int64_t i = 0; i < 31; ++i) {
+        const float* p = outputs[0].data() + 2 * i;
+        loss -= std::log(static_cast<double>(p[validation.labels[i]])) / 31;
+        hits += (p[1] > p[0]) == (validation.labels[i] == 1);
+    }
+    CHECK_CLOSE(scores.loss, loss, 1e-5, "by hand");
+    CHECK(scores.accuracy == static_cast<double>(hits) / 31);
+    CHECK(scores.accuracy == history.back().validation->accuracy);
+    options.after_epoch = [](const EpochLog& log) { return log.epoch < 41; };
+    CHECK(fit(trainer, training.data(), options).size() == 2);
+    options.epochs = 0;
+    CHECK_THROWS(fit(trainer, training.data(), options), ValueError, "epochs");
+    CHECK_THROWS(evaluate(trainer, held_out, 0), ValueError, "batch_size");
+}
+
+void test_accuracy_without_classes() {
+    const Pictures pictures(9, 3);
+    const std::vector<float> wanted(18, 0.5f);
+    Model model = small(0);
+    Trainer trainer(model, adam(), {std::make_shared<MeanSquaredError>()}, {}, 0);
+    const Dataset data{pictures.data().inputs, {{wanted.data(), DType::float32, {9, 2}}}, {}};
+    CHECK(std::isnan(evaluate(trainer, data).accuracy));
+    // One-hot labels.
+    std::vector<float> one_hot(18);
+    for (int64_t i = 0; i < 9; ++i) one_hot[2 * i + pictures.labels[i]] = 1;
+    Trainer other(model, adam(), {std::make_shared<CategoricalCrossentropy>(CategoricalCrossentropyOptions())}, {}, 0);
+    const Dataset hot{pictures.data().inputs, {{one_hot.data(), DType::float32, {9, 2}}}, {}};
+    Trainer sparse(model, adam(), cross_entropy(), {}, 0);
+    CHECK(evaluate(other, hot).accuracy == evaluate(sparse, pictures.data()).accuracy);
+}
+
+void test_going_on() {
+    const Pictures pictures(30, 4);
+    const std::string path = "test_fit_state.safetensors", model_path = "test_fit_model.safetensors";
+    FitOptions options;
+    options.batch_size = 8;
+    options.epochs = 2;
+    Model model = small(5);
+    Trainer trainer(model, adam(), cross_entropy(), {}, 6);
+    trainer.set_learning_rate(0.002);
+    fit(trainer, pictures.data(), options);
+    save_training(trainer, path);
+    fit(trainer, pictures.data(), options);
+
+    Model again = small(7);
+    Trainer other(again, adam(), cross_entropy(), {}, 8);
+    load_training(other, path);
+    CHECK(other.epochs() == 2 && other.iteration() == 8 && other.seed() == 6 && other.learning_rate() == 0.002);
+    fit(other, pictures.data(), options);
+    CHECK(weights_of(again) == weights_of(model));
+
+    Trainer wrong(again, std::make_shared<SGD>(SGDOptions()), cross_entropy(), {}, 0);
+    const std::vector<float> before = weights_of(again);
+    CHECK_THROWS(load_training(wrong, path), ValueError, "the trainer's optimizer is SGD");
+    save_model(model, model_path);
+    CHECK_THROWS(load_training(other, model_path), ValueError, "no state of a training run");
+    CHECK(weights_of(again) == before);
+    CHECK_THROWS(load_training(other, "absent.safetensors"), FileError, "absent");
+    std::remove(path.c_str());
+    std::remove(model_path.c_str());
+}
+
+void write_file(const std::string& path, const std::vector<uint8_t>& bytes) {
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+}
+
+void test_idx() {
+    const std::string path = "test_fit.idx";
+    const std::vector<uint8_t> good = {0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6};
+    write_file(path, good);
+    const IdxArray idx = read_idx(path);
+    CHECK((idx.shape == Shape{2, 3}));
+    CHECK((idx.values == std::vector<uint8_t>{1, 2, 3, 4, 5, 6}));
+    const auto bad = [&](size_t at, uint8_t value, const char* message) {
+        std::vector<uint8_t> bytes = good;
+        bytes[at] = value;
+        write_file(path, bytes);
+        CHECK_THROWS(read_idx(path), ValueError, message);
+    };
+    bad(2, 0x0d, "no unsigned bytes");
+    bad(3, 9, "no IDX file");
+    bad(4, 0xff, "claims more");
+    bad(11, 2, "does not fit");
+    bad(7, 0, "claims more");
+    write_file(path, {0x1f, 0x8b, 8, 0, 0});
+    CHECK_THROWS(read_idx(path), ValueError, "gunzip");
+    for (size_t length = 0; length < good.size(); ++length) {
+        write_file(path, {good.begin(), good.begin() + static_cast<std::ptrdiff_t>(length)});
+        CHECK_THROWS(read_idx(path), ValueError, path);
+    }
+    std::remove(path.c_str());
+}
+
+}  // namespace
+
+int main() {
+    test_learning();
+    test_accuracy_without_classes();
+    test_going_on();
+    test_idx();
+    return check::finish();
+}
