@@ -1,6 +1,6 @@
 // Convolution forward, and everything that is one: gradients to inputs, transposed convolution, dense layers.
 #include "kernels/args_conv.hpp"
-#include "kernels/gemm_dispatch.hpp"
+#include "kernels/gemm_strips.hpp"
 #include "kernels/lanes.hpp"
 
 namespace striate::kernels::STRIATE_ISA {
@@ -86,7 +86,7 @@ void run_tiles(const ConvArgs& a, const Strips& strips, int64_t group, int64_t p
                 ++next_image;
             }
         }
-        const TileFunction function = tile_for<Walk::forward>(vectors, segments, place.length);
+        const TileFunction function = forward_tiles.of[vectors][segments][place.length];
         if (whole) {
             function(t);
         } else {

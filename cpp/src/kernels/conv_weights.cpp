@@ -1,6 +1,6 @@
 // The gradient of a convolution or dense layer with respect to its weights.
 #include "kernels/args_conv.hpp"
-#include "kernels/gemm_dispatch.hpp"
+#include "kernels/gemm_strips.hpp"
 
 namespace striate::kernels::STRIATE_ISA {
 namespace {
@@ -79,7 +79,7 @@ void run_chunk(const ConvWeightArgs& a, const Chunk& chunk, int64_t group, int64
             t.a[s] = x + (tap + s) / a.tap_cols * a.tap_row + (tap + s) % a.tap_cols * a.tap_col + place.start;
             t.c[s] = slot + ((tap + s) * a.depth + place.start) * a.w_step + channel;
         }
-        tile_for<Walk::transposed>(vectors, segments, place.length)(t);
+        transposed_tiles.of[vectors][segments][place.length](t);
     }
 }
 

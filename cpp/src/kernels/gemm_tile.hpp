@@ -2,45 +2,11 @@
 // a batch of small matrix products. Included by kernel sources only.
 #pragma once
 
-#include "kernels/simd.hpp"
+#include "kernels/gemm_call.hpp"
+#include "kernels/unroll.hpp"
 
 namespace striate::kernels::STRIATE_ISA {
 namespace {
-
-constexpr int kMaxSegments = 4;
-
-// One tile: c[r][j] (+)= sum over outer, inner, depth of a[r] * b[j]. All of the tile's columns are stored.
-struct TileCall {
-    const float* a[kMaxSegments];  // one base address a segment
-    float* c[kMaxSegments];
-    int64_t c_step;  // between rows of a segment
-    int64_t a_step;  // of `a`: forward between rows (depth is contiguous); transposed between depths (rows are)
-    int64_t outer, inner, depth;  // the reduction; a taps's place in `a` and `b` follows from its outer and inner index
-    int64_t a_outer, a_inner;
-    const float* b;
-    int64_t b_outer, b_inner, b_step;
-    const float* bias;  // added at the start, or null
-    bool load;          // start from c
-    bool ask;           // if not: ask for c's memory before the sum, lest the stores wait for it to be read
-    bool relu;
-};
-
-enum class Walk { forward, transposed };
-
-template <int N>
-struct Int {
-    static constexpr int value = N;
-};
-
-template <int Begin, int End, class Body>
-STRIATE_INLINE void unroll(const Body& body) {
-    if constexpr (Begin < End) {
-        body(Int<Begin>{});
-        unroll<Begin + 1, End>(body);
-    }
-}
-
-#define STRIATE_BODY __attribute__((always_inline))
 
 // Base pointers every three rows keep address arithmetic out of the loop: base, base + step and base + 2 * step are one
 // addressing mode each.
@@ -153,6 +119,37 @@ struct Tile {
         });
     }
 };
+
+constexpr int max_rows(int vectors) {
+    if (kMaxVectors == 2) return vectors == 1 ? kMaxLength : 6;
+    return vectors == 1 ? kMaxLength : vectors == 2 ? 14 : vectors == 3 ? 8 : 6;
+}
+
+template <Walk kWalk, int kVectors, int kSegments, int kLength>
+constexpr void fill_tiles(TileTable& table) {
+    if constexpr (kSegments * kLength <= max_rows(kVectors) && (kSegments == 1 || kSegments * kLength <= max_rows(2))) {
+        table.of[kVectors][kSegments][kLength] = &Tile<kWalk, kSegments, kLength, kVectors>::run;
+        fill_tiles<kWalk, kVectors, kSegments, kLength + 1>(table);
+    }
+}
+
+template <Walk kWalk, int kVectors = 1>
+constexpr void fill_tiles(TileTable& table) {
+    if constexpr (kVectors <= kMaxVectors) {
+        fill_tiles<kWalk, kVectors, 1, 1>(table);
+        fill_tiles<kWalk, kVectors, 2, 1>(table);
+        fill_tiles<kWalk, kVectors, 3, 1>(table);
+        fill_tiles<kWalk, kVectors, 4, 1>(table);
+        fill_tiles<kWalk, kVectors + 1>(table);
+    }
+}
+
+template <Walk kWalk>
+constexpr TileTable make_tiles() {
+    TileTable table{};
+    fill_tiles<kWalk>(table);
+    return table;
+}
 
 }  // namespace
 }  // namespace striate::kernels::STRIATE_ISA

@@ -1,6 +1,6 @@
 // Winograd's convolution forward, which is also that to the input: in one kernel, block after block, and its parts for
 // convolutions whose weights are large beside their maps.
-#include "kernels/gemm_dispatch.hpp"
+#include "kernels/gemm_strips.hpp"
 #include "kernels/pack.hpp"
 #include "kernels/winograd_transform.hpp"
 
@@ -20,7 +20,7 @@ STRIATE_INLINE void multiply(const WinogradProductArgs& a, int64_t depth, const 
     for (int64_t tile = 0; tile < tiles; ++tile, place = strips.after(place)) {
         t.a[0] = from + place.start * a.depth;
         t.c[0] = c + place.start * c_step;
-        tile_for<Walk::forward>(a.panel / kWidth, 1, place.length)(t);
+        forward_tiles.of[a.panel / kWidth][1][place.length](t);
     }
 }
 

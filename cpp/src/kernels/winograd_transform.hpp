@@ -2,8 +2,9 @@
 #pragma once
 
 #include "kernels/args_winograd.hpp"
-#include "kernels/gemm_tile.hpp"
+#include "kernels/gemm_call.hpp"
 #include "kernels/layout.hpp"
+#include "kernels/unroll.hpp"
 
 namespace striate::kernels::STRIATE_ISA {
 namespace {

@@ -1,6 +1,6 @@
 // The gradient of a 3x3 convolution with respect to its weights by Winograd's transforms turned around: the products of
 // transformed windows and transformed gradients are summed over tiles, and transformed back once.
-#include "kernels/gemm_dispatch.hpp"
+#include "kernels/gemm_strips.hpp"
 #include "kernels/winograd_transform.hpp"
 
 namespace striate::kernels::STRIATE_ISA {
@@ -22,7 +22,7 @@ STRIATE_INLINE void product_of(const WinogradWeightProductArgs& a, int64_t point
         for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
             t.b = a.z + point * a.z_point + panel * a.z_tiles * a.panel;
             t.c[0] = a.du + point * a.du_point + place.start * a.channels + panel * a.panel;
-            tile_for<Walk::transposed>(a.panel / kWidth, 1, place.length)(t);
+            transposed_tiles.of[a.panel / kWidth][1][place.length](t);
         }
     }
 }
@@ -104,7 +104,7 @@ void winograd_weights_streamed(const WinogradWeightsStreamedArgs& a, int64_t beg
                 for (int64_t tile = 0; tile < strips.per_line(); ++tile, place = strips.after(place)) {
                     t.a[0] = product.v + point * product.v_point + done * product.depth + first + place.start;
                     t.c[0] = a.scratch + point * product.du_point + place.start * panel_size;
-                    tile_for<Walk::transposed>(panel_size / kWidth, 1, place.length)(t);
+                    transposed_tiles.of[panel_size / kWidth][1][place.length](t);
                 }
             }
         for (int64_t d = 0; d < rows; ++d)
