@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -24,9 +25,11 @@ SMALL: dict[str, list[Setup]] = {
 }
 
 
-def outputs() -> dict[str, np.ndarray]:
-    """For each layer, setup and mode: the output and all gradients."""
-    result: dict[str, np.ndarray] = {}
+Built = tuple[str, striate.Model, "list[np.ndarray]"]
+
+
+def models() -> Iterator[Built]:
+    """Each layer and setup as a model, with its inputs."""
     for case in CASES:
         # Three maps are enough here; the rows' batches are meant to keep many threads busy.
         large = [Setup(s.args, s.shapes, 3 if len(s.shapes[0]) == 3 else s.batch) for s in case.large]
@@ -36,14 +39,25 @@ def outputs() -> dict[str, np.ndarray]:
             layer = getattr(layers, case.layer)(**setup.args, name="layer")
             model = striate.Model(symbols, layer(symbols if len(symbols) > 1 else symbols[0]), seed=5)
             model.load_state_dict({f"layer/{name}": value for name, value in weights.items()})
-            for training in (False, True):
-                key = f"{case.layer}/{index}/{'training' if training else 'inference'}"
-                y = model.forward(inputs, training=training)
-                slopes = model.backward(normal(np.random.default_rng(6), y.shape))
-                result[f"{key}/output"] = y
-                for i, slope in enumerate(slopes if isinstance(slopes, list) else [slopes]):
-                    result[f"{key}/input {i}"] = slope
-                result.update({f"{key}/{name}": g for name, g in model.gradients().items()})
+            yield f"{case.layer}/{index}", model, inputs
+
+
+def outputs() -> dict[str, np.ndarray]:
+    """For each layer, setup and mode: the output and all gradients; and what a process predicts that never trained, as
+    it then has only the kernels of prediction."""
+    result: dict[str, np.ndarray] = {}
+    built = list(models())
+    for key, model, inputs in built:
+        result[f"{key}/predicted"] = model.predict(inputs)
+    for name, model, inputs in built:
+        for training in (False, True):
+            key = f"{name}/{'training' if training else 'inference'}"
+            y = model.forward(inputs, training=training)
+            slopes = model.backward(normal(np.random.default_rng(6), y.shape))
+            result[f"{key}/output"] = y
+            for i, slope in enumerate(slopes if isinstance(slopes, list) else [slopes]):
+                result[f"{key}/input {i}"] = slope
+            result.update({f"{key}/{parameter}": g for parameter, g in model.gradients().items()})
     return result
 
 

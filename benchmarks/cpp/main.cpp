@@ -141,6 +141,7 @@ void run(const Options& options) {
 int main(int count, char** arguments) {
     try {
         const Options options = parse(count, arguments);
+        striate::dispatch::use_training_kernels();
         if (options.help) {
             std::cout << kUsage;
         } else {

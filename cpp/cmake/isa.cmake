@@ -22,8 +22,9 @@ if(STRIATE_SANITIZE)
   list(REMOVE_ITEM STRIATE_ISAS avx512)
   set(STRIATE_KERNEL_OPTIMIZATION -O1)
 endif()
-# The portable kernels: four-lane vectors that the compiler lowers to whatever the baseline has (SSE2 on x86-64).
-set(STRIATE_FLAGS_scalar "")
+# The portable kernels: four-lane vectors that the compiler lowers to whatever the baseline has (SSE2 on x86-64). They are
+# for the few machines that have nothing better, and everyone carries them.
+set(STRIATE_FLAGS_scalar -O2)
 
 set(STRIATE_KERNEL_OBJECTS)
 foreach(isa IN LISTS STRIATE_ISAS)
@@ -32,15 +33,14 @@ foreach(isa IN LISTS STRIATE_ISAS)
   target_compile_features(striate_kernels_${isa} PRIVATE cxx_std_20)
   target_include_directories(striate_kernels_${isa} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/cpp/src" "${CMAKE_CURRENT_SOURCE_DIR}/cpp/include")
   target_compile_definitions(striate_kernels_${isa} PRIVATE STRIATE_ISA=${isa})
-  target_compile_options(striate_kernels_${isa} PRIVATE ${STRIATE_WARNINGS} ${STRIATE_SANITIZE_FLAGS} -Wno-psabi
+  target_compile_options(striate_kernels_${isa} PRIVATE ${STRIATE_WARNINGS} ${STRIATE_SECTIONS} ${STRIATE_SANITIZE_FLAGS} -Wno-psabi
     ${STRIATE_KERNEL_OPTIMIZATION} -ffp-contract=fast -fno-math-errno -fno-trapping-math -fno-exceptions -fno-rtti ${STRIATE_FLAGS_${isa}})
   list(APPEND STRIATE_KERNEL_OBJECTS $<TARGET_OBJECTS:striate_kernels_${isa}>)
 endforeach()
 
-# The dispatcher's list follows from the ISAs that were built.
-set(STRIATE_ISA_DEFINITIONS)
+# The dispatcher's list follows from the ISAs that were built: a row for each, best first.
+set(STRIATE_ISA_ROWS)
 foreach(isa IN LISTS STRIATE_ISAS)
-  string(TOUPPER ${isa} upper)
-  list(APPEND STRIATE_ISA_DEFINITIONS STRIATE_WITH_${upper})
+  string(APPEND STRIATE_ISA_ROWS "STRIATE_BUILT(${isa})\n")
 endforeach()
-set_source_files_properties(cpp/src/dispatch/dispatch.cpp PROPERTIES COMPILE_DEFINITIONS "${STRIATE_ISA_DEFINITIONS}")
+file(CONFIGURE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/generated/isas.inc" CONTENT "${STRIATE_ISA_ROWS}" @ONLY)

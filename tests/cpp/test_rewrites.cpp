@@ -105,6 +105,7 @@ void environment() {
 }  // namespace
 
 int main() {
+    striate::dispatch::use_training_kernels();
     normalisation_is_folded_at_inference();
     sums_are_rectified_in_one_pass();
     channels_are_written_side_by_side();

@@ -11,7 +11,7 @@
 
 #include "striate/tensor.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 // What comes in from outside an image of the columns a b c d: its mirror image (c b a | a b c d | d c b), its copies,
 // `fill_value`, or its nearest pixel.
@@ -86,4 +86,4 @@ class Augmenter {
 bool move_box(const std::array<double, 6>& matrix, int64_t height, int64_t width, double least_visible,
               std::array<double, 4>& box);
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

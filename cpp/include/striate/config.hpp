@@ -12,7 +12,7 @@
 
 #include "striate/error.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 class Config;
 using ConfigPtr = std::shared_ptr<const Config>;
@@ -121,4 +121,4 @@ Options read_fields(const Config& config, const std::string& owner) {
     return options;
 }
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

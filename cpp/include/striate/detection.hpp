@@ -9,7 +9,7 @@
 
 #include "striate/tensor.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct BoundingBox {
     double x1 = 0, y1 = 0, x2 = 0, y2 = 0;
@@ -53,4 +53,4 @@ struct Detection {
 std::vector<std::vector<Detection>> decode_detections(const Array& output, const std::vector<int64_t>& strides,
                                                       const Suppression& rule);
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -1,11 +1,14 @@
 // Exceptions. Each message names who complains, what was expected and what came.
 #pragma once
 
-#include <sstream>
+#include <cstddef>
+#include <ostream>
 #include <stdexcept>
 #include <string>
 
-namespace striate {
+#include "striate/export.hpp"
+
+namespace striate STRIATE_API {
 
 // A shape or an argument that does not fit (Python: ValueError).
 class ValueError : public std::invalid_argument {
@@ -30,12 +33,26 @@ class FileError : public std::runtime_error {
     int code_;
 };
 
+namespace detail {
+// A part of a message and how to write it. Messages are many and rarely made, so that a call of concat() compiles to no
+// more than a list of these.
+struct Part {
+    const void* value;
+    void (*write)(std::ostream& out, const void* value);
+};
+template <class T>
+Part part(const T& value) {
+    return {&value, [](std::ostream& out, const void* v) { out << *static_cast<const T*>(v); }};
+}
+Part part(const char* text);  // of any length
+std::string join(const Part* parts, size_t count);
+}  // namespace detail
+
 // Joins anything that can be written to a stream.
 template <class... Parts>
 std::string concat(const Parts&... parts) {
-    std::ostringstream text;
-    (text << ... << parts);
-    return text.str();
+    const detail::Part list[] = {detail::part(parts)...};
+    return detail::join(list, sizeof...(parts));
 }
 
 template <class... Parts>
@@ -49,4 +66,4 @@ void require(bool condition, const Parts&... parts) {
     if (!condition) fail(parts...);
 }
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

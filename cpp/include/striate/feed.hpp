@@ -8,7 +8,7 @@
 #include "striate/augmentation.hpp"
 #include "striate/trainer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 // What an array does when the images move.
 enum class Follows {
@@ -62,4 +62,4 @@ class Feed {
     std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

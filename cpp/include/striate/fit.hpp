@@ -10,7 +10,7 @@
 
 #include "striate/trainer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 // Means over the samples of a data set.
 struct Scores {
@@ -41,4 +41,4 @@ std::vector<EpochLog> fit(Trainer& trainer, const Dataset& data, const FitOption
 // As in inference. The trainer is bound to `data` afterwards.
 Scores evaluate(Trainer& trainer, const Dataset& data, int64_t batch_size = 32);
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -8,7 +8,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct SymbolNode;
 using Symbol = std::shared_ptr<const SymbolNode>;
@@ -53,4 +53,4 @@ struct Graph {
     static Graph build(const std::vector<Symbol>& inputs, const std::vector<Symbol>& outputs);
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

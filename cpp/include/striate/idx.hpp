@@ -7,7 +7,7 @@
 
 #include "striate/tensor.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct IdxArray {
     std::vector<uint8_t> values;
@@ -27,4 +27,4 @@ struct IdxArray {
 // file cannot be read, ValueError when it is no such file; before that, nothing is allocated for sizes that it claims.
 IdxArray read_idx(const std::string& path);
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

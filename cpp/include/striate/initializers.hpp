@@ -7,7 +7,7 @@
 
 #include "striate/tensor.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 // Fills `out` (of the given shape) by an initializer's name, as Keras has them: "zeros", "ones", "constant(0.1)",
 // "random_uniform(-0.05,0.05)", "random_normal(0,0.05)", "truncated_normal(0,0.05)", "glorot_uniform", "glorot_normal",
@@ -23,4 +23,4 @@ void check_initializer(const std::string& initializer, const std::string& owner)
 
 std::vector<std::string> initializer_names();
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

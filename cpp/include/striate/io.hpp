@@ -7,7 +7,7 @@
 #include "striate/model.hpp"
 #include "striate/trainer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 using Metadata = std::map<std::string, std::string>;
 
@@ -35,4 +35,4 @@ void load_training(Trainer& trainer, const std::string& path);
 std::string architecture_json(const Model& model);
 Model model_from_json(const std::string& json, uint64_t seed);
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

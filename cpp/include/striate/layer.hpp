@@ -9,7 +9,7 @@
 #include "striate/plan.hpp"
 #include "striate/tensor.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 // A tensor that belongs to a layer.
 struct Parameter {
@@ -102,4 +102,4 @@ std::string snake_case(const std::string& type);
 LayerPtr make_layer(const std::string& type, const Config& config, const std::string& name);
 std::vector<std::string> layer_types();
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

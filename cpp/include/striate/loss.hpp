@@ -9,7 +9,7 @@
 #include "striate/plan.hpp"
 #include "striate/tensor.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 // What a loss gets of the plan. Tensors are whole batches without a halo.
 struct LossContext {
@@ -80,4 +80,4 @@ class LossOf : public Loss {
 LossPtr make_loss(const std::string& type, const Config& config);
 std::vector<std::string> loss_types();
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

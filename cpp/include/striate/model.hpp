@@ -10,7 +10,7 @@
 #include "striate/profile.hpp"
 #include "striate/tensor.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct ParameterInfo {
     std::string name;  // "conv2d/kernel"
@@ -86,4 +86,4 @@ class Model {
     std::unique_ptr<State> state_;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

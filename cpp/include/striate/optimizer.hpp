@@ -9,7 +9,7 @@
 #include "striate/config.hpp"
 #include "striate/plan.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 // A learning rate as a function of the training step.
 class Schedule {
@@ -70,4 +70,4 @@ using OptimizerPtr = std::shared_ptr<const Optimizer>;
 OptimizerPtr make_optimizer(const std::string& type, const Config& config);
 std::vector<std::string> optimizer_types();
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -10,7 +10,7 @@
 #include "striate/tensor.hpp"
 #include "striate/view.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 class Layer;
 
@@ -139,4 +139,4 @@ class PlanContext {
     virtual TensorId parameter_gradient(const std::string& name) = 0;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
-namespace striate {
+#include "striate/export.hpp"
+
+namespace striate STRIATE_API {
 
 struct Profile {
     struct Step {
@@ -42,4 +44,4 @@ struct MachineLimits {
 
 MachineLimits measure_limits();
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <vector>
 
-namespace striate {
+#include "striate/export.hpp"
+
+namespace striate STRIATE_API {
 
 // Four words of 32 random bits: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2,
 // 3", SC 2011) with `seed` as its key and (counter, stream), low word first, as its counter.
@@ -27,4 +29,4 @@ void fill_truncated_normal(float* out, int64_t size, double mean, double standar
 // unbiased draws). Throws ValueError for a negative size.
 std::vector<int64_t> permutation(uint64_t seed, uint64_t epoch, int64_t size);
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

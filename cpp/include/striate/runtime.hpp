@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
-namespace striate {
+#include "striate/export.hpp"
+
+namespace striate STRIATE_API {
 
 struct RuntimeInfo {
     std::string version, compiler, isa, openmp, cuda;  // `openmp` and `cuda` are "none" when not built in
@@ -25,4 +27,4 @@ int get_num_threads();
 void set_seed(uint64_t seed);
 uint64_t next_seed();
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -24,3 +24,4 @@
 #include "striate/runtime.hpp"
 #include "striate/tensor.hpp"
 #include "striate/trainer.hpp"
+#include "striate/view.hpp"

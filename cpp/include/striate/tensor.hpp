@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
-namespace striate {
+#include "striate/export.hpp"
+
+namespace striate STRIATE_API {
 
 enum class DType { float32, uint8, int32, int64 };
 
@@ -69,4 +71,4 @@ class Tensor {
     AlignedBuffer buffer_;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

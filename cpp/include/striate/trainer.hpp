@@ -12,7 +12,7 @@
 #include "striate/model.hpp"
 #include "striate/optimizer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 // Whole arrays from which batches are taken.
 struct Dataset {
@@ -79,4 +79,4 @@ class Trainer {
     std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -2,7 +2,9 @@
 
 #include <stdint.h>
 
-namespace striate {
+#include "striate/export.hpp"
+
+namespace striate STRIATE_API {
 
 // A float32 NHWC tensor in memory. Channels are contiguous; the other strides (in floats) leave room for the zero halo
 // that the planner lays around a map, and for maps that share one buffer after a concatenation. The pointer that goes
@@ -12,4 +14,4 @@ struct View {
     int64_t image, row, pixel;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

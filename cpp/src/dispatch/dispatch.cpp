@@ -1,46 +1,41 @@
 #include "dispatch/dispatch.hpp"
 
+#include <atomic>
 #include <cstdlib>
 #include <stdexcept>
 
 #include "dispatch/x86.hpp"
 
 namespace striate::kernels {
-namespace avx512 {
-extern const Table table;
-}
-namespace avx2 {
-extern const Table table;
-}
-namespace neon {
-extern const Table table;
-}
-namespace scalar {
-extern const Table table;
-}
+#define STRIATE_BUILT(isa)              \
+    namespace isa {                     \
+    extern const Table inference_table; \
+    }
+#include "isas.inc"
+#undef STRIATE_BUILT
 }  // namespace striate::kernels
 
 namespace striate::dispatch {
 namespace {
 
-[[maybe_unused]] bool always() {
-    return true;
+#ifdef __x86_64__
+[[maybe_unused]] bool avx512_runs() {
+    return x86_features().avx512;
 }
-
-#ifdef STRIATE_WITH_AVX2
-bool has_avx2() {
+[[maybe_unused]] bool avx2_runs() {
     return x86_features().avx2;
 }
 #endif
-#ifdef STRIATE_WITH_AVX512
-bool has_avx512() {
-    return x86_features().avx512;
+[[maybe_unused]] bool neon_runs() {
+    return true;
 }
-#endif
+[[maybe_unused]] bool scalar_runs() {
+    return true;
+}
 
 const kernels::Table& choose() {
     const char* forced = std::getenv("STRIATE_ISA");
-    for (const Implementation& candidate : implementations()) {
+    for (const Implementation& candidate : inference_implementations()) {
         if (forced && *forced && std::string(forced) != candidate.table->isa) continue;
         if (candidate.supported()) return *candidate.table;
     }
@@ -50,36 +45,36 @@ const kernels::Table& choose() {
                                 " is not available on this machine; choose one of: " + names + ", or unset it");
 }
 
+// Atomic, since one thread may begin to train while another predicts.
+std::atomic<const kernels::Table*>& active() {
+    static std::atomic<const kernels::Table*> table{&choose()};
+    return table;
+}
+
 }  // namespace
 
-const std::vector<Implementation>& implementations() {
+const std::vector<Implementation>& inference_implementations() {
     static const std::vector<Implementation> all = {
-#ifdef STRIATE_WITH_AVX512
-        {&kernels::avx512::table, has_avx512},
-#endif
-#ifdef STRIATE_WITH_AVX2
-        {&kernels::avx2::table, has_avx2},
-#endif
-#ifdef STRIATE_WITH_NEON
-        {&kernels::neon::table, always},
-#endif
-#ifdef STRIATE_WITH_SCALAR
-        {&kernels::scalar::table, always},
-#endif
+#define STRIATE_BUILT(isa) {&kernels::isa::inference_table, isa##_runs},
+#include "isas.inc"
+#undef STRIATE_BUILT
     };
     return all;
 }
 
 std::vector<std::string> available_isas() {
     std::vector<std::string> names;
-    for (const Implementation& candidate : implementations())
+    for (const Implementation& candidate : inference_implementations())
         if (candidate.supported()) names.push_back(candidate.table->isa);
     return names;
 }
 
 const kernels::Table& kernels() {
-    static const kernels::Table& active = choose();
-    return active;
+    return *active();
+}
+
+void replace_table(const kernels::Table& table) {
+    active() = &table;
 }
 
 }  // namespace striate::dispatch

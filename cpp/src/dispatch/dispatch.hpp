@@ -13,14 +13,23 @@ struct Implementation {
     bool (*supported)();
 };
 
-// All that were compiled in, best first.
+// All that were compiled in, best first: with every kernel, and with those of training null.
 const std::vector<Implementation>& implementations();
+const std::vector<Implementation>& inference_implementations();
 
 // The names of those that run on this machine, best first.
 std::vector<std::string> available_isas();
 
 // The active table: the best that runs here, or the one that STRIATE_ISA names. Throws std::invalid_argument when
-// STRIATE_ISA names one that is unknown or does not run on this machine.
+// STRIATE_ISA names one that is unknown or does not run on this machine. Until the first call of use_training_kernels()
+// the rows of training are null.
 const kernels::Table& kernels();
+
+// Whoever trains, takes gradients or augments images calls this before it asks for a kernel. What never calls it, a
+// program that only predicts, is linked without the kernels of training: two thirds of them all.
+void use_training_kernels();
+
+// For use_training_kernels(): what kernels() gives from now on.
+void replace_table(const kernels::Table& table);
 
 }  // namespace striate::dispatch

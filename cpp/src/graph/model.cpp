@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "dispatch/dispatch.hpp"
 #include "graph/model_state.hpp"
 #include "graph/recorder.hpp"
 #include "striate/error.hpp"
@@ -196,6 +197,7 @@ std::vector<Tensor> Model::predict_nodes(const std::vector<Array>& inputs, const
 }
 
 std::vector<Tensor> Model::forward(const std::vector<Array>& inputs, bool training) {
+    dispatch::use_training_kernels();
     State& state = *state_;
     PlanRequest request;
     request.batch = check_inputs(state.graph, inputs);
@@ -245,6 +247,7 @@ std::vector<Tensor> Model::backward(const std::vector<Array>& output_gradients) 
 
 Model::NodeGradients Model::node_gradients(const std::vector<Array>& inputs, const std::vector<Array>& output_gradients,
                                            const std::vector<int>& nodes) {
+    dispatch::use_training_kernels();
     State& state = *state_;
     PlanRequest request;
     request.batch = check_inputs(state.graph, inputs);
@@ -298,6 +301,7 @@ Profile Model::profile(const std::vector<Array>& inputs, const std::vector<int64
 
 size_t Model::arena_bytes(int64_t batch, bool training) const {
     require(batch > 0, "batch must be positive, got ", batch);
+    if (training) dispatch::use_training_kernels();
     PlanRequest request;
     request.batch = batch;
     request.options = state_->options;

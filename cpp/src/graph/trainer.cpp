@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "dispatch/dispatch.hpp"
 #include "graph/model_state.hpp"
 #include "graph/recorder.hpp"
 #include "striate/error.hpp"
@@ -56,6 +57,7 @@ constexpr size_t kPlans = 6;
 Trainer::Trainer(Model& model, OptimizerPtr optimizer, std::vector<LossPtr> losses, std::vector<double> loss_weights,
                  uint64_t seed)
     : impl_(std::make_unique<Impl>(model, std::move(optimizer), std::move(losses))) {
+    dispatch::use_training_kernels();
     Impl& t = *impl_;
     require(t.optimizer != nullptr, "a trainer needs an optimizer");
     const Graph& graph = t.model.graph;

@@ -201,7 +201,9 @@ void Augmenter::Impl::shade(const float* values, const Drawn& drawn, void* to) {
 }
 
 Augmenter::Augmenter(const Augmentation& change, const Shape& shape, DType type)
-    : impl_(std::make_unique<Impl>(change, shape, type)) {}
+    : impl_(std::make_unique<Impl>(change, shape, type)) {
+    dispatch::use_training_kernels();
+}
 Augmenter::~Augmenter() = default;
 Augmenter::Augmenter(Augmenter&&) noexcept = default;
 

@@ -1,4 +1,4 @@
-// Compiled once per ISA: the table of that ISA's kernels.
+// Compiled once per ISA: the tables of that ISA's kernels.
 #include "kernels/table.hpp"
 #include "kernels/simd.hpp"
 
@@ -16,6 +16,17 @@ const Table table = {
     STRIATE_NAME(STRIATE_ISA),
     kWidth,
 #define STRIATE_KERNEL(name, Args) &name,
+#include "kernels/kernels.inc"
+#undef STRIATE_KERNEL
+};
+
+// Refers to no kernel of training, so that the linker can leave them out.
+extern const Table inference_table;
+const Table inference_table = {
+    STRIATE_NAME(STRIATE_ISA),
+    kWidth,
+#define STRIATE_KERNEL(name, Args) &name,
+#define STRIATE_TRAINING_KERNEL(name, Args) nullptr,
 #include "kernels/kernels.inc"
 #undef STRIATE_KERNEL
 };

@@ -1,11 +1,13 @@
 // From a kernel and its arguments to a step of the plan.
 #pragma once
 
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
 #include "dispatch/dispatch.hpp"
 #include "kernels/units.hpp"
+#include "striate/error.hpp"
 #include "striate/plan.hpp"
 
 namespace striate {
@@ -17,6 +19,7 @@ double traffic(const PlanContext& plan, const std::vector<TensorId>& reads, cons
 template <class Args, class Bind>
 Step kernel_step(const PlanContext& plan, const char* what, void (*kernel)(const Args&, int64_t, int64_t),
                  const Args& args, std::vector<TensorId> reads, std::vector<TensorId> writes, Bind bind) {
+    if (!kernel) throw std::logic_error(concat("'", what, "' before a call of dispatch::use_training_kernels()"));
     Step step;
     step.what = what;
     step.units = kernels::units(args);

@@ -4,7 +4,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct ActivationOptions {
     std::optional<std::string> activation;
@@ -33,4 +33,4 @@ class Activation : public LayerOf<Activation, ActivationOptions> {
 // `owner`.
 LayerPtr activation_layer(const std::optional<std::string>& activation, const std::string& owner);
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -5,7 +5,7 @@
 #include "striate/layer.hpp"
 #include "striate/layers/pool_padding.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct AveragePooling2DOptions {
     Pair pool_size{2};
@@ -36,4 +36,4 @@ class AveragePooling2D : public LayerOf<AveragePooling2D, AveragePooling2DOption
     Pair strides() const { return options_.strides.value_or(options_.pool_size); }
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

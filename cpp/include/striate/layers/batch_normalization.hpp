@@ -2,7 +2,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct BatchNormalizationOptions {
     int64_t axis = -1;
@@ -39,4 +39,4 @@ class BatchNormalization : public LayerOf<BatchNormalization, BatchNormalization
     void emit(PlanContext& plan) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -2,7 +2,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct ConcatenateOptions {
     int64_t axis = -1;
@@ -27,4 +27,4 @@ class Concatenate : public LayerOf<Concatenate, ConcatenateOptions> {
     size_t axis(const Shape& input) const;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -4,7 +4,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct Conv2DOptions {
     int64_t filters = 0;
@@ -55,4 +55,4 @@ class Conv2D : public LayerOf<Conv2D, Conv2DOptions> {
     LayerPtr activation_;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -4,7 +4,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct Conv2DTransposeOptions {
     int64_t filters = 0;
@@ -56,4 +56,4 @@ class Conv2DTranspose : public LayerOf<Conv2DTranspose, Conv2DTransposeOptions> 
     LayerPtr activation_;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -2,7 +2,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct Cropping2DOptions {
     std::vector<int64_t> cropping = {0, 0, 0, 0};  // top, bottom, left, right
@@ -24,4 +24,4 @@ class Cropping2D : public LayerOf<Cropping2D, Cropping2DOptions> {
     void emit(PlanContext& plan) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -4,7 +4,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct DenseOptions {
     int64_t units = 0;
@@ -39,4 +39,4 @@ class Dense : public LayerOf<Dense, DenseOptions> {
     LayerPtr activation_;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -4,7 +4,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct DepthwiseConv2DOptions {
     Pair kernel_size{0};
@@ -51,4 +51,4 @@ class DepthwiseConv2D : public LayerOf<DepthwiseConv2D, DepthwiseConv2DOptions> 
     LayerPtr activation_;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -2,7 +2,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct DropoutOptions {
     double rate = 0.0;
@@ -24,4 +24,4 @@ class Dropout : public LayerOf<Dropout, DropoutOptions> {
     void emit(PlanContext& plan) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

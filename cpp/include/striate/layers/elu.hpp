@@ -2,7 +2,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct ELUOptions {
     double alpha = 1.0;
@@ -25,4 +25,4 @@ class ELU : public LayerOf<ELU, ELUOptions> {
     void emit(PlanContext& plan) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -2,7 +2,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct FlattenOptions {
     template <class Self, class Visitor>
@@ -20,4 +20,4 @@ class Flatten : public LayerOf<Flatten, FlattenOptions> {
     void emit(PlanContext& plan) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

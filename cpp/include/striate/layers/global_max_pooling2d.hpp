@@ -2,7 +2,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct GlobalMaxPooling2DOptions {
     bool keepdims = false;  // (N, 1, 1, C) instead of (N, C)
@@ -24,4 +24,4 @@ class GlobalMaxPooling2D : public LayerOf<GlobalMaxPooling2D, GlobalMaxPooling2D
     void emit(PlanContext& plan) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

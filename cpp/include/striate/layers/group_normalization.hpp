@@ -2,7 +2,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct GroupNormalizationOptions {
     int64_t groups = 32;  // -1: one for each channel
@@ -36,4 +36,4 @@ class GroupNormalization : public LayerOf<GroupNormalization, GroupNormalization
     void emit(PlanContext& plan) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -2,7 +2,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct InputLayerOptions {
     std::vector<int64_t> shape;  // of one sample, without the batch: (h, w, c), (h, w) or (c)
@@ -26,4 +26,4 @@ class InputLayer : public LayerOf<InputLayer, InputLayerOptions> {
     void emit(PlanContext&) const override {}
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -2,7 +2,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct LayerNormalizationOptions {
     std::vector<int64_t> axis{-1};
@@ -38,4 +38,4 @@ class LayerNormalization : public LayerOf<LayerNormalization, LayerNormalization
     size_t axes(const Shape& input) const;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -2,7 +2,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct LeakyReLUOptions {
     double negative_slope = 0.3;
@@ -25,4 +25,4 @@ class LeakyReLU : public LayerOf<LeakyReLU, LeakyReLUOptions> {
     void emit(PlanContext& plan) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -5,7 +5,7 @@
 #include "striate/layer.hpp"
 #include "striate/layers/pool_padding.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct MaxPooling2DOptions {
     Pair pool_size{2};
@@ -36,4 +36,4 @@ class MaxPooling2D : public LayerOf<MaxPooling2D, MaxPooling2DOptions> {
     Pair strides() const { return options_.strides.value_or(options_.pool_size); }
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

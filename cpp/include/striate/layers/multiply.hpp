@@ -2,7 +2,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct MultiplyOptions {
     template <class Self, class Visitor>
@@ -19,4 +19,4 @@ class Multiply : public LayerOf<Multiply, MultiplyOptions> {
     void emit(PlanContext& plan) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

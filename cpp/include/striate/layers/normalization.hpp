@@ -4,7 +4,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct NormalizationOptions {
     std::optional<int64_t> axis = -1;                   // null: one mean and variance for everything
@@ -33,4 +33,4 @@ class Normalization : public LayerOf<Normalization, NormalizationOptions> {
     void emit(PlanContext& plan) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

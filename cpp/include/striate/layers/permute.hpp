@@ -2,7 +2,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct PermuteOptions {
     std::vector<int64_t> dims;  // of the output, which axis of the input each is, counted from 1 as the batch is 0
@@ -25,4 +25,4 @@ class Permute : public LayerOf<Permute, PermuteOptions> {
     void emit(PlanContext& plan) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -7,7 +7,7 @@
 
 #include "striate/config.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 // "valid", "same", or margins of one's own: rows and columns that no window counts.
 struct PoolPadding {
@@ -24,4 +24,4 @@ struct PoolPadding {
 void read_value(const ConfigValue& value, PoolPadding& out, const std::string& where);
 ConfigValue write_value(const PoolPadding& value);
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -4,7 +4,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct PReLUOptions {
     std::string alpha_initializer = "zeros";
@@ -34,4 +34,4 @@ class PReLU : public LayerOf<PReLU, PReLUOptions> {
     Shape alpha_shape(const Shape& input) const;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

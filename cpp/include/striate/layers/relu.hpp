@@ -4,7 +4,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct ReLUOptions {
     std::optional<double> max_value;
@@ -30,4 +30,4 @@ class ReLU : public LayerOf<ReLU, ReLUOptions> {
     void emit(PlanContext& plan) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -2,7 +2,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct RescalingOptions {
     std::vector<double> scale{1.0}, offset{0.0};  // one number, or one for each channel
@@ -26,4 +26,4 @@ class Rescaling : public LayerOf<Rescaling, RescalingOptions> {
     void emit(PlanContext& plan) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

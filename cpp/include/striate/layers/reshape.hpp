@@ -2,7 +2,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct ReshapeOptions {
     std::vector<int64_t> target_shape;  // of one sample; at most one -1, which follows from the others
@@ -24,4 +24,4 @@ class Reshape : public LayerOf<Reshape, ReshapeOptions> {
     void emit(PlanContext& plan) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

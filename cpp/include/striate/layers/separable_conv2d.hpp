@@ -4,7 +4,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct SeparableConv2DOptions {
     int64_t filters = 0;
@@ -55,4 +55,4 @@ class SeparableConv2D : public LayerOf<SeparableConv2D, SeparableConv2DOptions> 
     LayerPtr activation_;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

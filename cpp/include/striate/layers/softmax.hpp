@@ -2,7 +2,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct SoftmaxOptions {
     int64_t axis = -1;
@@ -26,4 +26,4 @@ class Softmax : public LayerOf<Softmax, SoftmaxOptions> {
     void emit(PlanContext& plan) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

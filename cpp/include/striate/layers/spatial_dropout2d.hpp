@@ -2,7 +2,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct SpatialDropout2DOptions {
     double rate = 0.0;
@@ -24,4 +24,4 @@ class SpatialDropout2D : public LayerOf<SpatialDropout2D, SpatialDropout2DOption
     void emit(PlanContext& plan) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

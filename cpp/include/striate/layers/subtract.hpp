@@ -2,7 +2,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct SubtractOptions {
     template <class Self, class Visitor>
@@ -19,4 +19,4 @@ class Subtract : public LayerOf<Subtract, SubtractOptions> {
     void emit(PlanContext& plan) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

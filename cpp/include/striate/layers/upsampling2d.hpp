@@ -2,7 +2,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct UpSampling2DOptions {
     Pair size{2};
@@ -26,4 +26,4 @@ class UpSampling2D : public LayerOf<UpSampling2D, UpSampling2DOptions> {
     void emit(PlanContext& plan) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -2,7 +2,7 @@
 
 #include "striate/layer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct ZeroPadding2DOptions {
     std::vector<int64_t> padding = {1, 1, 1, 1};  // top, bottom, left, right
@@ -24,4 +24,4 @@ class ZeroPadding2D : public LayerOf<ZeroPadding2D, ZeroPadding2DOptions> {
     void emit(PlanContext& plan) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

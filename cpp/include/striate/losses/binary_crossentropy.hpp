@@ -2,7 +2,7 @@
 
 #include "striate/loss.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct BinaryCrossentropyOptions {
     bool from_logits = false;
@@ -29,4 +29,4 @@ class BinaryCrossentropy : public LossOf<BinaryCrossentropy, BinaryCrossentropyO
     void emit(const LossContext& context) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -2,7 +2,7 @@
 
 #include "striate/loss.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct BinaryFocalCrossentropyOptions {
     bool apply_class_balancing = false;
@@ -35,4 +35,4 @@ class BinaryFocalCrossentropy : public LossOf<BinaryFocalCrossentropy, BinaryFoc
     void emit(const LossContext& context) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -2,7 +2,7 @@
 
 #include "striate/loss.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct CategoricalCrossentropyOptions {
     bool from_logits = false;
@@ -30,4 +30,4 @@ class CategoricalCrossentropy : public LossOf<CategoricalCrossentropy, Categoric
     void emit(const LossContext& context) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -4,7 +4,7 @@
 
 #include "striate/loss.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct CategoricalFocalCrossentropyOptions {
     std::vector<double> alpha{0.25};  // one number, or one for each class
@@ -40,4 +40,4 @@ class CategoricalFocalCrossentropy : public LossOf<CategoricalFocalCrossentropy,
     void emit(const LossContext& context) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -5,7 +5,7 @@
 #include "striate/detection.hpp"
 #include "striate/loss.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct DetectionLossOptions {
     std::vector<int64_t> strides = {8, 16};
@@ -47,4 +47,4 @@ class DetectionLoss : public LossOf<DetectionLoss, DetectionLossOptions> {
     void emit(const LossContext& context) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -4,7 +4,7 @@
 
 #include "striate/loss.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct DiceOptions {
     std::optional<std::vector<int64_t>> axis;  // over which the sums run; null: over everything, the batch included
@@ -37,4 +37,4 @@ class Dice : public LossOf<Dice, DiceOptions> {
     void emit(const LossContext& context) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -2,7 +2,7 @@
 
 #include "striate/loss.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct HuberOptions {
     double delta = 1.0;
@@ -23,4 +23,4 @@ class Huber : public LossOf<Huber, HuberOptions> {
     void emit(const LossContext& context) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -2,7 +2,7 @@
 
 #include "striate/loss.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct MeanSquaredErrorOptions {
     template <class Self, class Visitor>
@@ -18,4 +18,4 @@ class MeanSquaredError : public LossOf<MeanSquaredError, MeanSquaredErrorOptions
     void emit(const LossContext& context) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

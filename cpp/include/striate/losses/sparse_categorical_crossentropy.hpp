@@ -4,7 +4,7 @@
 
 #include "striate/loss.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct SparseCategoricalCrossentropyOptions {
     bool from_logits = false;
@@ -34,4 +34,4 @@ class SparseCategoricalCrossentropy
     void emit(const LossContext& context) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

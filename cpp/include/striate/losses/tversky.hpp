@@ -4,7 +4,7 @@
 
 #include "striate/loss.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct TverskyOptions {
     double alpha = 0.5, beta = 0.5;
@@ -42,4 +42,4 @@ class Tversky : public LossOf<Tversky, TverskyOptions> {
     void emit(const LossContext& context) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

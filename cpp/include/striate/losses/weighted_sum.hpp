@@ -2,7 +2,7 @@
 
 #include "striate/loss.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct WeightedSumOptions {
     ConfigPtr losses;             // by names that say nothing: each {"class": type, "config": its own arguments}
@@ -41,4 +41,4 @@ class WeightedSum : public LossOf<WeightedSum, WeightedSumOptions> {
     std::vector<LossPtr> losses_;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -2,7 +2,7 @@
 
 #include "striate/optimizers/base.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct AdadeltaOptions : OptimizerOptions {
     double rho = 0.95, epsilon = 1e-7;
@@ -26,4 +26,4 @@ class Adadelta : public OptimizerOf<Adadelta, AdadeltaOptions> {
     UpdateRule rule() const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

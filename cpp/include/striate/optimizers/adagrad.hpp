@@ -2,7 +2,7 @@
 
 #include "striate/optimizers/base.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct AdagradOptions : OptimizerOptions {
     double initial_accumulator_value = 0.1, epsilon = 1e-7;
@@ -27,4 +27,4 @@ class Adagrad : public OptimizerOf<Adagrad, AdagradOptions> {
     UpdateRule rule() const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

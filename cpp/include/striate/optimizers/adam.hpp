@@ -2,7 +2,7 @@
 
 #include "striate/optimizers/base.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct AdamOptions : OptimizerOptions {
     double beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-7;
@@ -49,4 +49,4 @@ class AdamW : public AdamLike<AdamW, AdamWOptions> {
     using AdamLike::AdamLike;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -6,7 +6,7 @@
 
 #include "striate/optimizer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 // A number, or a schedule in its place.
 struct LearningRate {
@@ -75,4 +75,4 @@ class OptimizerOf : public Optimizer {
     Options options_;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

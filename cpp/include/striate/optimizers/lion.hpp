@@ -2,7 +2,7 @@
 
 #include "striate/optimizers/base.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct LionOptions : OptimizerOptions {
     double beta_1 = 0.9, beta_2 = 0.99;
@@ -26,4 +26,4 @@ class Lion : public OptimizerOf<Lion, LionOptions> {
     UpdateRule rule() const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

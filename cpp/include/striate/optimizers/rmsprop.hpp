@@ -2,7 +2,7 @@
 
 #include "striate/optimizers/base.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct RMSpropOptions : OptimizerOptions {
     double rho = 0.9, momentum = 0.0, epsilon = 1e-7;
@@ -30,4 +30,4 @@ class RMSprop : public OptimizerOf<RMSprop, RMSpropOptions> {
     UpdateRule rule() const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

@@ -6,7 +6,7 @@
 
 #include "striate/optimizer.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 template <class Derived, class OptionsType>
 class ScheduleOf : public Schedule {
@@ -133,4 +133,4 @@ class PolynomialDecay : public ScheduleOf<PolynomialDecay, PolynomialDecayOption
     double at(int64_t iteration) const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API

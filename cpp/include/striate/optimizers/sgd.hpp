@@ -2,7 +2,7 @@
 
 #include "striate/optimizers/base.hpp"
 
-namespace striate {
+namespace striate STRIATE_API {
 
 struct SGDOptions : OptimizerOptions {
     double momentum = 0.0;
@@ -29,4 +29,4 @@ class SGD : public OptimizerOf<SGD, SGDOptions> {
     UpdateRule rule() const override;
 };
 
-}  // namespace striate
+}  // namespace striate STRIATE_API
