@@ -65,6 +65,13 @@ def main() -> None:
     assert metadata.version == st.__version__, (metadata.version, st.__version__)
     required = [line for line in metadata.requires or [] if "extra ==" not in line]
     assert len(required) == 1 and required[0].startswith("numpy"), required
+    if sys.platform != "win32":  # the library and its CMake package, for programs in C and C++
+        folder = subprocess.run(
+            [sys.executable, "-m", "striate", "--cmake-dir"], check=True, stdout=subprocess.PIPE, text=True
+        ).stdout.strip()
+        library = "libstriate.dylib" if sys.platform == "darwin" else "libstriate.so"
+        for file in (Path(folder) / "striateTargets.cmake", Path(folder).parents[1] / library):
+            assert file.is_file(), f"{file} is missing"
     results = []
     for isa in st.available_isas():
         environment = {**os.environ, "STRIATE_ISA": isa}
