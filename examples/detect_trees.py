@@ -127,7 +127,6 @@ for seed in arguments.seeds:
     changes = Augment(
         flip_horizontal=True,
         flip_vertical=True,
-        rotation=20,
         zoom=0.4,
         shift=0.1,
         brightness=0.4,
@@ -142,7 +141,11 @@ for seed in arguments.seeds:
     scores = [f"{what} {average_precision(found[what], boxes):.3f}" for what, (_, boxes) in sites.items()]
     print(f"seed {seed}: AP50 {', '.join(scores)} after {seconds:.0f} s", flush=True)
 
-picture, boxes = sites["validation"]
-truth = [(boxes, np.zeros(len(boxes), int))]
-st.viz.plot_detections(picture[None], [found["validation"]], truth, ["tree"], path=arguments.out / "detect_trees.png")
+# A corner of the picture: all of it would be nothing but boxes.
+picture, truth = sites["validation"]
+boxes, labels, scores = found["validation"]
+seen = (boxes[:, :2] < TILE).all(axis=1) & (scores > 0.3)
+corner = [(truth[there], np.zeros(there.sum(), int)) for there in [(truth[:, :2] < TILE).all(axis=1)]]
+shown = (boxes[seen].clip(0, TILE), labels[seen], scores[seen])
+st.viz.plot_detections(picture[None, :TILE, :TILE], [shown], corner, ["tree"], path=arguments.out / "detect_trees.png")
 print("picture:", arguments.out / "detect_trees.png")

@@ -56,7 +56,8 @@ class Augment:
     Args:
         flip_horizontal: mirror left and right: True for half of the images, or a probability.
         flip_vertical: mirror top and bottom: likewise.
-        rotation: largest angle in degrees, either way.
+        rotation: largest angle in degrees, either way. A turned box is drawn anew around its corners and grows: a
+            square to 1.28 of its side at 20 degrees. For boxes that are to fit closely keep to flips.
         shift: largest shift as a fraction of height and width, either way; or a pair (height, width).
         zoom: scale drawn from 1 - zoom .. 1 + zoom, above 1 enlarging; or a pair (smallest, largest scale).
         crop: pixels by which the image is extended on every side before it is cut back at a random place.
