@@ -19,6 +19,7 @@ void register_layers(py::module_& m);
 void register_losses(py::module_& m);
 void register_optimizers(py::module_& m);
 void register_model(py::module_& m);
+void register_models(py::module_& m);
 void register_trainer(py::module_& m);
 void register_augmentation(py::module_& m);
 void register_io(py::module_& m);

@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, m) {
     striate::bindings::register_losses(m);
     striate::bindings::register_optimizers(m);
     striate::bindings::register_model(m);
+    striate::bindings::register_models(m);
     striate::bindings::register_augmentation(m);
     striate::bindings::register_trainer(m);
     striate::bindings::register_io(m);

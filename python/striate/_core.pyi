@@ -228,6 +228,66 @@ class Trainer:
     def slot(self, index: int) -> FloatArray: ...
     def set_slot(self, index: int, value: FloatArray) -> None: ...
 
+# Ready networks: see striate.models
+
+def build_cnn(
+    input_shape: Sequence[int],
+    classes: int,
+    filters: Sequence[int],
+    units: int,
+    dropout: float,
+    rescale: float | None,
+    seed: int | None,
+) -> Model: ...
+def build_lenet(
+    input_shape: Sequence[int],
+    classes: int,
+    activation: str,
+    pooling: str,
+    dropout: float,
+    rescale: float | None,
+    seed: int | None,
+) -> Model: ...
+def build_vgg(
+    input_shape: Sequence[int],
+    classes: int,
+    filters: Sequence[Sequence[int]],
+    units: Sequence[int],
+    batch_normalization: bool,
+    dropout: float,
+    rescale: float | None,
+    seed: int | None,
+) -> Model: ...
+def build_resnet18(
+    input_shape: Sequence[int],
+    classes: int,
+    stem: str,
+    width: int,
+    dropout: float,
+    rescale: float | None,
+    seed: int | None,
+) -> Model: ...
+def build_unet(
+    input_shape: Sequence[int],
+    classes: int,
+    base: int,
+    depth: int,
+    up: str,
+    dropout: float,
+    activation: str | None,
+    rescale: float | None,
+    seed: int | None,
+) -> Model: ...
+def build_detector(
+    input_shape: Sequence[int],
+    classes: int,
+    base: int,
+    strides: Sequence[int],
+    depth: int,
+    rescale: float | None,
+    seed: int | None,
+) -> Model: ...
+
 # Detection
 
 def iou(

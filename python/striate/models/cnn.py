@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from striate import layers
 from striate.model import Model
-from striate.models._blocks import begin, check_arguments, conv, dense, drop, finish, is_count
+from striate.models._building import build
 
 
 def cnn(
@@ -41,23 +40,4 @@ def cnn(
     Raises:
         ValueError: an argument does not fit; the message names it.
     """
-    shape = check_arguments("cnn", input_shape, classes, dropout)
-    if not filters or not all(is_count(count) for count in filters) or not is_count(units):
-        raise ValueError(
-            f"models.cnn expects filters such as (32, 64) and units of at least 1, got {filters} and {units!r}"
-        )
-    if min(shape[:2]) < 2 ** len(filters):
-        raise ValueError(
-            f"models.cnn halves the picture {len(filters)} times: it needs at least {2 ** len(filters)} pixels a side, "
-            f"got {shape[0]} x {shape[1]}; give fewer filters"
-        )
-    start, x = begin(shape, rescale)
-    for block, count in enumerate(filters, start=1):
-        x = conv(x, count, 3, f"block{block}_conv1")
-        x = conv(x, count, 3, f"block{block}_conv2")
-        x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
-        x = drop(x, dropout, f"block{block}_dropout")
-    x = layers.Flatten(name="flatten")(x)
-    x = dense(x, units, "dense")
-    x = drop(x, min(2 * dropout, 0.5), "dropout")
-    return finish(start, x, classes, seed, "cnn")
+    return build(locals(), "cnn")

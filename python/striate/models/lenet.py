@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from striate import layers
 from striate.model import Model
-from striate.models._blocks import begin, check_arguments, drop, finish
+from striate.models._building import build
 
 
 def lenet(
@@ -42,25 +41,4 @@ def lenet(
     Raises:
         ValueError: an argument does not fit; the message names it.
     """
-    shape = check_arguments("lenet", input_shape, classes, dropout)
-    side = min(shape[:2])
-    if side < 4:
-        raise ValueError(
-            f"models.lenet halves the picture twice: it needs at least 4 x 4 pixels, got {shape[0]} x {shape[1]}"
-        )
-    if pooling not in ("max", "average"):
-        raise ValueError(f'models.lenet expects pooling "max" or "average", got {pooling!r}')
-    pool = layers.MaxPooling2D if pooling == "max" else layers.AveragePooling2D
-    initial = "he_normal" if activation == "relu" else "glorot_uniform"
-
-    start, x = begin(shape, rescale)
-    x = layers.Conv2D(6, 5, padding="same", activation=activation, kernel_initializer=initial, name="conv1")(x)
-    x = pool(2, name="pool1")(x)
-    padding = "valid" if side >= 12 else "same"
-    x = layers.Conv2D(16, 5, padding=padding, activation=activation, kernel_initializer=initial, name="conv2")(x)
-    x = pool(2, name="pool2")(x)
-    x = layers.Flatten(name="flatten")(x)
-    for index, units in enumerate((120, 84), start=1):
-        x = layers.Dense(units, activation=activation, kernel_initializer=initial, name=f"dense{index}")(x)
-        x = drop(x, dropout, f"dropout{index}")
-    return finish(start, x, classes, seed, "lenet")
+    return build(locals(), "lenet")

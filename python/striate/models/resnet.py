@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from striate import layers
-from striate.layers import Symbol
 from striate.model import Model
-from striate.models._blocks import begin, check_arguments, conv, drop, finish, is_count
-
-# From this side on, the four-fold reduction of the published stem leaves enough of the picture.
-_IMAGENET_SIDE = 96
+from striate.models._building import build
 
 
 def resnet18(
@@ -44,31 +39,4 @@ def resnet18(
     Raises:
         ValueError: an argument does not fit; the message names it.
     """
-    shape = check_arguments("resnet18", input_shape, classes, dropout)
-    if stem not in ("auto", "imagenet", "small"):
-        raise ValueError(f'models.resnet18 expects stem "auto", "imagenet" or "small", got {stem!r}')
-    if not is_count(width):
-        raise ValueError(f"models.resnet18 expects width to be a whole number of at least 1, got {width!r}")
-    start, x = begin(shape, rescale)
-    if stem == "imagenet" or (stem == "auto" and min(shape[:2]) >= _IMAGENET_SIDE):
-        x = conv(x, width, 7, "stem", strides=2)
-        x = layers.MaxPooling2D(3, strides=2, padding="same", name="stem_pool")(x)
-    else:
-        x = conv(x, width, 3, "stem")
-    filters = width
-    for stage in range(1, 5):
-        for block in range(1, 3):
-            halve = stage > 1 and block == 1
-            x = _residual(x, filters, 2 if halve else 1, halve, f"stage{stage}_block{block}")
-        filters *= 2
-    x = layers.GlobalAveragePooling2D(name="average")(x)
-    x = drop(x, dropout, "dropout")
-    return finish(start, x, classes, seed, "resnet18")
-
-
-def _residual(x: Symbol, filters: int, strides: int, project: bool, name: str) -> Symbol:
-    shortcut = conv(x, filters, 1, f"{name}_shortcut", strides=strides, activation=None) if project else x
-    x = conv(x, filters, 3, f"{name}_conv1", strides=strides)
-    x = conv(x, filters, 3, f"{name}_conv2", activation=None)
-    x = layers.Add(name=f"{name}_add")([x, shortcut])
-    return layers.Activation("relu", name=f"{name}_relu")(x)
+    return build(locals(), "resnet18")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from striate import layers
-from striate.layers import Symbol
 from striate.model import Model
-from striate.models._blocks import EPSILON, MOMENTUM, begin, check_arguments, conv, drop, is_count
+from striate.models._building import build
 
 
 def unet(
@@ -48,43 +46,4 @@ def unet(
     Raises:
         ValueError: an argument does not fit; the message names it.
     """
-    shape = check_arguments("unet", input_shape, classes, dropout)
-    if not is_count(base) or not is_count(depth):
-        raise ValueError(f"models.unet expects base and depth of at least 1, got {base!r} and {depth!r}")
-    if up not in ("transpose", "upsample"):
-        raise ValueError(f'models.unet expects up "transpose" or "upsample", got {up!r}')
-    if any(side % 2**depth for side in shape[:2]):
-        fitting = [f"{max(round(side / 2**depth), 1) * 2**depth}" for side in shape[:2]]
-        raise ValueError(
-            f"models.unet halves the picture {depth} times: height and width must be multiples of {2**depth}, got "
-            f"{shape[0]} x {shape[1]}; give it {' x '.join(fitting)}, or a smaller depth"
-        )
-    start, x = begin(shape, rescale)
-    skips = []
-    for scale in range(depth):
-        x = _twice(x, base * 2**scale, f"down{scale + 1}")
-        skips.append(x)
-        x = layers.MaxPooling2D(2, name=f"down{scale + 1}_pool")(x)
-    x = _twice(x, base * 2**depth, "bottom")
-    x = drop(x, dropout, "dropout")
-    for scale in reversed(range(depth)):
-        x = _double(x, base * 2**scale, up, f"up{scale + 1}")
-        x = layers.Concatenate(name=f"up{scale + 1}_join")([skips[scale], x])
-        x = _twice(x, base * 2**scale, f"up{scale + 1}")
-    x = layers.Conv2D(classes, 1, activation=activation, name="logits" if activation is None else "output")(x)
-    return Model(start, x, name="unet", seed=seed)
-
-
-def _twice(x: Symbol, filters: int, name: str) -> Symbol:
-    return conv(conv(x, filters, 3, f"{name}_conv1"), filters, 3, f"{name}_conv2")
-
-
-def _double(x: Symbol, filters: int, up: str, name: str) -> Symbol:
-    """Twice the height and width, at `filters` channels."""
-    if up == "upsample":
-        return conv(layers.UpSampling2D(2, name=f"{name}_upsample")(x), filters, 3, f"{name}_conv")
-    x = layers.Conv2DTranspose(
-        filters, 2, strides=2, use_bias=False, kernel_initializer="he_normal", name=f"{name}_transpose"
-    )(x)
-    x = layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON, name=f"{name}_transpose_bn")(x)
-    return layers.Activation("relu", name=f"{name}_transpose_relu")(x)
+    return build(locals(), "unet")

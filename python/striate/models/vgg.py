@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from striate import layers
 from striate.model import Model
-from striate.models._blocks import begin, check_arguments, conv, dense, drop, finish, is_count
+from striate.models._building import build
 
 
 def vgg(
@@ -43,28 +42,4 @@ def vgg(
     Raises:
         ValueError: an argument does not fit; the message names it.
     """
-    shape = check_arguments("vgg", input_shape, classes, dropout)
-    stacks = [stack if isinstance(stack, Sequence) else () for stack in filters]
-    if not stacks or not all(stack and all(is_count(count) for count in stack) for stack in stacks):
-        raise ValueError(
-            f"models.vgg expects filters as a sequence a stack, such as ((64, 64), (128, 128)), got {filters}"
-        )
-    if not all(is_count(count) for count in units):
-        raise ValueError(f"models.vgg expects units such as (256,), all at least 1, got {units}")
-    if min(shape[:2]) < 2 ** len(stacks):
-        raise ValueError(
-            f"models.vgg halves the picture {len(stacks)} times: it needs at least {2 ** len(stacks)} pixels a side, "
-            f"got {shape[0]} x {shape[1]}; give fewer stacks in filters"
-        )
-    start, x = begin(shape, rescale)
-    for block, stack in enumerate(stacks, start=1):
-        for index, count in enumerate(stack, start=1):
-            x = conv(x, count, 3, f"block{block}_conv{index}", normalize=batch_normalization)
-        x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
-    x = layers.Flatten(name="flatten")(x)
-    for index, count in enumerate(units, start=1):
-        x = dense(x, count, f"dense{index}", normalize=batch_normalization)
-        x = drop(x, dropout, f"dropout{index}")
-    if not units:
-        x = drop(x, dropout, "dropout")
-    return finish(start, x, classes, seed, "vgg")
+    return build(locals(), "vgg")

@@ -7,7 +7,7 @@
 namespace striate STRIATE_API {
 
 struct ActivationOptions {
-    std::optional<std::string> activation;
+    std::optional<std::string> activation = {};
 
     template <class Self, class Visitor>
     static void fields(Self& self, Visitor&& visit) {

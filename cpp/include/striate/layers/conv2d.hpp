@@ -13,7 +13,7 @@ struct Conv2DOptions {
     std::string padding = "valid";
     Pair dilation_rate{1};
     int64_t groups = 1;
-    std::optional<std::string> activation;
+    std::optional<std::string> activation = {};
     bool use_bias = true;
     std::string kernel_initializer = "glorot_uniform", bias_initializer = "zeros";
 

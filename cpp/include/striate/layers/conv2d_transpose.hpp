@@ -11,9 +11,9 @@ struct Conv2DTransposeOptions {
     Pair kernel_size{0};
     Pair strides{1};
     std::string padding = "valid";
-    std::optional<Pair> output_padding;
+    std::optional<Pair> output_padding = {};
     Pair dilation_rate{1};
-    std::optional<std::string> activation;
+    std::optional<std::string> activation = {};
     bool use_bias = true;
     std::string kernel_initializer = "glorot_uniform", bias_initializer = "zeros";
 

@@ -8,7 +8,7 @@ namespace striate STRIATE_API {
 
 struct DenseOptions {
     int64_t units = 0;
-    std::optional<std::string> activation;
+    std::optional<std::string> activation = {};
     bool use_bias = true;
     std::string kernel_initializer = "glorot_uniform", bias_initializer = "zeros";
 

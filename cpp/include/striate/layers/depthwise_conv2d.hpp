@@ -12,7 +12,7 @@ struct DepthwiseConv2DOptions {
     std::string padding = "valid";
     int64_t depth_multiplier = 1;
     Pair dilation_rate{1};
-    std::optional<std::string> activation;
+    std::optional<std::string> activation = {};
     bool use_bias = true;
     std::string depthwise_initializer = "glorot_uniform", bias_initializer = "zeros";
 

@@ -5,7 +5,7 @@
 namespace striate STRIATE_API {
 
 struct InputLayerOptions {
-    std::vector<int64_t> shape;  // of one sample, without the batch: (h, w, c), (h, w) or (c)
+    std::vector<int64_t> shape = {};  // of one sample, without the batch: (h, w, c), (h, w) or (c)
 
     template <class Self, class Visitor>
     static void fields(Self& self, Visitor&& visit) {

@@ -9,8 +9,8 @@ namespace striate STRIATE_API {
 
 struct MaxPooling2DOptions {
     Pair pool_size{2};
-    std::optional<Pair> strides;  // pool_size when not given
-    PoolPadding padding;
+    std::optional<Pair> strides = {};  // pool_size when not given
+    PoolPadding padding = {};
 
     template <class Self, class Visitor>
     static void fields(Self& self, Visitor&& visit) {

@@ -7,8 +7,8 @@
 namespace striate STRIATE_API {
 
 struct NormalizationOptions {
-    std::optional<int64_t> axis = -1;                   // null: one mean and variance for everything
-    std::optional<std::vector<double>> mean, variance;  // one number, or one for each channel
+    std::optional<int64_t> axis = -1;                             // null: one mean and variance for everything
+    std::optional<std::vector<double>> mean = {}, variance = {};  // one number, or one for each channel
     bool invert = false;
 
     template <class Self, class Visitor>

@@ -5,7 +5,7 @@
 namespace striate STRIATE_API {
 
 struct PermuteOptions {
-    std::vector<int64_t> dims;  // of the output, which axis of the input each is, counted from 1 as the batch is 0
+    std::vector<int64_t> dims = {};  // of the output, which axis of the input each is, counted from 1 as the batch is 0
 
     template <class Self, class Visitor>
     static void fields(Self& self, Visitor&& visit) {

@@ -8,7 +8,7 @@ namespace striate STRIATE_API {
 
 struct PReLUOptions {
     std::string alpha_initializer = "zeros";
-    std::optional<std::vector<int64_t>> shared_axes;  // counted from 1; 0 is the batch
+    std::optional<std::vector<int64_t>> shared_axes = {};  // counted from 1; 0 is the batch
 
     template <class Self, class Visitor>
     static void fields(Self& self, Visitor&& visit) {

@@ -7,7 +7,7 @@
 namespace striate STRIATE_API {
 
 struct ReLUOptions {
-    std::optional<double> max_value;
+    std::optional<double> max_value = {};
     double negative_slope = 0.0, threshold = 0.0;
 
     template <class Self, class Visitor>

@@ -5,7 +5,7 @@
 namespace striate STRIATE_API {
 
 struct ReshapeOptions {
-    std::vector<int64_t> target_shape;  // of one sample; at most one -1, which follows from the others
+    std::vector<int64_t> target_shape = {};  // of one sample; at most one -1, which follows from the others
 
     template <class Self, class Visitor>
     static void fields(Self& self, Visitor&& visit) {

@@ -13,7 +13,7 @@ struct SeparableConv2DOptions {
     std::string padding = "valid";
     Pair dilation_rate{1};
     int64_t depth_multiplier = 1;
-    std::optional<std::string> activation;
+    std::optional<std::string> activation = {};
     bool use_bias = true;
     std::string depthwise_initializer = "glorot_uniform", pointwise_initializer = "glorot_uniform";
     std::string bias_initializer = "zeros";
