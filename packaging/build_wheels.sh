@@ -41,22 +41,15 @@ for python in "${pythons[@]}"; do
     wheel=$(ls -t "$work"/repaired/*.whl | head -1)
   fi
   cp "$wheel" "$wheels"
-  echo "$(basename "$wheel"): $(du -k "$wheel" | cut -f1) kB"
+  python3 packaging/check_contents.py "$wheel"
   smoke "$python" "$wheel"
 done
 
 echo "== sdist"
 "$work/tools/bin/python" -m build -q --sdist -o "$work/sdist" . >/dev/null
 sdist=$(echo "$work"/sdist/striate-*.tar.gz)
-tar tzf "$sdist" | sed 's,^[^/]*/,,' > "$work/names"
-for needed in LICENSE README.md pyproject.toml CMakeLists.txt cpp/src/kernels/kernels.inc python/striate/data/digits.npz tests/conftest.py; do
-  grep -qx "$needed" "$work/names" || { echo "the sdist lacks $needed"; exit 1; }
-done
-if grep -E '\.(so|o|a|pyc|whl)$|__pycache__|^build|^\.venv' "$work/names"; then
-  echo "the sdist holds what is above"; exit 1
-fi
+python3 packaging/check_contents.py "$sdist"
 cp "$sdist" "$wheels"
-echo "$(basename "$sdist"): $(du -k "$sdist" | cut -f1) kB, $(wc -l < "$work/names") files"
 # With the portable kernels alone, which compile sooner.
 "$work/tools/bin/pip" wheel -q --disable-pip-version-check --no-deps -w "$work/from-sdist" \
   -C cmake.define.STRIATE_ONLY_ISAS=scalar "$sdist"
