@@ -4,7 +4,8 @@
 
 A source distribution is the files that git tracks, less those for the repository's own machines. A wheel is the package
 as git tracks it, the compiled core with its library, headers and CMake package, metadata with the licences, and at most
-the OpenMP library that came with the compiler; it stays within 5 MB. Prints a line with the size of each file, or ends with what is wrong and exit code 1.
+the OpenMP library that came with the compiler; it stays within 5 MB. Prints a line with the size of each file, or ends
+with what is wrong and exit code 1.
 """
 
 from __future__ import annotations
