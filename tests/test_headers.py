@@ -18,7 +18,16 @@ def compiled(text: str, language: str, standard: str, folder: Path) -> str:
     source = folder / "source"
     source.write_text(text)
     assert COMPILER is not None
-    flags = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", f"-std={standard}", f"-I{INCLUDE}"]
+    flags = [
+        "-Wall",
+        "-Wextra",
+        "-Wpedantic",
+        "-Werror",
+        "-fsyntax-only",
+        f"-std={standard}",
+        f"-I{INCLUDE}",
+        "-DSTRIATE_SHARED",
+    ]
     return subprocess.run([COMPILER, *flags, "-x", language, source], capture_output=True, text=True).stderr
 
 

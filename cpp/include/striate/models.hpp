@@ -10,7 +10,8 @@
 
 #include "striate/model.hpp"
 
-namespace striate::models STRIATE_API {
+namespace striate STRIATE_API {
+namespace models {
 
 // `rescale` is a factor for the input, such as 1 / 255 for bytes; `seed` that of the weights and the dropout, by
 // default the next one of the process. Shapes are (height, width, channels).
@@ -92,4 +93,5 @@ struct DetectorOptions {
 // 5 + classes): the maps one below the other, in rows of the finest one's width.
 Model detector(const DetectorOptions& options = {});
 
-}  // namespace striate::modelsSTRIATE_API
+}  // namespace models
+}  // namespace striate STRIATE_API
