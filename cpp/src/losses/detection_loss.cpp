@@ -50,7 +50,7 @@ void DetectionLoss::check_targets(const Array& targets, const Shape& output) con
 
 void DetectionLoss::emit(const LossContext& context) const {
     PlanContext& plan = context.plan;
-    const Shape& shape = plan.shape(context.prediction);
+    const Shape shape = plan.shape(context.prediction);  // a copy: create() moves shapes
     const int64_t n = shape[0];
     const DetectionMaps maps = detection_maps(Shape(shape.begin() + 1, shape.end()), options_.strides, kType);
     require(element_count(plan.shape(context.weights)) == n, "[", kType,
