@@ -15,7 +15,7 @@ Shape AveragePooling2D::infer(const std::vector<Shape>& inputs) const {
 
 void AveragePooling2D::emit(PlanContext& plan) const {
     const TensorId x = plan.input(), y = plan.output();
-    const Shape& shape = plan.shape(x);
+    const Shape shape = plan.shape(x);
     const kernels::PoolWindow window =
         pooling::window({shape[1], shape[2], shape[3]}, options_.pool_size, strides(), options_.padding);
     plan.step(kernel_step(plan, "average pool", dispatch::kernels().average_pool,

@@ -49,7 +49,7 @@ Shape Concatenate::infer(const std::vector<Shape>& inputs) const {
 
 void Concatenate::emit(PlanContext& plan) const {
     const TensorId y = plan.output();
-    const Shape& shape = plan.shape(y);
+    const Shape shape = plan.shape(y);
     const size_t along = axis(Shape(shape.begin() + 1, shape.end())), from_last = shape.size() - 2 - along;
     const View view_y = plan.view(y);
     std::vector<char> in_place;  // whether an input was written where it belongs already

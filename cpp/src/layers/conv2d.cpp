@@ -63,7 +63,7 @@ int64_t Conv2D::multiply_adds(const std::vector<Shape>& inputs) const {
 
 void Conv2D::emit(PlanContext& plan) const {
     const TensorId x = plan.input(), y = plan.output(), kernel = plan.parameter("kernel");
-    const Shape& shape = plan.shape(x);
+    const Shape shape = plan.shape(x);
     const convolution::Problem p = problem(*this, {shape[1], shape[2], shape[3]});
     const bool relu = convolution::fuses_relu(options_.activation), bias = options_.use_bias;
     convolution::emit_forward(plan, p, x, kernel, bias ? plan.parameter("bias") : TensorId(), y, relu);

@@ -93,7 +93,7 @@ int64_t Conv2DTranspose::multiply_adds(const std::vector<Shape>& inputs) const {
 
 void Conv2DTranspose::emit(PlanContext& plan) const {
     const TensorId x = plan.input(), y = plan.output(), kernel = plan.parameter("kernel");
-    const Shape& shape = plan.shape(x);
+    const Shape shape = plan.shape(x);
     const convolution::Problem p = problem(*this, {shape[1], shape[2], shape[3]});
     const bool relu = convolution::fuses_relu(options_.activation), bias = options_.use_bias;
     convolution::emit_to_input(plan, p, x, kernel, bias ? plan.parameter("bias") : TensorId(), y, relu);

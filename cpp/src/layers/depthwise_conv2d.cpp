@@ -58,7 +58,7 @@ int64_t DepthwiseConv2D::multiply_adds(const std::vector<Shape>& inputs) const {
 
 void DepthwiseConv2D::emit(PlanContext& plan) const {
     const TensorId x = plan.input(), y = plan.output(), kernel = plan.parameter("kernel");
-    const Shape& shape = plan.shape(x);
+    const Shape shape = plan.shape(x);
     const convolution::Problem p = problem(*this, {shape[1], shape[2], shape[3]});
     const bool relu = convolution::fuses_relu(options_.activation), bias = options_.use_bias;
     convolution::emit_depthwise(plan, p, x, kernel, bias ? plan.parameter("bias") : TensorId(), y, relu);

@@ -44,7 +44,7 @@ std::vector<Parameter> LayerNormalization::parameters(const std::vector<Shape>& 
 void LayerNormalization::emit(PlanContext& plan) const {
     using normalization::pointer;
     const TensorId x = plan.input(), y = plan.output();
-    const Shape& whole = plan.shape(x);
+    const Shape whole = plan.shape(x);
     const int count = static_cast<int>(axes(Shape(whole.begin() + 1, whole.end())));
     const View view_x = plan.view(x);
     const TensorId gamma = options_.scale ? plan.parameter("gamma") : TensorId{};

@@ -16,7 +16,7 @@ Shape MaxPooling2D::infer(const std::vector<Shape>& inputs) const {
 void MaxPooling2D::emit(PlanContext& plan) const {
     const TensorId x = plan.input(), y = plan.output();
     const View view_y = plan.view(y);
-    const Shape& shape = plan.shape(x);
+    const Shape shape = plan.shape(x);
     kernels::MaxPoolArgs args{};
     args.window = pooling::window({shape[1], shape[2], shape[3]}, options_.pool_size, strides(), options_.padding);
     args.view_x = plan.view(x);

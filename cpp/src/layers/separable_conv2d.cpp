@@ -68,7 +68,7 @@ int64_t SeparableConv2D::multiply_adds(const std::vector<Shape>& inputs) const {
 void SeparableConv2D::emit(PlanContext& plan) const {
     const TensorId x = plan.input(), y = plan.output();
     const TensorId deep = plan.parameter("depthwise_kernel"), wide = plan.parameter("pointwise_kernel");
-    const Shape& shape = plan.shape(x);
+    const Shape shape = plan.shape(x);
     const convolution::Problem first = depthwise(*this, {shape[1], shape[2], shape[3]}),
                                second = pointwise(*this, first);
     const bool relu = convolution::fuses_relu(options_.activation), bias = options_.use_bias;

@@ -23,7 +23,7 @@ void Dice::check_targets(const Array& targets, const Shape& output) const {
 }
 
 void Dice::emit(const LossContext& context) const {
-    const Shape& whole = context.plan.shape(context.prediction);
+    const Shape whole = context.plan.shape(context.prediction);
     const losses::Apart apart = losses::overlap_axes(options_.axis, Shape(whole.begin() + 1, whole.end()), kType);
     losses::emit_overlap_loss(context, apart, {false, 0.5, 0.5, options_.ignore_class});
 }

@@ -13,7 +13,7 @@ using kernels::LossRows;
 
 // The rows of a loss: sizes, and what a row counts in the mean.
 LossRows rows_of(const LossContext& context) {
-    const Shape& shape = context.plan.shape(context.prediction);
+    const Shape shape = context.plan.shape(context.prediction);
     LossRows batch{};
     batch.c = shape.back();
     batch.rows = element_count(shape) / batch.c;

@@ -29,7 +29,7 @@ const char* overlap_activation(const Shape& output) {
 
 void emit_overlap_loss(const LossContext& context, const Apart& apart, const OverlapKind& kind) {
     PlanContext& plan = context.plan;
-    const Shape& shape = plan.shape(context.prediction);
+    const Shape shape = plan.shape(context.prediction);
     const int64_t n = shape[0], c = shape.back(), pixels = element_count(shape) / (n * c);
     // Weights of pixels weigh them in the sums, those of samples weigh the samples' losses.
     const bool by_pixel = plan.shape(context.weights).size() > 1;

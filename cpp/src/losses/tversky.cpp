@@ -28,7 +28,7 @@ void Tversky::check_targets(const Array& targets, const Shape& output) const {
 }
 
 void Tversky::emit(const LossContext& context) const {
-    const Shape& whole = context.plan.shape(context.prediction);
+    const Shape whole = context.plan.shape(context.prediction);
     const losses::Apart apart = losses::overlap_axes(options_.axis, Shape(whole.begin() + 1, whole.end()), kType);
     losses::emit_overlap_loss(context, apart, {true, options_.alpha, options_.beta, options_.ignore_class});
 }
