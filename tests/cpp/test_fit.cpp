@@ -102,10 +102,22 @@ void test_accuracy_without_classes() {
     // One-hot labels.
     std::vector<float> one_hot(18);
     for (int64_t i = 0; i < 9; ++i) one_hot[2 * i + pictures.labels[i]] = 1;
+    std::vector<float> smoothed;
+    for (const float target : one_hot) smoothed.push_back(0.9f * target + 0.05f);
     Trainer other(model, adam(), {std::make_shared<CategoricalCrossentropy>(CategoricalCrossentropyOptions())}, {}, 0);
     const Dataset hot{pictures.data().inputs, {{one_hot.data(), DType::float32, {9, 2}}}, {}};
     Trainer sparse(model, adam(), cross_entropy(), {}, 0);
     CHECK(evaluate(other, hot).accuracy == evaluate(sparse, pictures.data()).accuracy);
+    const Dataset soft{pictures.data().inputs, {{smoothed.data(), DType::float32, {9, 2}}}, {}};
+    // Labels that do not count.
+    SparseCategoricalCrossentropyOptions options;
+    options.ignore_class = 1;
+    Trainer without(model, adam(), {std::make_shared<SparseCategoricalCrossentropy>(options)}, {}, 0);
+    const Tensor predicted = std::move(model.predict({pictures.data().inputs[0]})[0]);
+    double hits = 0;
+    for (int64_t i = 0; i < 9; i += 2) hits += predicted.data()[2 * i] >= predicted.data()[2 * i + 1];
+    CHECK(evaluate(without, pictures.data()).accuracy == hits / 5);
+    CHECK(evaluate(other, soft).accuracy == evaluate(other, hot).accuracy);
 }
 
 void test_going_on() {

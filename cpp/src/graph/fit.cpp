@@ -41,10 +41,13 @@ class Accuracy {
         classes_ = output.empty() ? 1 : output.back();
         items_ = element_count(output) / std::max<int64_t>(1, classes_);
         threshold_ = loss.from_logits() ? 0.0f : 0.5f;
+        const Config config = loss.config();
+        if (const ConfigValue* ignored = config.find("ignore_class")) read_value(*ignored, ignored_, "ignore_class");
         const int64_t given = element_count(targets_.shape) / std::max<int64_t>(1, targets_.shape[0]);
         if (classes_ > 1 && given == items_ && targets_.type != DType::float32) {
             kind_ = Kind::labels;
-        } else if (classes_ > 1 && given == items_ * classes_ && loss.joint_activation() == "softmax") {
+        } else if (classes_ > 1 && given == items_ * classes_ && targets_.type == DType::float32 &&
+                   loss.joint_activation() == "softmax") {
             kind_ = Kind::one_hot;
         } else if (classes_ == 1 && given == items_ && loss.joint_activation() == "sigmoid") {
             kind_ = Kind::binary;
@@ -62,10 +65,13 @@ class Accuracy {
         if (kind_ == Kind::none) return;
         for (int64_t i = 0; i < count; ++i) {
             const int64_t row = rows ? rows[first + i] : first + i;
-            for (int64_t item = 0; item < items_; ++item)
-                hits_ += hit(row * items_ + item, predictions_.data() + (i * items_ + item) * classes_);
+            for (int64_t item = 0; item < items_; ++item) {
+                const int64_t index = row * items_ + item;
+                if (kind_ == Kind::labels && ignored_ && label_at(targets_, index) == *ignored_) continue;
+                hits_ += hit(index, predictions_.data() + (i * items_ + item) * classes_);
+                ++total_;
+            }
         }
-        total_ += count * items_;
     }
 
     double result() const {
@@ -78,16 +84,16 @@ class Accuracy {
     bool hit(int64_t index, const float* scores) const {
         if (kind_ == Kind::binary) return (scores[0] > threshold_) == (label_at(targets_, index) != 0);
         if (kind_ == Kind::labels) return highest(scores, classes_) == label_at(targets_, index);
-        int64_t wanted = 0;
-        for (int64_t c = 0; c < classes_; ++c)
-            if (label_at(targets_, index * classes_ + c) != 0) wanted = c;
-        return highest(scores, classes_) == wanted;
+        // Rows may be probabilities, as smoothed labels are: the likeliest class is meant.
+        return highest(scores, classes_) ==
+               highest(static_cast<const float*>(targets_.data) + index * classes_, classes_);
     }
 
     Kind kind_ = Kind::none;
     Array targets_;
     int64_t classes_ = 1, items_ = 1, hits_ = 0, total_ = 0;
     float threshold_ = 0.5f;
+    std::optional<int64_t> ignored_;  // label of items that do not count
     std::vector<float> predictions_;
 };
 
