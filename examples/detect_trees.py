@@ -9,9 +9,9 @@ are of the National Ecological Observatory Network):
 574 boxes of one site to train, 279 of the same site to validate, 61 of another site, a forest of Florida's, that the
 network has never seen the like of. A folder with the wheel's pictures does as well.
 
-AP50 for seeds 0, 1, 2: validation 0.376, 0.386, 0.362, unseen site 0.327, 0.266, 0.285; on the picture it learned from 0.67
-to 0.71. What limits it is how closely boxes fit: at an IoU of 0.3 validation has 0.66. Turning pictures by angles widens
-the boxes that are learned, and cost a tenth.
+AP50 for seeds 0, 1, 2: validation 0.376, 0.386, 0.362, unseen site 0.327, 0.266, 0.285; on the picture it learned from
+0.67 to 0.71. What limits it is how closely boxes fit: at an IoU of 0.3 validation has 0.66. Turning pictures by angles
+widens the boxes that are learned, and cost a tenth.
 """
 
 import argparse
