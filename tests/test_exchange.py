@@ -18,6 +18,7 @@ import pytest
 from numpy.typing import NDArray
 
 import striate as st
+from striate.data import Augment
 
 if "STRIATE_EXCHANGE" not in os.environ:
     pytest.skip("STRIATE_EXCHANGE does not name the C++ program", allow_module_level=True)
@@ -83,23 +84,25 @@ def test_predictions(name: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(tmp_path / "out"), model.predict(x))
 
 
+@pytest.mark.parametrize("augmented", [False, True])
 @pytest.mark.parametrize("name, optimizer", list(zip(NETWORKS, OPTIMIZERS, strict=True)))
-def test_training(name: str, optimizer: str, tmp_path: Path) -> None:
+def test_training(name: str, optimizer: str, augmented: bool, tmp_path: Path) -> None:
     """Two epochs in Python and two in C++, and a last one in Python again, are five in Python."""
+    augment = Augment(flip_horizontal=0.5, rotation=20, brightness=0.1, noise=0.05, seed=3) if augmented else None
     make, classes = NETWORKS[name]
     whole = make()
     x, y, loss = data(whole, classes)
     compiled(whole, loss, optimizer)
-    whole.fit(x, y, batch_size=4, epochs=2, verbose=0)
+    whole.fit(x, y, batch_size=4, epochs=2, augment=augment, verbose=0)
     paths = [tmp_path / part for part in ("model", "state", "x", "y", "model2", "state2")]
     model, state, x_path, y_path, model_2, state_2 = paths
     whole.save(model)
     st.save_training(whole, state)
     write(x_path, x)
     write(y_path, y)
-    printed = run("train", model, state, x_path, y_path, loss, optimizer, 2, model_2, state_2)
+    printed = run("train", model, state, x_path, y_path, loss, optimizer, 2, model_2, state_2, int(augmented))
 
-    history = whole.fit(x, y, batch_size=4, epochs=2, verbose=0).history
+    history = whole.fit(x, y, batch_size=4, epochs=2, augment=augment, verbose=0).history
     logs = np.array([line.split() for line in printed.splitlines()], float)
     np.testing.assert_allclose(logs[:, 0], history["loss"], rtol=1e-12)
     if loss == "SparseCategoricalCrossentropy":
@@ -108,6 +111,6 @@ def test_training(name: str, optimizer: str, tmp_path: Path) -> None:
     st.load_training(again, state_2)
     np.testing.assert_array_equal(again.predict(x), whole.predict(x))
     for one in (whole, again):
-        one.fit(x, y, batch_size=4, epochs=1, verbose=0)
+        one.fit(x, y, batch_size=4, epochs=1, augment=augment, verbose=0)
     for key, value in whole.state_dict().items():
         np.testing.assert_array_equal(again.state_dict()[key], value, err_msg=key)

@@ -1,6 +1,7 @@
 // What tests/test_exchange.py has a C++ program do with files of Python's: predict, train, save.
 //   exchange predict MODEL X OUT
-//   exchange train MODEL STATE X Y LOSS OPTIMIZER EPOCHS MODEL_OUT STATE_OUT
+//   exchange train MODEL STATE X Y LOSS OPTIMIZER EPOCHS MODEL_OUT STATE_OUT AUGMENTED
+// AUGMENTED is 0, or 1 for the changes in augmentation() below.
 // Arrays are files: type (0 float32, 1 uint8, 2 int64) and number of axes as int64, the axes, the values.
 #include <cstdio>
 #include <cstdlib>
@@ -41,6 +42,13 @@ void write_array(const std::string& path, const Tensor& tensor) {
     if (!file) throw ValueError("cannot write " + path);
 }
 
+Augmentation augmentation() {
+    Augmentation change;
+    change.flip_horizontal = 0.5, change.rotation = 20, change.brightness = 0.1, change.noise = 0.05;
+    change.seed = 3;
+    return change;
+}
+
 void train(char** a) {
     Model model = load_model(a[0]);
     const Stored x = read_array(a[2]), y = read_array(a[3]);
@@ -49,6 +57,7 @@ void train(char** a) {
     FitOptions options;
     options.batch_size = 4;
     options.epochs = std::atoi(a[6]);
+    if (std::atoi(a[9])) options.augmentation = augmentation();
     const std::vector<EpochLog> history = fit(trainer, {{x.array}, {y.array}, {}}, options);
     save_model(model, a[7]);
     save_training(trainer, a[8]);
@@ -62,7 +71,7 @@ int main(int count, char** arguments) try {
     if (task == "predict" && count == 5) {
         const Stored x = read_array(arguments[3]);
         write_array(arguments[4], load_model(arguments[2]).predict({x.array})[0]);
-    } else if (task == "train" && count == 11) {
+    } else if (task == "train" && count == 12) {
         train(arguments + 2);
     } else {
         return std::fprintf(stderr, "see the head of exchange.cpp\n"), 2;

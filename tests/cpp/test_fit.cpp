@@ -151,6 +151,82 @@ void test_going_on() {
     std::remove(model_path.c_str());
 }
 
+Augmentation flips() {
+    Augmentation change;
+    change.flip_horizontal = change.flip_vertical = 0.5;
+    return change;
+}
+
+// What is asked for lies in the right half; flipped along with the pixels it is where the bright ones are.
+void test_masks_move_along() {
+    const int64_t count = 12;
+    std::vector<uint8_t> pixels(count * 64);
+    std::vector<int64_t> masks(count * 64);
+    for (int64_t i = 0; i < count * 64; ++i) masks[i] = i % 8 > 4 && i / 8 % 8 > 4, pixels[i] = masks[i] ? 200 : 20;
+    const Dataset data{
+        {{pixels.data(), DType::uint8, {count, 8, 8, 1}}}, {{masks.data(), DType::int64, {count, 8, 8}}}, {}};
+    models::UNetOptions unet;
+    unet.input_shape = {8, 8, 1}, unet.base = 4, unet.depth = 1, unet.rescale = 1.0 / 255, unet.seed = 1;
+    Model model = models::unet(unet);
+    SparseCategoricalCrossentropyOptions logits;
+    logits.from_logits = true;
+    Trainer trainer(model, adam(), {std::make_shared<SparseCategoricalCrossentropy>(logits)}, {}, 0);
+    FitOptions options;
+    options.epochs = 60, options.batch_size = 5, options.augmentation = flips();
+    trainer.set_learning_rate(0.01);
+    const std::vector<EpochLog> history = fit(trainer, data, options);
+    CHECK(history.back().training.accuracy == 1.0 && history.back().training.loss < 0.05);
+    CHECK(evaluate(trainer, data).accuracy == 1.0);
+    // The caller's arrays are as they were.
+    for (int64_t i = 0; i < count * 64; ++i)
+        CHECK(masks[i] == (pixels[i] == 200) && masks[i] == (i % 8 > 4 && i / 8 % 8 > 4));
+    options.batch_size = 0;
+    CHECK_THROWS(fit(trainer, data, options), ValueError, "batch_size");
+}
+
+// One bright square an image: were its box not flipped with it, the loss of where it lies could not fall.
+void test_boxes_move_along() {
+    const int64_t count = 16, size = 16;
+    std::vector<uint8_t> pixels(count * size * size, 20);
+    std::vector<float> boxes(count * 2 * 5, -1.0f);
+    for (int64_t i = 0; i < count; ++i) {
+        const int64_t x = i % 4, y = i / 4;
+        for (int64_t row = y; row < y + 6; ++row)
+            for (int64_t column = x; column < x + 6; ++column) pixels[(i * size + row) * size + column] = 220;
+        float* box = boxes.data() + i * 10;
+        box[0] = x, box[1] = y, box[2] = x + 6, box[3] = y + 6, box[4] = 0;
+    }
+    const Dataset data{
+        {{pixels.data(), DType::uint8, {count, size, size, 1}}}, {{boxes.data(), DType::float32, {count, 2, 5}}}, {}};
+    models::DetectorOptions detector;
+    detector.input_shape = {size, size, 1}, detector.base = 8, detector.strides = {8}, detector.rescale = 1.0 / 255;
+    detector.seed = 1;
+    Model model = models::detector(detector);
+    DetectionLossOptions loss;
+    loss.strides = {8}, loss.max_boxes = 2;
+    Trainer trainer(model, adam(), {std::make_shared<DetectionLoss>(loss)}, {}, 0);
+    trainer.set_learning_rate(0.002);
+    FitOptions options;
+    options.epochs = 300, options.batch_size = 4, options.augmentation = flips();
+    const std::vector<EpochLog> history = fit(trainer, data, options);
+    CHECK(history.back().training.loss < 0.3 * history.front().training.loss);
+    // Squares where no image of the data has one.
+    std::vector<uint8_t> flipped(pixels.rbegin(), pixels.rend());
+    const std::vector<Tensor> outputs = model.predict({{flipped.data(), DType::uint8, {count, size, size, 1}}});
+    const auto found = decode_detections({outputs[0].data(), DType::float32, outputs[0].shape()}, {8}, {});
+    for (int64_t i = 0; i < count; ++i) {
+        const float* box = boxes.data() + (count - 1 - i) * 10;
+        const BoundingBox truth{16.0 - box[2], 16.0 - box[3], 16.0 - box[0], 16.0 - box[1]};
+        CHECK(!found[i].empty());
+        if (found[i].empty()) continue;
+        const Detection& best = found[i][0];
+        const BoundingBox seen{best.x1, best.y1, best.x2, best.y2};
+        double iou = 0;
+        box_iou(&seen, 1, &truth, 1, nullptr, &iou);
+        CHECK(iou > 0.6);
+    }
+}
+
 void write_file(const std::string& path, const std::vector<uint8_t>& bytes) {
     std::ofstream(path, std::ios::binary)
         .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
@@ -189,6 +265,8 @@ int main() {
     test_learning();
     test_accuracy_without_classes();
     test_going_on();
+    test_masks_move_along();
+    test_boxes_move_along();
     test_idx();
     return check::finish();
 }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "striate/augmentation.hpp"
 #include "striate/trainer.hpp"
 
 namespace striate STRIATE_API {
@@ -32,6 +33,9 @@ struct FitOptions {
     int64_t batch_size = 32;  // samples a step; N is gradient descent, 1 stochastic gradient descent
     bool shuffle = true;      // whether each epoch takes the rows in a new random order
     const Dataset* validation = nullptr;
+    // Random changes to the training images, made by a thread one batch ahead. Maps of the images' size (masks, weights
+    // of pixels) and the boxes of a DetectionLoss move along.
+    std::optional<Augmentation> augmentation;
     std::function<bool(const EpochLog&)> after_epoch;  // returns whether to go on
 };
 

@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
+#include <numeric>
 
 #include "striate/error.hpp"
+#include "striate/feed.hpp"
+#include "striate/losses/detection_loss.hpp"
 #include "striate/random.hpp"
 
 namespace striate {
@@ -60,11 +64,11 @@ class Accuracy {
         return kind_ == Kind::none ? std::vector<float*>() : std::vector<float*>{predictions_.data()};
     }
 
-    // After a step on the rows rows[first..first + count), or first..first + count where `rows` is null.
+    // After a step on the rows rows[0..count) of the data, or first..first + count where `rows` is null.
     void update(const int64_t* rows, int64_t first, int64_t count) {
         if (kind_ == Kind::none) return;
         for (int64_t i = 0; i < count; ++i) {
-            const int64_t row = rows ? rows[first + i] : first + i;
+            const int64_t row = rows ? rows[i] : first + i;
             for (int64_t item = 0; item < items_; ++item) {
                 const int64_t index = row * items_ + item;
                 if (kind_ == Kind::labels && ignored_ && label_at(targets_, index) == *ignored_) continue;
@@ -101,20 +105,80 @@ int64_t rows_of(const Dataset& data) {
     return data.inputs[0].shape[0];
 }
 
-// One pass over data that are bound; `step(first, count, predictions)` gives the loss.
+// A step's loss, and the rows of the bound data that it took: rows[0..count), or from `first` on where `rows` is null.
+struct Taken {
+    double loss = 0;
+    const int64_t* rows = nullptr;
+    int64_t first = 0;
+};
+
+// One pass over `total` rows in batches; `data` are what is bound, and `step(first, count, predictions)` gives Taken.
 template <class Step>
-Scores walk(const Trainer& trainer, const Dataset& data, const int64_t* rows, int64_t batch_size, Step step) {
-    const int64_t total = rows_of(data);
+Scores walk(const Trainer& trainer, const Dataset& data, int64_t total, int64_t batch_size, Step step) {
     Accuracy accuracy(trainer, data, std::min(batch_size, total));
     Scores scores;
     for (int64_t first = 0; first < total; first += batch_size) {
         const int64_t count = std::min(batch_size, total - first);
-        scores.loss += step(first, count, accuracy.buffers()) * static_cast<double>(count);
-        accuracy.update(rows, first, count);
+        const Taken taken = step(first, count, accuracy.buffers());
+        scores.loss += taken.loss * static_cast<double>(count);
+        accuracy.update(taken.rows, taken.first, count);
     }
     scores.loss /= static_cast<double>(total);
     scores.accuracy = accuracy.result();
     return scores;
+}
+
+// Whether there is a value for each pixel of the images.
+bool is_map(const Array& values, const Array& images) {
+    return images.shape.size() == 4 && (values.shape.size() == 3 || values.shape.size() == 4) &&
+           std::equal(images.shape.begin(), images.shape.begin() + 3, values.shape.begin());
+}
+
+std::unique_ptr<Feed> make_feed(const Trainer& trainer, const Dataset& data, const FitOptions& options) {
+    if (!options.augmentation) return nullptr;
+    require(data.inputs.size() == 1, "fit: augmentation is for models with one input, got ", data.inputs.size());
+    const Array& images = data.inputs[0];
+    const auto follows = [&](const Array& values) {
+        return is_map(values, images) ? Follows::pixels : Follows::nothing;
+    };
+    std::vector<Follows> targets;
+    for (size_t i = 0; i < data.targets.size(); ++i)
+        targets.push_back(trainer.loss_functions()[i]->type() == DetectionLoss::kType ? Follows::boxes
+                                                                                      : follows(data.targets[i]));
+    return std::make_unique<Feed>(data, options.batch_size, *options.augmentation, targets, follows(data.weights));
+}
+
+// The rows in an epoch's order; empty for their own.
+std::vector<int64_t> order_of(const Trainer& trainer, const Dataset& data, const FitOptions& options) {
+    if (options.shuffle) return permutation(trainer.seed(), static_cast<uint64_t>(trainer.epochs()), rows_of(data));
+    return {};
+}
+
+Scores train_epoch(Trainer& trainer, const Dataset& data, const FitOptions& options) {
+    trainer.bind(data);
+    const std::vector<int64_t> order = order_of(trainer, data, options);
+    trainer.set_epochs(trainer.epochs() + 1);
+    return walk(trainer, data, rows_of(data), options.batch_size,
+                [&](int64_t first, int64_t count, const std::vector<float*>& predictions) {
+                    const int64_t* rows = order.empty() ? nullptr : order.data() + first;
+                    return Taken{trainer.train_step(rows, first, count, predictions), rows, first};
+                });
+}
+
+Scores train_epoch(Trainer& trainer, const Dataset& data, const FitOptions& options, Feed& feed) {
+    trainer.bind(feed.buffers());
+    std::vector<int64_t> order = order_of(trainer, data, options);
+    if (order.empty()) {
+        order.resize(static_cast<size_t>(rows_of(data)));
+        std::iota(order.begin(), order.end(), int64_t{0});
+    }
+    feed.begin(order.data(), rows_of(data), static_cast<uint64_t>(trainer.epochs()));
+    trainer.set_epochs(trainer.epochs() + 1);
+    return walk(trainer, feed.buffers(), rows_of(data), options.batch_size,
+                [&](int64_t, int64_t count, const std::vector<float*>& predictions) {
+                    const int64_t at = feed.next();
+                    return Taken{trainer.train_step(nullptr, at, count, predictions), nullptr, at};
+                });
 }
 
 void check_batch(int64_t batch_size, const char* who) {
@@ -127,19 +191,13 @@ std::vector<EpochLog> fit(Trainer& trainer, const Dataset& data, const FitOption
     check_batch(options.batch_size, "fit");
     require(options.epochs > 0, "fit: epochs must be at least 1, got ", options.epochs);
     if (options.validation) trainer.bind(*options.validation);  // checked before the first step
+    trainer.bind(data);
+    const std::unique_ptr<Feed> feed = make_feed(trainer, data, options);
     std::vector<EpochLog> history;
     for (int64_t done = 0; done < options.epochs; ++done) {
-        trainer.bind(data);
         EpochLog log;
         log.epoch = trainer.epochs();
-        std::vector<int64_t> order;
-        if (options.shuffle) order = permutation(trainer.seed(), static_cast<uint64_t>(log.epoch), rows_of(data));
-        const int64_t* rows = options.shuffle ? order.data() : nullptr;
-        trainer.set_epochs(log.epoch + 1);
-        log.training = walk(trainer, data, rows, options.batch_size,
-                            [&](int64_t first, int64_t count, const std::vector<float*>& predictions) {
-                                return trainer.train_step(rows ? rows + first : nullptr, first, count, predictions);
-                            });
+        log.training = feed ? train_epoch(trainer, data, options, *feed) : train_epoch(trainer, data, options);
         if (options.validation) log.validation = evaluate(trainer, *options.validation, options.batch_size);
         history.push_back(log);
         if (options.after_epoch && !options.after_epoch(log)) break;
@@ -150,9 +208,9 @@ std::vector<EpochLog> fit(Trainer& trainer, const Dataset& data, const FitOption
 Scores evaluate(Trainer& trainer, const Dataset& data, int64_t batch_size) {
     check_batch(batch_size, "evaluate");
     trainer.bind(data);
-    return walk(trainer, data, nullptr, batch_size,
+    return walk(trainer, data, rows_of(data), batch_size,
                 [&](int64_t first, int64_t count, const std::vector<float*>& predictions) {
-                    return trainer.test_step(nullptr, first, count, predictions);
+                    return Taken{trainer.test_step(nullptr, first, count, predictions), nullptr, first};
                 });
 }
 
