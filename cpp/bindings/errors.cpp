@@ -12,10 +12,11 @@ void register_errors(py::module_&) {
         } catch (const ValueError& error) {
             py::set_error(PyExc_ValueError, error.what());
         } catch (const FileError& error) {
-            // Python itself picks the subclass by errno: FileNotFoundError, PermissionError, ... A path need not be
-            // UTF-8.
+            // Python itself picks the subclass by errno: FileNotFoundError, PermissionError, ... It is made here, since
+            // before Python 3.11 `except` looks at the class that was set. A path need not be UTF-8.
             py::object message = py::reinterpret_steal<py::object>(PyUnicode_DecodeFSDefault(error.what()));
-            PyErr_SetObject(PyExc_OSError, py::make_tuple(error.code(), message).ptr());
+            py::object made = py::handle(PyExc_OSError)(error.code(), message);
+            PyErr_SetObject(py::type::handle_of(made).ptr(), made.ptr());
         }
     });
 }
