@@ -37,7 +37,7 @@ for python in "${pythons[@]}"; do
   "$work/builder/bin/pip" wheel -q --disable-pip-version-check --no-deps -w "$work/raw" .
   wheel=$(echo "$work"/raw/striate-*.whl)
   if [ "$(uname)" = Linux ]; then
-    PATH="$work/tools/bin:$PATH" auditwheel -q repair -w "$work/repaired" "$wheel" >/dev/null
+    PATH="$work/tools/bin:$PATH" auditwheel repair -w "$work/repaired" "$wheel" >/dev/null
     wheel=$(ls -t "$work"/repaired/*.whl | head -1)
   fi
   cp "$wheel" "$wheels"
