@@ -51,6 +51,6 @@ sdist=$(echo "$work"/sdist/striate-*.tar.gz)
 python3 packaging/check_contents.py "$sdist"
 cp "$sdist" "$wheels"
 # With the portable kernels alone, which compile sooner.
-"$work/tools/bin/pip" wheel -q --disable-pip-version-check --no-deps -w "$work/from-sdist" \
-  -C cmake.define.STRIATE_ONLY_ISAS=scalar "$sdist"
+SKBUILD_CMAKE_DEFINE=STRIATE_ONLY_ISAS=scalar \
+  "$work/tools/bin/pip" wheel -q --disable-pip-version-check --no-deps -w "$work/from-sdist" "$sdist"
 smoke "${pythons[0]}" "$work"/from-sdist/striate-*.whl

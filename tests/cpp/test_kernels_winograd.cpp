@@ -1,6 +1,7 @@
 // Winograd's convolution on every instruction set that runs here, in all three directions, against the definition in
 // double precision: at most 2e-5 of the norm away, on 1,000 shapes.
 #include <array>
+#include <cstdlib>
 
 #include "convolution_definition.hpp"
 #include "layers/winograd.hpp"
@@ -180,9 +181,9 @@ void test_chosen() {
     check_all(check::problem(4, 4, 272, 288, 3, 1, 1, 1, true), 134, random);  // maps smaller than weights, in blocks
 }
 
-void test_random() {
+void test_random(int shapes) {
     Random random(2);
-    for (int tried = 0; tried < 1000;) {
+    for (int tried = 0; tried < shapes;) {
         const Problem p = check::problem(random.integer(4, 14), random.integer(4, 14), 16 * random.integer(1, 3),
                                          16 * random.integer(1, 3), 3, 1, 1, 1, random.integer(0, 1));
         if (!winograd_fits(p)) continue;
@@ -203,10 +204,11 @@ void test_rule() {
 
 }  // namespace
 
-int main() {
+// test_kernels_winograd [number of random shapes]
+int main(int count, char** arguments) {
     test_rule();
     test_chosen();
-    test_random();
+    test_random(count > 1 ? std::atoi(arguments[1]) : 1000);
     std::printf("largest relative error %.3g\n", worst);
     return check::finish();
 }
