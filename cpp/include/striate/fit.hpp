@@ -39,7 +39,8 @@ struct FitOptions {
     std::function<bool(const EpochLog&)> after_epoch;  // returns whether to go on
 };
 
-// Trains on all of `data`, which is borrowed until the end. Throws ValueError or TypeError for data that do not fit.
+// Trains on all of `data`; the trainer is bound to them, or to the validation's, afterwards. Throws ValueError or
+// TypeError for data that do not fit.
 std::vector<EpochLog> fit(Trainer& trainer, const Dataset& data, const FitOptions& options = {});
 
 // As in inference. The trainer is bound to `data` afterwards.

@@ -174,11 +174,13 @@ Scores train_epoch(Trainer& trainer, const Dataset& data, const FitOptions& opti
     }
     feed.begin(order.data(), rows_of(data), static_cast<uint64_t>(trainer.epochs()));
     trainer.set_epochs(trainer.epochs() + 1);
-    return walk(trainer, feed.buffers(), rows_of(data), options.batch_size,
-                [&](int64_t, int64_t count, const std::vector<float*>& predictions) {
-                    const int64_t at = feed.next();
-                    return Taken{trainer.train_step(nullptr, at, count, predictions), nullptr, at};
-                });
+    const Scores scores = walk(trainer, feed.buffers(), rows_of(data), options.batch_size,
+                               [&](int64_t, int64_t count, const std::vector<float*>& predictions) {
+                                   const int64_t at = feed.next();
+                                   return Taken{trainer.train_step(nullptr, at, count, predictions), nullptr, at};
+                               });
+    trainer.bind(data);  // the feed does not last as long as the trainer
+    return scores;
 }
 
 void check_batch(int64_t batch_size, const char* who) {
