@@ -1,4 +1,4 @@
-"""Batches that the core's thread makes while the step before runs."""
+"""Batches that the core's thread makes while the step before runs, and those of a function of Python's."""
 
 import gc
 import multiprocessing
@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as hs
 
 import striate as st
+from digit_training import digits, same_weights, sparse
+from digit_training import network as digit_network
 from striate import _core
 from striate.data import Augment
 
@@ -274,3 +276,42 @@ def test_a_child_goes_on_alone():
     assert process.exitcode == 0
     first = feed.next()  # and so does the parent
     assert np.array_equal(feed.buffers[0][0][first : first + 4], expected[4:8])
+
+
+def test_augment_that_changes_nothing_changes_nothing() -> None:
+    x, y = digits(70)
+    weights = np.random.default_rng(11).uniform(0.5, 2, 70)
+    plain, same = digit_network(), digit_network()
+    for model, augment in ((plain, None), (same, lambda images, indices, epoch: images.copy())):
+        model.compile("adam", sparse(), metrics=["accuracy"])
+        model.fit(x, y, epochs=2, verbose=0, augment=augment, sample_weight=weights, validation_split=0.2)
+    assert same_weights(plain, same)
+
+
+def test_augment_is_trained_on() -> None:
+    x, y = digits(64)
+    blank, zero = digit_network(), digit_network()
+    for model in (blank, zero):
+        model.compile("sgd", sparse(), metrics=["accuracy"])
+    one = blank.fit(x, y, verbose=0, augment=lambda images, indices, epoch: np.zeros_like(images)).history
+    two = zero.fit(np.zeros_like(x), y, verbose=0).history
+    assert one == two
+    assert same_weights(blank, zero)
+    model = digit_network()
+    model.compile("sgd", sparse())
+    model.fit(x, y, epochs=2, verbose=0, augment=Augment(rotation=10, shift=0.1))
+
+
+def test_augment_that_fails_stops_the_training() -> None:
+    x, y = digits(64)
+    model = digit_network()
+    model.compile("sgd", sparse())
+    with pytest.raises(ValueError, match=r"same shape and type, uint8 \(32, 8, 8, 1\), got float64"):
+        model.fit(x, y, verbose=0, augment=lambda images, indices, epoch: images * 0.5)
+
+    def fail(images: np.ndarray, indices: np.ndarray, epoch: int) -> np.ndarray:
+        raise ZeroDivisionError("not today")
+
+    with pytest.raises(ZeroDivisionError, match="not today"):
+        model.fit(x, y, verbose=0, augment=fail)
+    model.fit(x, y, verbose=0)

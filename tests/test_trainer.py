@@ -8,32 +8,12 @@ import numpy as np
 import pytest
 
 import striate as st
+from digit_training import digits, network, same_weights, sparse
 from striate import _meters
 from striate.callbacks import Callback
-from striate.layers import Add, BatchNormalization, Conv2D, Dense, Dropout, Flatten, Input, ReLU, Rescaling
+from striate.layers import Add, Conv2D, Dense, Input
 
 rng = np.random.default_rng(11)
-
-
-def digits(count: int = 300) -> tuple[np.ndarray, np.ndarray]:
-    (x, y), _ = st.data.load_digits()
-    return x[:count], y[:count]
-
-
-def network(seed: int = 0, outputs: int = 10) -> st.Sequential:
-    return st.Sequential(
-        [
-            Input((8, 8, 1)),
-            Rescaling(1 / 16 if digits()[0].max() <= 16 else 1 / 255),
-            Conv2D(8, 3, padding="same", use_bias=False),
-            BatchNormalization(),
-            ReLU(),
-            Flatten(),
-            Dropout(0.1),
-            Dense(outputs),
-        ],
-        seed=seed,
-    )
 
 
 def line(seed: int = 0) -> st.Sequential:
@@ -48,14 +28,6 @@ def softmax_loss(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | N
 
 
 SPARSE = "sparse_categorical_crossentropy"
-
-
-def sparse() -> st.losses.SparseCategoricalCrossentropy:
-    return st.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-
-def same_weights(a: st.Model, b: st.Model) -> bool:
-    return all(np.array_equal(x, y) for x, y in zip(a.get_weights(), b.get_weights(), strict=True))
 
 
 def test_learns_digits() -> None:
@@ -167,45 +139,6 @@ def test_rows_are_shuffled_anew_each_epoch() -> None:
     seen.clear()
     model.fit(x, y, batch_size=16, epochs=1, verbose=0, augment=watch, shuffle=False)
     assert np.array_equal(np.concatenate([s[1:] for s in seen]), np.arange(50))
-
-
-def test_augment_that_changes_nothing_changes_nothing() -> None:
-    x, y = digits(70)
-    weights = rng.uniform(0.5, 2, 70)
-    plain, same = network(), network()
-    for model, augment in ((plain, None), (same, lambda images, indices, epoch: images.copy())):
-        model.compile("adam", sparse(), metrics=["accuracy"])
-        model.fit(x, y, epochs=2, verbose=0, augment=augment, sample_weight=weights, validation_split=0.2)
-    assert same_weights(plain, same)
-
-
-def test_augment_is_trained_on() -> None:
-    x, y = digits(64)
-    blank, zero = network(), network()
-    for model in (blank, zero):
-        model.compile("sgd", sparse(), metrics=["accuracy"])
-    one = blank.fit(x, y, verbose=0, augment=lambda images, indices, epoch: np.zeros_like(images)).history
-    two = zero.fit(np.zeros_like(x), y, verbose=0).history
-    assert one == two
-    assert same_weights(blank, zero)
-    model = network()
-    model.compile("sgd", sparse())
-    model.fit(x, y, epochs=2, verbose=0, augment=st.data.Augment(rotation=10, shift=0.1))
-
-
-def test_augment_that_fails_stops_the_training() -> None:
-    x, y = digits(64)
-    model = network()
-    model.compile("sgd", sparse())
-    with pytest.raises(ValueError, match=r"same shape and type, uint8 \(32, 8, 8, 1\), got float64"):
-        model.fit(x, y, verbose=0, augment=lambda images, indices, epoch: images * 0.5)
-
-    def fail(images: np.ndarray, indices: np.ndarray, epoch: int) -> np.ndarray:
-        raise ZeroDivisionError("not today")
-
-    with pytest.raises(ZeroDivisionError, match="not today"):
-        model.fit(x, y, verbose=0, augment=fail)
-    model.fit(x, y, verbose=0)
 
 
 def test_validation_split_takes_the_last_rows() -> None:
