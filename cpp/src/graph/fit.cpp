@@ -116,10 +116,11 @@ struct Taken {
 template <class Step>
 Scores walk(const Trainer& trainer, const Dataset& data, int64_t total, int64_t batch_size, Step step) {
     Accuracy accuracy(trainer, data, std::min(batch_size, total));
+    const std::vector<float*> predictions = accuracy.buffers();
     Scores scores;
     for (int64_t first = 0; first < total; first += batch_size) {
         const int64_t count = std::min(batch_size, total - first);
-        const Taken taken = step(first, count, accuracy.buffers());
+        const Taken taken = step(first, count, predictions);
         scores.loss += taken.loss * static_cast<double>(count);
         accuracy.update(taken.rows, taken.first, count);
     }
@@ -148,38 +149,25 @@ std::unique_ptr<Feed> make_feed(const Trainer& trainer, const Dataset& data, con
     return std::make_unique<Feed>(data, options.batch_size, *options.augmentation, targets, follows(data.weights));
 }
 
-// The rows in an epoch's order; empty for their own.
-std::vector<int64_t> order_of(const Trainer& trainer, const Dataset& data, const FitOptions& options) {
-    if (options.shuffle) return permutation(trainer.seed(), static_cast<uint64_t>(trainer.epochs()), rows_of(data));
-    return {};
-}
-
-Scores train_epoch(Trainer& trainer, const Dataset& data, const FitOptions& options) {
-    trainer.bind(data);
-    const std::vector<int64_t> order = order_of(trainer, data, options);
-    trainer.set_epochs(trainer.epochs() + 1);
-    return walk(trainer, data, rows_of(data), options.batch_size,
-                [&](int64_t first, int64_t count, const std::vector<float*>& predictions) {
-                    const int64_t* rows = order.empty() ? nullptr : order.data() + first;
-                    return Taken{trainer.train_step(rows, first, count, predictions), rows, first};
-                });
-}
-
-Scores train_epoch(Trainer& trainer, const Dataset& data, const FitOptions& options, Feed& feed) {
-    trainer.bind(feed.buffers());
-    std::vector<int64_t> order = order_of(trainer, data, options);
-    if (order.empty()) {
-        order.resize(static_cast<size_t>(rows_of(data)));
+// `feed` may be null: the steps take the data's own rows.
+Scores train_epoch(Trainer& trainer, const Dataset& data, const FitOptions& options, Feed* feed) {
+    const int64_t total = rows_of(data), epoch = trainer.epochs();
+    std::vector<int64_t> order(static_cast<size_t>(total));
+    if (options.shuffle)
+        order = permutation(trainer.seed(), static_cast<uint64_t>(epoch), total);
+    else
         std::iota(order.begin(), order.end(), int64_t{0});
-    }
-    feed.begin(order.data(), rows_of(data), static_cast<uint64_t>(trainer.epochs()));
-    trainer.set_epochs(trainer.epochs() + 1);
-    const Scores scores = walk(trainer, feed.buffers(), rows_of(data), options.batch_size,
-                               [&](int64_t, int64_t count, const std::vector<float*>& predictions) {
-                                   const int64_t at = feed.next();
-                                   return Taken{trainer.train_step(nullptr, at, count, predictions), nullptr, at};
+    const Dataset& bound = feed ? feed->buffers() : data;
+    trainer.bind(bound);
+    if (feed) feed->begin(order.data(), total, static_cast<uint64_t>(epoch));
+    trainer.set_epochs(epoch + 1);
+    const Scores scores = walk(trainer, bound, total, options.batch_size,
+                               [&](int64_t first, int64_t count, const std::vector<float*>& predictions) {
+                                   const int64_t* rows = feed ? nullptr : order.data() + first;
+                                   const int64_t at = feed ? feed->next() : 0;
+                                   return Taken{trainer.train_step(rows, at, count, predictions), rows, at};
                                });
-    trainer.bind(data);  // the feed does not last as long as the trainer
+    if (feed) trainer.bind(data);  // the feed does not last as long as the trainer
     return scores;
 }
 
@@ -199,7 +187,7 @@ std::vector<EpochLog> fit(Trainer& trainer, const Dataset& data, const FitOption
     for (int64_t done = 0; done < options.epochs; ++done) {
         EpochLog log;
         log.epoch = trainer.epochs();
-        log.training = feed ? train_epoch(trainer, data, options, *feed) : train_epoch(trainer, data, options);
+        log.training = train_epoch(trainer, data, options, feed.get());
         if (options.validation) log.validation = evaluate(trainer, *options.validation, options.batch_size);
         history.push_back(log);
         if (options.after_epoch && !options.after_epoch(log)) break;
