@@ -154,11 +154,12 @@ Cases cases_sum_slots(Kernel<SlotSumArgs> kernel) {
 Cases cases_channel_sums(Kernel<ChannelSumArgs> kernel) {
     Cases cases;
     for (const Size& size : {Size{16, 32, 32, 64}, Size{16, 128, 128, 16}, Size{32, 8, 8, 256}, Size{64, 1, 1, 128}})
-        cases.push_back({size.text(), 0, kFloat * static_cast<double>(size.elements()), [=](Memory& memory) -> Work {
-                             const Map x = memory.map(size);
-                             const int64_t pieces = sum_pieces(size.n * size.h, size.elements());
-                             return {call(kernel, {x.view, x.data, memory.array<double>(pieces * size.c), pieces})};
-                         }});
+        cases.push_back(
+            {size.text(), 0, kFloat * static_cast<double>(size.elements()), [=](Memory& memory) -> Work {
+                 const Map x = memory.map(size);
+                 const int64_t pieces = sum_pieces(size.n * size.h, size.elements());
+                 return {call(kernel, {x.view, x.data, memory.array<double>(pieces * size.c), pieces, nullptr, 0})};
+             }});
     return cases;
 }
 

@@ -27,13 +27,13 @@ Cases cases_max_pool(Kernel<MaxPoolArgs> kernel) {
     Cases cases;
     for (const Pool& p : kPools)
         for (const bool training : {false, true})
-            cases.push_back({p.text() + (training ? " with winners" : ""), 0,
-                             p.bytes() + (training ? static_cast<double>(p.y.elements()) : 0.0),
-                             [=](Memory& memory) -> Work {
-                                 const Map x = memory.map(p.x), y = memory.map(p.y);
-                                 void* places = training ? memory.bytes(p.y.elements()) : nullptr;
-                                 return {call(kernel, {p.window, x.view, y.view, x.data, y.data, {places, false}})};
-                             }});
+            cases.push_back(
+                {p.text() + (training ? " with winners, relu" : ""), 0,
+                 p.bytes() + (training ? static_cast<double>(p.y.elements()) : 0.0), [=](Memory& memory) -> Work {
+                     const Map x = memory.map(p.x), y = memory.map(p.y);
+                     void* places = training ? memory.bytes(p.y.elements()) : nullptr;
+                     return {call(kernel, {p.window, x.view, y.view, x.data, y.data, {places, false}, training})};
+                 }});
     return cases;
 }
 

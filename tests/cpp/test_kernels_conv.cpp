@@ -265,15 +265,20 @@ void test_channel_sums() {
     for (const check::Size& size : check::sizes()) {
         Map x = check::map_of(size, random);
         x.integers(random, -9, 9);
-        for (const Table* table : check::tables()) {
-            kernels::ChannelSumArgs a{x.view, x.data(), nullptr, std::min<int64_t>(size.n * size.h, 5)};
-            std::vector<double> partials(a.pieces * size.c, 3.5), want(size.c, 0), got(size.c, 0);
-            a.partials = partials.data();
-            check::run_in_pieces(table->channel_sums, a, kernels::units(a), random);
-            for (int64_t i = 0; i < x.size(); ++i) want[i % size.c] += x.flat(i);
-            for (size_t i = 0; i < partials.size(); ++i) got[i % size.c] += partials[i];
-            for (int64_t i = 0; i < size.c; ++i) CHECK_CLOSE(got[i], want[i], 0, size.text() + table->isa);
-        }
+        std::vector<uint8_t> places(static_cast<size_t>(x.size()));
+        for (uint8_t& place : places) place = static_cast<uint8_t>(random.integer(0, 4));
+        for (const Table* table : check::tables())
+            for (const bool some : {false, true}) {
+                kernels::ChannelSumArgs a{
+                    x.view, x.data(), nullptr, std::min<int64_t>(size.n * size.h, 5), some ? places.data() : nullptr,
+                    3};
+                std::vector<double> partials(a.pieces * size.c, 3.5), want(size.c, 0), got(size.c, 0);
+                a.partials = partials.data();
+                check::run_in_pieces(table->channel_sums, a, kernels::units(a), random);
+                for (int64_t i = 0; i < x.size(); ++i) want[i % size.c] += some && places[i] == 3 ? 0 : x.flat(i);
+                for (size_t i = 0; i < partials.size(); ++i) got[i % size.c] += partials[i];
+                for (int64_t i = 0; i < size.c; ++i) CHECK_CLOSE(got[i], want[i], 0, size.text() + table->isa);
+            }
     }
 }
 

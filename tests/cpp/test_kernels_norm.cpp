@@ -205,8 +205,8 @@ void test_affine_pool(const Table& table, const Size& size, bool relu, Random& r
                                       scale.data(), shift_or_null, 0,        false};
     run_all(table.channel_affine, affine);
     const PoolWindow window = {2, 2, 2, 2, 0, 0};
-    const MaxPoolArgs pool = {window,         between.view,  pooled.view,
-                              between.data(), pooled.data(), {winners.data(), false}};
+    const MaxPoolArgs pool = {window, between.view, pooled.view, between.data(), pooled.data(), {winners.data(), false},
+                              false};
     run_all(table.max_pool, pool);
     for (int64_t i = 0; i < y.size(); ++i) {
         const bool cut = relu && pooled.flat(i) <= 0;

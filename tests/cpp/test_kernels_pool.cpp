@@ -43,11 +43,23 @@ void test_windows(const Table& table, const Size& size, const Pool& pool, Random
     std::vector<int32_t> ints(y.size());
     const PoolWinners winners = {wide ? static_cast<void*>(ints.data()) : bytes.data(), wide};
 
-    const MaxPoolArgs forward = {w, x.view, y.view, x.data(), y.data(), winners};
+    const MaxPoolArgs forward = {w, x.view, y.view, x.data(), y.data(), winners, false};
     run_twice(table.max_pool, forward, {&y}, random, context);
-    const MaxPoolArgs only_value = {w, x.view, without.view, x.data(), without.data(), {nullptr, false}};
+    const MaxPoolArgs only_value = {w, x.view, without.view, x.data(), without.data(), {nullptr, false}, false};
     run_twice(table.max_pool, only_value, {&without}, random, context);
     CHECK(without.same_values(y));
+    std::vector<uint8_t> cut_bytes(y.size());
+    std::vector<int32_t> cut_ints(y.size());
+    const PoolWinners cut = {wide ? static_cast<void*>(cut_ints.data()) : cut_bytes.data(), wide};
+    Map rectified = map_of(out, random);
+    const MaxPoolArgs with_relu = {w, x.view, rectified.view, x.data(), rectified.data(), cut, true};
+    run_twice(table.max_pool, with_relu, {&rectified}, random, context + " relu");
+    for (int64_t i = 0; i < y.size(); ++i) {
+        const bool zero = y.flat(i) <= 0;
+        CHECK(rectified.flat(i) == (zero ? 0 : y.flat(i)));
+        const auto place = [&](auto& all, auto& some) { return all[i] == (zero ? w.rows * w.columns : some[i]); };
+        CHECK(wide ? place(cut_ints, ints) : place(cut_bytes, bytes));
+    }
     const MaxPoolGradArgs backward = {w, dy.view, dx.view, dy.data(), dx.data(), winners};
     run_twice(table.max_pool_backward, backward, {&dx}, random, context + " backward");
     const AveragePoolArgs mean = {w, x.view, average.view, x.data(), average.data()};
@@ -96,7 +108,7 @@ void test_nan(const Table& table) {
             x.at(0, place / 2, place % 2, 3) = nan;
             std::vector<uint8_t> winners(y.size());
             const Pool pool = pool_of({1, 4, 4, 20}, window, window, 2, 2, true);
-            const MaxPoolArgs args = {pool.window, x.view, y.view, x.data(), y.data(), {winners.data(), false}};
+            const MaxPoolArgs args = {pool.window, x.view, y.view, x.data(), y.data(), {winners.data(), false}, false};
             run_all(table.max_pool, args);
             for (int64_t c = 0; c < 20; ++c) {
                 CHECK(std::isnan(y.at(0, 0, 0, c)) == (c == 3));

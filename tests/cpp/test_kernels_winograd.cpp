@@ -46,6 +46,7 @@ void run(const Table& table, WinogradLowered& l, const float* kernel, Random& ra
         (a.packs ? a.pack.src : a.weights.src) = kernel;
         a.output.y = l.all.output.y, a.output.bias = l.all.output.bias;
         a.output.relu = l.all.output.relu, a.output.accumulate = l.all.output.accumulate;
+        a.output.places = l.all.output.places;
         return run_with_scratch(table.winograd_streamed, a, l.scratch_floats, random);
     }
     std::vector<float> packed(l.packed_floats), weights(l.weight_floats);
@@ -90,6 +91,33 @@ void check_map(const Table& table, WinogradLowered l, const Map& x, const float*
     y.fill(before);
     run(table, l, kernel, random);
     if (!y.same_values(first)) check::fail(__FILE__, __LINE__, "depends on how it is split: " + context);
+}
+
+// Maxima of whole windows are those of what is computed without them.
+void check_pooled(const Table& table, const Problem& p, const Map& x, const Halo& halo, const float* kernel,
+                  bool weights_stay, Random& random, const std::string& context) {
+    const int64_t n = x.view.n, h = p.out_h / 2, w = p.out_w / 2, c = p.out_c;
+    const Machine machine = Machine::of(table.vector_width);
+    const bool relu = random.integer(0, 1), kept = random.integer(0, 3);
+    std::vector<float> bias(static_cast<size_t>(c));
+    for (float& b : bias) b = static_cast<float>(random.uniform(-1, 1));
+    Map all(n, 2 * h, 2 * w, c), want(n, h, w, c), got(n, h, w, c, random.integer(0, 1), random.integer(0, 1) * 3, -77);
+    std::vector<uint8_t> want_places(static_cast<size_t>(want.size())), places(want_places.size(), 99);
+    WinogradLowered l = winograd_forward(p, x.view, halo, all.view, machine, weights_stay), pooled = l;
+    winograd_pools(pooled, got.view);
+    for (WinogradLowered* lowered : {&l, &pooled})
+        lowered->all.input.x = x.data(), lowered->all.output.bias = bias.data();
+    l.all.output.y = all.data();
+    run(table, l, kernel, random);
+    const kernels::MaxPoolArgs pool{{2, 2, 2, 2, 0, 0},          all.view, want.view, all.data(), want.data(),
+                                    {want_places.data(), false}, relu};
+    check::run_all(table.max_pool, pool);
+    pooled.all.output.y = got.data(), pooled.all.output.relu = relu;
+    pooled.all.output.places = kept ? places.data() : nullptr;
+    run(table, pooled, kernel, random);
+    if (!got.intact()) check::fail(__FILE__, __LINE__, "wrote outside its view: " + context);
+    if (!got.same_values(want)) check::fail(__FILE__, __LINE__, "other maxima: " + context);
+    if (kept && places != want_places) check::fail(__FILE__, __LINE__, "other places: " + context);
 }
 
 std::vector<float> run_to_weights(const Table& table, const WinogradWeightsLowered& lowered, size_t size, const Map& x,
@@ -161,6 +189,7 @@ void check_all(const Problem& p, int64_t n, Random& random) {
                       random, "forward " + context);
             check_map(*table, winograd_to_input(p, dy.view, dy_halo, dx.view, machine, weights_stay), dy, w.data(), dx,
                       d.dx, random, "to input " + context);
+            check_pooled(*table, p, x, x_halo, w.data(), weights_stay, random, "pooled " + context);
         }
         const WinogradWeightsLowered l = winograd_to_weights(p, x.view, x_halo, dy.view, machine);
         const std::vector<float> dw = run_to_weights(*table, l, w.size(), x, dy, random);

@@ -48,7 +48,8 @@ void normalisation_is_folded_at_inference() {
     const Symbol y = with<BatchNormalization>({convolved(x, 4)}), z = with<ReLU>({y});
     Model model({x}, {with<MaxPooling2D>({z})}, 1);
     const auto fused = plan_of(model, Pass::inference), plain = plan_of(model, Pass::inference, false);
-    CHECK(count(*fused, "normalise") == 0 && count(*fused, "activation") == 0 && count(*fused, "convolution") == 1);
+    CHECK(count(*fused, "normalise") == 0 && count(*fused, "activation") == 0);
+    CHECK(count(*fused, "convolution, max pool, relu") == 1 && count(*fused, "max pool") == 0);
     CHECK(count(*plain, "normalise") == 1 && count(*plain, "activation") == 1 && count(*plain, "convolution") == 1);
     CHECK(count(*plan_of(model, Pass::training), "batch statistics") == 1);
     // Whoever asks for the convolution gets the convolution.
@@ -68,6 +69,27 @@ void sums_are_rectified_in_one_pass() {
     const auto fused = plan_of(model, Pass::training);
     CHECK(count(*fused, "activation backward") == 1 && count(*fused, "copy gradient") == 0);
     CHECK(count(*fused, "sum gradients") == 1);
+}
+
+// However the user says that there is a ReLU, and where the convolution is asked for, it is made.
+void maxima_of_convolutions_are_all_that_is_stored() {
+    const Symbol x = input({9, 8, 3});
+    const Symbol y = convolved(x, 4);
+    Model behind({x}, {with<MaxPooling2D>({with<ReLU>({y})})}, 1);
+    Model before({x}, {with<ReLU>({with<MaxPooling2D>({y})})}, 1);
+    Model plain({x}, {with<MaxPooling2D>({y})}, 1);
+    Model twice({x}, {with<Add>({with<MaxPooling2D>({y}), with<MaxPooling2D>({y})})}, 1);
+    for (const Pass pass : {Pass::inference, Pass::training}) {
+        for (Model* model : {&behind, &before}) {
+            const auto fused = plan_of(*model, pass), unfused = plan_of(*model, pass, false);
+            CHECK(count(*fused, "convolution, max pool, relu") == 1 && count(*fused, "activation backward") == 0);
+            CHECK(count(*unfused, "convolution") == 1 && count(*unfused, "max pool") == 1);
+            CHECK(count(*plan_of(*model, pass, true, {1, static_cast<int>(model->graph().nodes.size()) - 1}),
+                        "convolution") == 1);
+        }
+        CHECK(count(*plan_of(plain, pass), "convolution, max pool") == 1);
+        CHECK(count(*plan_of(twice, pass), "convolution") == 1 && count(*plan_of(twice, pass), "max pool") == 2);
+    }
 }
 
 void channels_are_written_side_by_side() {
@@ -108,6 +130,7 @@ int main() {
     striate::dispatch::use_training_kernels();
     normalisation_is_folded_at_inference();
     sums_are_rectified_in_one_pass();
+    maxima_of_convolutions_are_all_that_is_stored();
     channels_are_written_side_by_side();
     environment();
     return check::finish();

@@ -5,6 +5,7 @@
 
 #include "graph/fused_normalization.hpp"
 #include "graph/plan_builder.hpp"
+#include "layers/pooled_conv2d.hpp"
 #include "layers/rectified_add.hpp"
 #include "striate/layers/activation.hpp"
 #include "striate/layers/batch_normalization.hpp"
@@ -167,6 +168,30 @@ void relu_in_epilogue(Rewriter& rewriter) {
     }
 }
 
+// A convolution keeps the maxima of 2 x 2 windows alone, and rectifies them if ReLU is what reads those.
+void pool_in_epilogue(Rewriter& rewriter) {
+    Network& network = rewriter.network;
+    for (size_t i = 0; i < network.nodes.size(); ++i) {
+        const auto* conv = dynamic_cast<const Conv2D*>(network.nodes[i].layer.get());
+        if (!conv || network.nodes[i].addend >= 0) continue;
+        const auto take = [&](int reader) {
+            network.nodes[i].output = network.nodes[static_cast<size_t>(reader)].output;
+            rewriter.remove(static_cast<size_t>(reader));
+        };
+        const Shape& shape = network.values[static_cast<size_t>(network.nodes[i].output)].shape;
+        int reader = rewriter.only_reader(i);
+        if (reader < 0 || !halves(*network.nodes[static_cast<size_t>(reader)].layer, shape)) continue;
+        take(reader);
+        Conv2DOptions options = conv->options();
+        reader = rewriter.only_reader(i);
+        if (reader >= 0 && is_relu(*network.nodes[static_cast<size_t>(reader)].layer)) {
+            take(reader);
+            options.activation = "relu";
+        }
+        network.nodes[i].layer = std::make_shared<const PooledConv2D>(std::move(options), conv->name());
+    }
+}
+
 // Batch normalisation and what alone reads it, ReLU, 2 x 2 maxima or maxima and then ReLU, in as few passes as one
 // needs.
 void normalise_at_once(Rewriter& rewriter) {
@@ -220,10 +245,11 @@ void pass_gradients(Rewriter& rewriter) {
 
 // The tables of rewrites, in the order in which they are applied. Each keeps the network's results but for rounding.
 // Without a backward pass relu costs nothing in a convolution's epilogue, so that it is left there.
-constexpr void (*kRewrites[])(Rewriter&) = {pool_before_relu, relu_in_epilogue, normalise_at_once, concatenate_in_place,
-                                            pass_gradients};
-constexpr void (*kForwardRewrites[])(Rewriter&) = {normalise_by_weights, add_in_epilogue,   relu_in_epilogue,
-                                                   pool_before_relu,     normalise_at_once, concatenate_in_place};
+constexpr void (*kRewrites[])(Rewriter&) = {pool_before_relu,  relu_in_epilogue,     pool_in_epilogue,
+                                            normalise_at_once, concatenate_in_place, pass_gradients};
+constexpr void (*kForwardRewrites[])(Rewriter&) = {normalise_by_weights, add_in_epilogue,  relu_in_epilogue,
+                                                   pool_before_relu,     pool_in_epilogue, normalise_at_once,
+                                                   concatenate_in_place};
 
 void apply_rewrites(Rewriter& rewriter, const PlanRequest& request) {
     if (request.training || request.backward) {

@@ -177,7 +177,8 @@ void Augmenter::Impl::shade(const float* values, const Drawn& drawn, void* to) {
     const bool changed = shades;
     const float factor = changed && change.contrast > 0.0 ? drawn.contrast : 1.0f;
     if (factor != 1.0f) {
-        table.channel_sums({whole_image(height, width, channels, width * channels), values, means.data(), 1}, 0, 1);
+        table.channel_sums(
+            {whole_image(height, width, channels, width * channels), values, means.data(), 1, nullptr, 0}, 0, 1);
         for (double& mean : means) mean /= static_cast<double>(pixels);
     }
     for (int64_t i = 0; i < channels + kernels::kShadeGroup; ++i) {

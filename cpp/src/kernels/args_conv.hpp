@@ -131,12 +131,15 @@ struct FmaPeakArgs {
 };
 
 // partials[piece][c] = the piece's part of the sum of every channel: the gradient with respect to a bias. merge_sums()
-// adds the pieces. Unit = piece, a share of the image rows.
+// adds the pieces. With `places`, of the same elements in the order n, y, x, c without gaps, those at `left_out` do not
+// count. Unit = piece, a share of the image rows.
 struct ChannelSumArgs {
     View view_x;
     const float* x;
     double* partials;
     int64_t pieces;
+    const uint8_t* places;  // null: none
+    int32_t left_out;
 };
 
 }  // namespace striate::kernels

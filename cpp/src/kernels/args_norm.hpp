@@ -84,7 +84,6 @@ struct AffinePoolGradArgs {
     const uint8_t* places;
     const float *mean, *scale, *slope, *offset;
 };
-static constexpr int32_t kNoPlace = 4;
 
 // Group normalisation (Wu & He, 2018): one mean and variance for the c / groups channels of a group in an image,
 // written for every channel. From partials of n groups. Unit = image.

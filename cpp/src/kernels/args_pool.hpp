@@ -15,11 +15,12 @@ struct PoolWindow {
 
 // Which place of its window won, rows * columns of them numbered row by row, in the order n, y, x, c of the output
 // without gaps: bytes when `wide` is false (at most 256 places), else int32. The first of equals wins, and a NaN wins
-// over all.
+// over all. Number rows * columns, for which there must be room, is where ReLU made the maximum 0.
 struct PoolWinners {
     void* places;  // null: not kept
     bool wide;
 };
+static constexpr int32_t kNoPlace = 4;  // of 2 x 2 windows
 
 // Unit = output row.
 struct MaxPoolArgs {
@@ -28,6 +29,7 @@ struct MaxPoolArgs {
     const float* x;
     float* y;
     PoolWinners winners;
+    bool relu;  // of the maxima
 };
 // dx = the sum of dy over the windows that x won. Unit = input row.
 struct MaxPoolGradArgs {

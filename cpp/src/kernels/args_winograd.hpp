@@ -58,7 +58,8 @@ struct WinogradProductArgs {
     int64_t strip, block_depth;  // rows of a tile at most; depth that is summed at a time
 };
 
-// y (+)= A^T m A + bias, rectified if `relu`, of m[p * point + t * channels + c].
+// y (+)= A^T m A + bias, rectified if `relu`, of m[p * point + t * channels + c]. With `pool`, y is the maxima of 2 x 2
+// windows side by side, of which `places` tells as PoolWinners does; they are never added to what is in y.
 struct WinogradOutputArgs {
     View view;
     float* y;
@@ -68,6 +69,9 @@ struct WinogradOutputArgs {
     WinogradTiles tiles;
     bool accumulate;  // add to what is in y
     bool relu;
+    bool pool;
+    uint8_t* places;     // null: not kept
+    int64_t place_step;  // between the places of neighbouring pixels
 };
 
 // The three together, a block of tiles at a time, with what is transformed in `scratch`. Its parts' pointers and blocks

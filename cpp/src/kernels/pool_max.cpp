@@ -39,8 +39,17 @@ STRIATE_INLINE bool halves(const PoolWindow& w, const View& large, const View& s
            2 * small.h <= large.h && 2 * small.w <= large.w;
 }
 
+// Keeps a window's maximum and its place.
+template <bool kRelu, class Winners, class Lanes>
+STRIATE_INLINE void keep(const PoolWindow& w, float* y, Winners winners, Lanes lanes, int64_t at, Vec best,
+                         VecI winner) {
+    if constexpr (kRelu) winner = best <= 0.0f ? broadcast_int(static_cast<int32_t>(w.rows * w.columns)) : winner;
+    lanes.store(y, kRelu ? max(Vec{}, best) : best);
+    winners.store(lanes, at, winner);
+}
+
 // Rows of 2 x 2 windows that lie side by side within the map.
-template <class Winners>
+template <bool kRelu, class Winners>
 STRIATE_INLINE void forward_2x2(const MaxPoolArgs& a, Winners winners, int64_t unit) {
     const View &v = a.view_x, &o = a.view_y;
     const float* upper = a.x + unit / o.h * v.image + unit % o.h * 2 * v.row;
@@ -53,14 +62,13 @@ STRIATE_INLINE void forward_2x2(const MaxPoolArgs& a, Winners winners, int64_t u
             challenge(best, winner, lanes.load(upper + v.pixel + i), 1);
             challenge(best, winner, lanes.load(lower + i), 2);
             challenge(best, winner, lanes.load(lower + v.pixel + i), 3);
-            lanes.store(y + i, best);
-            winners.store(lanes, (unit * o.w + x) * v.c + i, winner);
+            keep<kRelu>(a.window, y + i, winners, lanes, (unit * o.w + x) * v.c + i, best, winner);
         });
         upper += 2 * v.pixel, lower += 2 * v.pixel, y += o.pixel;
     }
 }
 
-template <class Winners>
+template <bool kRelu, class Winners>
 STRIATE_INLINE void forward_any(const MaxPoolArgs& a, Winners winners, int64_t unit) {
     const View &v = a.view_x, &o = a.view_y;
     const PoolWindow& w = a.window;
@@ -80,8 +88,7 @@ STRIATE_INLINE void forward_any(const MaxPoolArgs& a, Winners winners, int64_t u
                     challenge(best, winner, lanes.load(from + column * v.pixel), place);
                 place += static_cast<int32_t>(gap);
             }
-            lanes.store(y + x * o.pixel + i, best);
-            winners.store(lanes, (unit * o.w + x) * v.c + i, winner);
+            keep<kRelu>(w, y + x * o.pixel + i, winners, lanes, (unit * o.w + x) * v.c + i, best, winner);
         });
     }
 }
@@ -89,11 +96,13 @@ STRIATE_INLINE void forward_any(const MaxPoolArgs& a, Winners winners, int64_t u
 template <class Winners>
 STRIATE_INLINE void forward(const MaxPoolArgs& a, Winners winners, int64_t begin, int64_t end) {
     const bool by_2x2 = halves(a.window, a.view_x, a.view_y);
-    for (int64_t unit = begin; unit < end; ++unit)
-        if (by_2x2)
-            forward_2x2(a, winners, unit);
-        else
-            forward_any(a, winners, unit);
+    choose(a.relu, [&](auto relu) {
+        for (int64_t unit = begin; unit < end; ++unit)
+            if (by_2x2)
+                forward_2x2<relu.value>(a, winners, unit);
+            else
+                forward_any<relu.value>(a, winners, unit);
+    });
 }
 
 // A row of the input of such windows.

@@ -158,6 +158,7 @@ void winograd_streamed(const WinogradStreamedArgs& a, int64_t begin, int64_t end
         }
         output.y = a.output.y + channel;
         output.bias = a.output.bias ? a.output.bias + channel : nullptr;
+        output.places = a.output.places ? a.output.places + channel : nullptr;
         output_tiles(output, 0, product.rows);
     }
 }

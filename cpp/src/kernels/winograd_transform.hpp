@@ -4,6 +4,7 @@
 #include "kernels/args_winograd.hpp"
 #include "kernels/gemm_call.hpp"
 #include "kernels/layout.hpp"
+#include "kernels/pool.hpp"
 #include "kernels/unroll.hpp"
 
 namespace striate::kernels::STRIATE_ISA {
@@ -195,7 +196,57 @@ STRIATE_INLINE void output_tiles(const WinogradOutputArgs& a, int64_t begin, int
     }
 }
 
+// The same where y is maxima, four for each tile.
+template <bool kRelu, bool kKeep>
+STRIATE_INLINE void pooled_tiles(const WinogradOutputArgs& a, int64_t begin, int64_t end) {
+    const View& v = a.view;
+    const int64_t point = a.point;
+    TilePlace place = place_of(a.tiles, begin);
+    for (int64_t t = begin; t < end; ++t, place = next_place(a.tiles, place)) {
+        const int64_t rows = v.h - 2 * place.row, cols = v.w - 2 * place.col;
+        float* y = a.y + place.image * v.image + 2 * place.row * v.row + 2 * place.col * v.pixel;
+        uint8_t* const places =
+            kKeep ? a.places + ((place.image * v.h + 2 * place.row) * v.w + 2 * place.col) * a.place_step : nullptr;
+        for (int64_t c = 0; c < v.c; c += kWidth) {
+            const float* m = a.m + t * v.c + c;
+            const Vec bias = a.bias ? load(a.bias + c) : Vec{};
+            Vec upper[4], left;
+            transform_square<6, 4>([](const Vec(&x)[6], Vec(&out)[4]) STRIATE_BODY { transform_output(x, out); },
+                                   [&](auto r, auto s)
+                                       STRIATE_BODY { return load(m + (r.value * 6 + s.value) * point); },
+                                   [&](auto r, auto s, Vec value) STRIATE_BODY {
+                                       value += bias;
+                                       if constexpr (r.value % 2 == 0) {
+                                           upper[s.value] = value;
+                                       } else if constexpr (s.value % 2 == 0) {
+                                           left = value;
+                                       } else {
+                                           Vec best = upper[s.value - 1];
+                                           VecI winner = {};
+                                           challenge(best, winner, upper[s.value], 1);
+                                           challenge(best, winner, left, 2);
+                                           challenge(best, winner, value, 3);
+                                           constexpr int row = r.value / 2, col = s.value / 2;
+                                           if (row >= rows || col >= cols) return;
+                                           store(y + row * v.row + col * v.pixel + c, kRelu ? max(Vec{}, best) : best);
+                                           if constexpr (kKeep) {
+                                               if constexpr (kRelu)
+                                                   winner = best <= 0.0f ? broadcast_int(kNoPlace) : winner;
+                                               narrow_to_bytes(places + (row * v.w + col) * a.place_step + c, winner);
+                                           }
+                                       }
+                                   });
+        }
+    }
+}
+
 STRIATE_INLINE void output_tiles(const WinogradOutputArgs& a, int64_t begin, int64_t end) {
+    if (a.pool) {
+        choose(a.relu, [&](auto relu) {
+            choose(a.places != nullptr, [&](auto keep) { pooled_tiles<relu.value, keep.value>(a, begin, end); });
+        });
+        return;
+    }
     if (a.accumulate) {
         if (a.relu) return output_tiles<true, true>(a, begin, end);
         return output_tiles<true, false>(a, begin, end);

@@ -1,5 +1,8 @@
 #include "layers/convolution_steps.hpp"
 
+#include <algorithm>
+
+#include "layers/pooling.hpp"
 #include "layers/steps.hpp"
 #include "layers/winograd_steps.hpp"
 #include "striate/error.hpp"
@@ -23,26 +26,29 @@ float* pointer(const Frame& frame, TensorId id) {
     return id.valid() ? frame.get(id) : nullptr;
 }
 
+// The weights as `conv` wants them.
+TensorId emit_packing(PlanContext& plan, const Lowered& l, TensorId w, bool parameters_packed) {
+    if (l.direct) return w;
+    const TensorId packed = plan.create({l.packed_floats});
+    Step pack = kernel_step(plan, "pack weights", dispatch::kernels().pack_weights, l.pack, {w}, {packed},
+                            [=](kernels::PackArgs& a, const Frame& f) {
+                                a.src = f.get(w);
+                                a.dst = f.get(packed);
+                            });
+    if (parameters_packed) {
+        plan.prepare(std::move(pack));
+    } else {
+        plan.step(std::move(pack));
+    }
+    return packed;
+}
+
 // One call of `conv`: `x` is walked over, `w` is packed unless the call is direct.
 void emit_call(PlanContext& plan, const char* what, Lowered l, TensorId x, TensorId w, TensorId bias, TensorId y,
                bool relu, bool parameters_packed) {
     l.conv.relu = relu;
     l.conv.accumulate = plan.adds_to_output();
-    TensorId weights = w;
-    if (!l.direct) {
-        const TensorId packed = plan.create({l.packed_floats});
-        Step pack = kernel_step(plan, "pack weights", dispatch::kernels().pack_weights, l.pack, {w}, {packed},
-                                [=](kernels::PackArgs& a, const Frame& f) {
-                                    a.src = f.get(w);
-                                    a.dst = f.get(packed);
-                                });
-        if (parameters_packed) {
-            plan.prepare(std::move(pack));
-        } else {
-            plan.step(std::move(pack));
-        }
-        weights = packed;
-    }
+    const TensorId weights = emit_packing(plan, l, w, parameters_packed);
     std::vector<TensorId> reads{x, weights};
     if (bias.valid()) reads.push_back(bias);
     if (l.conv.accumulate) reads.push_back(y);
@@ -73,10 +79,12 @@ void emit_depthwise_call(PlanContext& plan, const char* what, const kernels::Dep
     plan.step(std::move(step));
 }
 
-// `result`: the map that the direction ends in, or the one that its work follows from.
-bool by_winograd(const PlanContext& plan, const Problem& p, TensorId result) {
-    const View view = plan.view(result);
-    return plan.winograd() && winograd_fits(p) && winograd_pays(p, view.n, view.h, view.w);
+// images, h, w: of the map that the direction ends in, or the one that its work follows from.
+bool by_winograd(const PlanContext& plan, const Problem& p, int64_t images, int64_t h, int64_t w) {
+    return plan.winograd() && winograd_fits(p) && winograd_pays(p, images, h, w);
+}
+bool by_winograd(const PlanContext& plan, const Problem& p, const View& map) {
+    return by_winograd(plan, p, map.n, map.h, map.w);
 }
 
 // What of a map is not computed by tiles.
@@ -85,6 +93,73 @@ std::vector<Part> rest_of(const View& map, const Tiled& tiled) {
     if (tiled.h < map.h) parts.push_back({tiled.h, 0, map.h - tiled.h, map.w});
     if (tiled.w < map.w) parts.push_back({0, tiled.w, tiled.h, map.w - tiled.w});
     return parts;
+}
+
+constexpr int64_t kPooledBytes = 64 << 10;     // of outputs that wait in the nearest caches for their maxima
+constexpr int64_t kPooledWeights = 256 << 10;  // bytes that may be read anew for so few outputs
+
+// Where number `index` of `parts` begins that `size` is cut into, the first ones one longer than the last.
+int64_t part_begin(int64_t size, int64_t parts, int64_t index) {
+    return size / parts * index + std::min(index, size % parts);
+}
+
+// Some rows of windows of some images: their outputs, and then the maxima of those.
+struct PooledPart {
+    Lowered sums;
+    kernels::MaxPoolArgs maxima;
+};
+PooledPart pooled_part(const Problem& p, View x, View y, int64_t images, int64_t rows) {
+    x.n = y.n = images, y.h = rows;
+    const int64_t w = 2 * y.w, h = 2 * rows;
+    const View between{images, h, w, y.c, h * w * y.c, w * y.c, y.c};
+    const Part outputs{0, 0, h, w};
+    return {forward(p, x, between, machine(), true, &outputs), {pooling::kHalves, between, y, {}, {}, {}, false}};
+}
+
+// Without Winograd. The outputs are never stored as a whole, but a part after the other in `scratch`.
+void emit_pooled_directly(PlanContext& plan, const char* what, const Problem& p, TensorId x, TensorId kernel,
+                          const Ending& end) {
+    const View from = plan.view(x), to = plan.view(end.y);
+    const int64_t row_floats = 4 * to.w * to.c, fit = std::max<int64_t>(1, kPooledBytes / 4 / row_floats);
+    const int64_t down = kernels::divide_up(to.h, fit);                                 // parts of an image
+    const int64_t groups = kernels::divide_up(to.n, std::max<int64_t>(1, fit / to.h));  // of whole images
+    const int64_t images = kernels::divide_up(to.n, groups), rows = kernels::divide_up(to.h, down);
+    PooledPart longer = pooled_part(p, from, to, images, rows);
+    PooledPart shorter = pooled_part(p, from, to, to.n / groups, to.h / down);
+    for (PooledPart* part : {&longer, &shorter}) part->maxima.relu = end.relu;
+    const TensorId weights = emit_packing(plan, longer.sums, kernel, true);
+
+    Step step;
+    step.what = what;
+    step.reads = {x, weights};
+    if (end.bias.valid()) step.reads.push_back(end.bias);
+    step.writes = {end.y};
+    if (end.places.valid()) step.writes.push_back(end.places);
+    step.units = groups * down;
+    step.scratch = static_cast<size_t>(images * rows * row_floats) * sizeof(float);
+    step.bytes = traffic(plan, step.reads, step.writes);
+    step.flops = 2 * static_cast<double>(4 * to.n * to.h * to.w) *
+                 static_cast<double>(p.kernel.h * p.kernel.w * p.in_c / p.groups * p.out_c);
+    step.run = [=, &table = dispatch::kernels()](const Frame& f, int64_t begin, int64_t last, std::byte* scratch) {
+        for (int64_t unit = begin; unit < last; ++unit) {
+            const int64_t image = part_begin(to.n, groups, unit / down), row = part_begin(to.h, down, unit % down);
+            const bool whole = unit / down < to.n % groups || unit % down < to.h % down;
+            const PooledPart& part = whole ? longer : shorter;
+            kernels::ConvArgs sums = part.sums.conv;
+            sums.x = f.get(x) + image * from.image + 2 * row * p.stride.h * from.row;
+            sums.weights = f.get(weights);
+            sums.bias = pointer(f, end.bias);
+            sums.y = reinterpret_cast<float*>(scratch);
+            table.conv(sums, 0, kernels::units(sums));
+            kernels::MaxPoolArgs maxima = part.maxima;
+            maxima.x = sums.y;
+            maxima.y = f.get(end.y) + image * to.image + row * to.row;
+            if (end.places.valid())
+                maxima.winners.places = f.get<uint8_t>(end.places) + (image * to.h + row) * to.w * to.c;
+            table.max_pool(maxima, 0, kernels::units(maxima));
+        }
+    };
+    plan.step(std::move(step));
 }
 
 void emit_sum(PlanContext& plan, const kernels::SlotSumArgs& sum, TensorId slots, TensorId d_kernel) {
@@ -148,10 +223,20 @@ void emit_forward(PlanContext& plan, const Problem& p, TensorId x, TensorId kern
         const Lowered call = forward(p, view_x, view_y, machine(), plan.weights_stay(), part);
         emit_call(plan, "convolution", call, x, kernel, bias, y, relu, true);
     };
-    if (!by_winograd(plan, p, y)) return direct(nullptr);
+    if (!by_winograd(plan, p, view_y)) return direct(nullptr);
     const Tiled tiled = winograd_tiled(view_y.h, view_y.w);
-    emit_winograd(plan, p, x, kernel, bias, y, relu, tiled);
+    emit_winograd(plan, p, x, kernel, {bias, y, relu}, tiled);
     for (const Part& part : rest_of(view_y, tiled)) direct(&part);
+}
+
+void emit_pooled(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, const Ending& end) {
+    const char* what = end.relu ? "convolution, max pool, relu" : "convolution, max pool";
+    const int64_t images = plan.view(x).n, weights = element_count(plan.shape(kernel));
+    if (by_winograd(plan, p, images, p.out_h, p.out_w)) return emit_winograd_pooled(plan, what, p, x, kernel, end);
+    if (weights * 4 <= kPooledWeights) return emit_pooled_directly(plan, what, p, x, kernel, end);
+    const TensorId map = plan.create({images, p.out_h, p.out_w, p.out_c});
+    emit_forward(plan, p, x, kernel, end.bias, map, false);
+    pooling::emit_max(plan, pooling::kHalves, map, end.y, end.places, end.relu);
 }
 
 void emit_depthwise(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y,
@@ -168,9 +253,9 @@ void emit_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId ke
         for (const Lowered& call : to_input(p, view_dy, view_dx, machine(), part))
             emit_call(plan, "convolution to input", call, dy, kernel, bias, dx, relu, true);
     };
-    if (by_winograd(plan, p, dx)) {
+    if (by_winograd(plan, p, view_dx)) {
         const Tiled tiled = winograd_tiled(view_dx.h, view_dx.w);
-        emit_winograd_to_input(plan, p, dy, kernel, bias, dx, relu, tiled);
+        emit_winograd_to_input(plan, p, dy, kernel, {bias, dx, relu}, tiled);
         for (const Part& part : rest_of(view_dx, tiled)) direct(&part);
         return;
     }
@@ -188,7 +273,7 @@ void emit_depthwise_to_input(PlanContext& plan, const Problem& p, TensorId dy, T
 }
 
 void emit_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId dy, TensorId d_kernel) {
-    if (by_winograd(plan, p, dy)) return emit_winograd_to_weights(plan, p, x, dy, d_kernel);
+    if (by_winograd(plan, p, plan.view(dy))) return emit_winograd_to_weights(plan, p, x, dy, d_kernel);
     const LoweredWeights l = to_weights(p, plan.view(x), plan.view(dy), machine());
     const TensorId slots = l.direct ? d_kernel : plan.create({l.slot_floats});
     Step step;
@@ -225,15 +310,18 @@ void emit_depthwise_to_weights(PlanContext& plan, const Problem& p, TensorId x, 
     emit_sum(plan, l.sum, slots, d_kernel);
 }
 
-void emit_to_bias(PlanContext& plan, TensorId dy, TensorId d_bias) {
+void emit_to_bias(PlanContext& plan, TensorId dy, TensorId d_bias, TensorId places) {
     const View view = plan.view(dy);
     const int64_t pieces = kernels::sum_pieces(kernels::rows(view), kernels::elements(view));
     const TensorId partials = plan.create({2 * pieces * view.c});  // doubles
+    std::vector<TensorId> reads{dy};
+    if (places.valid()) reads.push_back(places);
     plan.step(kernel_step(plan, "channel sums", dispatch::kernels().channel_sums,
-                          kernels::ChannelSumArgs{view, nullptr, nullptr, pieces}, {dy}, {partials},
-                          [=](kernels::ChannelSumArgs& a, const Frame& f) {
+                          kernels::ChannelSumArgs{view, nullptr, nullptr, pieces, nullptr, kernels::kNoPlace}, reads,
+                          {partials}, [=](kernels::ChannelSumArgs& a, const Frame& f) {
                               a.x = f.get(dy);
                               a.partials = f.get<double>(partials);
+                              a.places = places.valid() ? f.get<uint8_t>(places) : nullptr;
                           }));
     plan.step(kernel_step(plan, "merge sums", dispatch::kernels().merge_sums,
                           kernels::MergeSumsArgs{pieces, view.c, nullptr, nullptr, 1.0}, {partials}, {d_bias},

@@ -29,11 +29,21 @@ Window window_of(const Arguments& a);
 LayerPtr remaining_activation(const std::optional<std::string>& activation, const std::string& owner);
 bool fuses_relu(const std::optional<std::string>& activation);
 
+// Where sums over windows end: plus a bias unless that is not valid, rectified if `relu`. `places`: of maxima, which of
+// its window won, as PoolWinners tells; not valid when nobody asks.
+struct Ending {
+    TensorId bias, y;
+    bool relu = false;
+    TensorId places = {};
+};
+
 // y = convolution of x, plus a bias unless that is not valid, rectified if `relu`.
 void emit_forward(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y,
                   bool relu);
 void emit_depthwise(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y,
                     bool relu);
+// The maxima of 2 x 2 windows of it side by side, without what fills no window; the map itself is not stored.
+void emit_pooled(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, const Ending& end);
 
 // dx from dy; for a transposed convolution this is the way forward, with its bias and activation.
 void emit_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId kernel, TensorId bias, TensorId dx,
@@ -43,8 +53,8 @@ void emit_depthwise_to_input(PlanContext& plan, const Problem& p, TensorId dy, T
 void emit_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId dy, TensorId d_kernel);
 void emit_depthwise_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId dy, TensorId d_kernel);
 
-// The sum over pixels of every channel of dy.
-void emit_to_bias(PlanContext& plan, TensorId dy, TensorId d_bias);
+// The sum over pixels of every channel of dy, but for the maxima, if `places` is valid, that ReLU made 0.
+void emit_to_bias(PlanContext& plan, TensorId dy, TensorId d_bias, TensorId places = {});
 
 // Within a backward function: the gradient of the output, where it is not rectified if `relu`.
 TensorId gradient_before_relu(PlanContext& plan, TensorId y, bool relu);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "layers/convolution.hpp"
+#include "layers/steps.hpp"
 #include "striate/error.hpp"
 
 namespace striate {
@@ -65,6 +66,32 @@ kernels::PoolWindow window(const Shape& input, const Pair& pool_size, const Pair
         w.left = padding.margins[2];
     }
     return w;
+}
+
+void emit_max(PlanContext& plan, const kernels::PoolWindow& window, TensorId x, TensorId y, TensorId places,
+              bool relu) {
+    const kernels::MaxPoolArgs args{window, plan.view(x), plan.view(y), nullptr, nullptr, {nullptr, wide(window)},
+                                    relu};
+    std::vector<TensorId> writes{y};
+    if (places.valid()) writes.push_back(places);
+    plan.step(kernel_step(plan, relu ? "max pool, relu" : "max pool", dispatch::kernels().max_pool, args, {x}, writes,
+                          [=](kernels::MaxPoolArgs& a, const Frame& f) {
+                              a.x = f.get(x);
+                              a.y = f.get(y);
+                              a.winners.places = places.valid() ? f.get<void>(places) : nullptr;
+                          }));
+}
+
+void emit_max_backward(PlanContext& plan, const kernels::PoolWindow& window, TensorId dy, TensorId places,
+                       TensorId dx) {
+    const kernels::MaxPoolGradArgs args{window,  plan.view(dy), plan.view(dx),
+                                        nullptr, nullptr,       {nullptr, wide(window)}};
+    plan.step(kernel_step(plan, "max pool backward", dispatch::kernels().max_pool_backward, args, {dy, places}, {dx},
+                          [=](kernels::MaxPoolGradArgs& a, const Frame& f) {
+                              a.dy = f.get(dy);
+                              a.dx = f.get(dx);
+                              a.winners.places = f.get<void>(places);
+                          }));
 }
 
 }  // namespace striate::pooling

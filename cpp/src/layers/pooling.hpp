@@ -20,4 +20,16 @@ Shape infer(const Shape& input, const Pair& pool_size, const Pair& strides, cons
 
 kernels::PoolWindow window(const Shape& input, const Pair& pool_size, const Pair& strides, const PoolPadding& padding);
 
+// 2 x 2 windows side by side, from the first pixel on.
+constexpr kernels::PoolWindow kHalves{2, 2, 2, 2, 0, 0};
+
+// Whether places of such windows, and the number behind them, need more than a byte.
+constexpr bool wide(const kernels::PoolWindow& window) {
+    return window.rows * window.columns > 255;
+}
+
+// y = the maxima of x, rectified if `relu`; their places (see PoolWinners) unless that is not valid. dx from dy.
+void emit_max(PlanContext& plan, const kernels::PoolWindow& window, TensorId x, TensorId y, TensorId places, bool relu);
+void emit_max_backward(PlanContext& plan, const kernels::PoolWindow& window, TensorId dy, TensorId places, TensorId dx);
+
 }  // namespace striate::pooling

@@ -163,6 +163,16 @@ WinogradLowered winograd_to_input(const Problem& p, const View& dy, const Halo& 
     return l;
 }
 
+void winograd_pools(WinogradLowered& l, const View& maxima) {
+    for (kernels::WinogradOutputArgs* output : {&l.all.output, &l.streamed.output}) {
+        const int64_t channels = output->view.c;
+        output->view = maxima;
+        output->view.c = channels;
+        output->pool = true;
+        output->place_step = maxima.c;
+    }
+}
+
 WinogradWeightsLowered winograd_to_weights(const Problem& p, const View& x, const Halo& x_halo, const View& dy,
                                            const Machine& machine) {
     WinogradWeightsLowered l{};

@@ -48,6 +48,9 @@ WinogradLowered winograd_forward(const Problem& p, const View& x, const Halo& x_
 WinogradLowered winograd_to_input(const Problem& p, const View& dy, const Halo& dy_halo, const View& dx,
                                   const Machine& machine, bool weights_stay);
 
+// Has a direction that was planned for whole windows of 2 x 2 keep their maxima alone, in a map of this shape.
+void winograd_pools(WinogradLowered& l, const View& maxima);
+
 // To weights. Blocked: winograd_to_weights with all.du of du_floats. In parts (`pieces` is 1): for every block of
 // tiles, winograd_input, winograd_gradient and winograd_weight_product, `accumulate` but for the first. In the end
 // winograd_weight_gradient. Streamed: winograd_input and winograd_gradient of all tiles, then `streamed`.

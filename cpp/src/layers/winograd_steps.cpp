@@ -31,40 +31,51 @@ void emit_transform(PlanContext& plan, const kernels::WinogradMapArgs& args, Ten
                           }));
 }
 
+// What a step that ends in the outputs reads, besides `reads`, and writes.
+void complete(Step& step, const PlanContext& plan, std::vector<TensorId> reads, const Ending& end) {
+    if (end.bias.valid()) reads.push_back(end.bias);
+    if (plan.adds_to_output()) reads.push_back(end.y);
+    step.reads = std::move(reads);
+    step.writes = {end.y};
+    if (end.places.valid()) step.writes.push_back(end.places);
+    step.bytes = traffic(plan, step.reads, step.writes);
+}
+
+void bind(kernels::WinogradOutputArgs& a, const Frame& f, const Ending& end) {
+    a.y = f.get(end.y);
+    a.bias = end.bias.valid() ? f.get(end.bias) : nullptr;
+    a.places = end.places.valid() ? f.get<uint8_t>(end.places) : nullptr;
+}
+
 void emit_streamed(PlanContext& plan, const char* what, double work, const WinogradLowered& l, TensorId x,
-                   TensorId kernel, TensorId bias, TensorId y, bool relu) {
+                   TensorId kernel, const Ending& end) {
     const TensorId v = plan.create({l.v_floats});
     emit_transform(plan, l.all.input, x, v);
     kernels::WinogradStreamedArgs args = l.streamed;
-    args.output.relu = relu;
+    args.output.relu = end.relu;
     args.output.accumulate = plan.adds_to_output();
     Step step;
     step.what = what;
-    step.reads = {v, kernel};
-    if (bias.valid()) step.reads.push_back(bias);
-    if (args.output.accumulate) step.reads.push_back(y);
-    step.writes = {y};
+    complete(step, plan, {v, kernel}, end);
     step.units = kernels::units(args);
     step.scratch = static_cast<size_t>(l.scratch_floats) * sizeof(float);
-    step.bytes = traffic(plan, step.reads, step.writes);
     step.flops = work;
-    step.run = [=, run = dispatch::kernels().winograd_streamed](const Frame& f, int64_t begin, int64_t end,
+    step.run = [=, run = dispatch::kernels().winograd_streamed](const Frame& f, int64_t first, int64_t last,
                                                                 std::byte* scratch) {
         kernels::WinogradStreamedArgs a = args;
         a.product.a = f.get(v);
         (a.packs ? a.pack.src : a.weights.src) = f.get(kernel);
-        a.output.y = f.get(y);
-        a.output.bias = bias.valid() ? f.get(bias) : nullptr;
+        bind(a.output, f, end);
         a.scratch = reinterpret_cast<float*>(scratch);
-        run(a, begin, end);
+        run(a, first, last);
     };
     plan.step(std::move(step));
 }
 
 void emit_lowered(PlanContext& plan, const char* what, double work, const WinogradLowered& l, TensorId x,
-                  TensorId kernel, TensorId bias, TensorId y, bool relu) {
+                  TensorId kernel, const Ending& end) {
     const kernels::Table& table = dispatch::kernels();
-    if (l.way == WinogradWay::streamed) return emit_streamed(plan, what, work, l, x, kernel, bias, y, relu);
+    if (l.way == WinogradWay::streamed) return emit_streamed(plan, what, work, l, x, kernel, end);
     TensorId taps = kernel;
     if (!l.direct) {
         const TensorId packed = taps = plan.create({l.packed_floats});
@@ -80,29 +91,23 @@ void emit_lowered(PlanContext& plan, const char* what, double work, const Winogr
                                  a.src = f.get(taps);
                                  a.dst = f.get(weights);
                              }));
-    std::vector<TensorId> reads{x, weights};
-    if (bias.valid()) reads.push_back(bias);
-    if (plan.adds_to_output()) reads.push_back(y);
     kernels::WinogradArgs all = l.all;
-    all.output.relu = relu;
+    all.output.relu = end.relu;
     all.output.accumulate = plan.adds_to_output();
     if (l.way == WinogradWay::blocked) {
         Step step;
         step.what = what;
-        step.reads = reads;
-        step.writes = {y};
+        complete(step, plan, {x, weights}, end);
         step.units = kernels::units(all);
         step.scratch = static_cast<size_t>(l.scratch_floats) * sizeof(float);
-        step.bytes = traffic(plan, step.reads, step.writes);
         step.flops = work;
-        step.run = [=, kernel = table.winograd](const Frame& f, int64_t begin, int64_t end, std::byte* scratch) {
+        step.run = [=, kernel = table.winograd](const Frame& f, int64_t first, int64_t last, std::byte* scratch) {
             kernels::WinogradArgs a = all;
             a.input.x = f.get(x);
             a.product.b = f.get(weights);
-            a.output.y = f.get(y);
-            a.output.bias = bias.valid() ? f.get(bias) : nullptr;
+            bind(a.output, f, end);
             a.scratch = reinterpret_cast<float*>(scratch);
-            kernel(a, begin, end);
+            kernel(a, first, last);
         };
         plan.step(std::move(step));
         return;
@@ -117,14 +122,13 @@ void emit_lowered(PlanContext& plan, const char* what, double work, const Winogr
                                });
     product.flops = work;
     plan.step(std::move(product));
-    reads.front() = m;
-    reads.erase(reads.begin() + 1);
-    plan.step(kernel_step(plan, "transform output", table.winograd_output, all.output, reads, {y},
-                          [=](kernels::WinogradOutputArgs& a, const Frame& f) {
-                              a.m = f.get(m);
-                              a.y = f.get(y);
-                              a.bias = bias.valid() ? f.get(bias) : nullptr;
-                          }));
+    Step output = kernel_step(plan, "transform output", table.winograd_output, all.output, {}, {},
+                              [=](kernels::WinogradOutputArgs& a, const Frame& f) {
+                                  a.m = f.get(m);
+                                  bind(a, f, end);
+                              });
+    complete(output, plan, {m}, end);
+    plan.step(std::move(output));
 }
 
 // Of both maps in one step: they do not wait for each other.
@@ -201,20 +205,30 @@ void emit_weight_products(PlanContext& plan, const kernels::WinogradToWeightsArg
 
 }  // namespace
 
-void emit_winograd(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y,
-                   bool relu, const Tiled& tiled) {
-    const View from = plan.view(x), to = plan.view(y);
+void emit_winograd(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, const Ending& end,
+                   const Tiled& tiled) {
+    const View from = plan.view(x), to = plan.view(end.y);
     emit_lowered(plan, "convolution", flops(p, from.n) * share(to, tiled),
                  winograd_forward(p, from, plan.halo(x), tiled_view(to, tiled), machine(), plan.weights_stay()), x,
-                 kernel, bias, y, relu);
+                 kernel, end);
 }
 
-void emit_winograd_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId kernel, TensorId bias,
-                            TensorId dx, bool relu, const Tiled& tiled) {
-    const View from = plan.view(dy), to = plan.view(dx);
+void emit_winograd_pooled(PlanContext& plan, const char* what, const Problem& p, TensorId x, TensorId kernel,
+                          const Ending& end) {
+    const View from = plan.view(x), to = plan.view(end.y);
+    View windows = to;
+    windows.h *= 2, windows.w *= 2;
+    WinogradLowered l = winograd_forward(p, from, plan.halo(x), windows, machine(), plan.weights_stay());
+    winograd_pools(l, to);
+    emit_lowered(plan, what, flops(p, from.n), l, x, kernel, end);
+}
+
+void emit_winograd_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId kernel, const Ending& end,
+                            const Tiled& tiled) {
+    const View from = plan.view(dy), to = plan.view(end.y);
     emit_lowered(plan, "convolution to input", flops(p, from.n) * share(to, tiled),
                  winograd_to_input(p, from, plan.halo(dy), tiled_view(to, tiled), machine(), plan.weights_stay()), dy,
-                 kernel, bias, dx, relu);
+                 kernel, end);
 }
 
 void emit_winograd_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId dy, TensorId d_kernel) {

@@ -2,14 +2,17 @@
 // convolution_steps.hpp. For problems that winograd_fits() only. Of y and dx, `tiled` is computed.
 #pragma once
 
+#include "layers/convolution_steps.hpp"
 #include "layers/winograd.hpp"
 
 namespace striate::convolution {
 
-void emit_winograd(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, TensorId bias, TensorId y,
-                   bool relu, const Tiled& tiled);
-void emit_winograd_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId kernel, TensorId bias,
-                            TensorId dx, bool relu, const Tiled& tiled);
+void emit_winograd(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, const Ending& end,
+                   const Tiled& tiled);
+void emit_winograd_pooled(PlanContext& plan, const char* what, const Problem& p, TensorId x, TensorId kernel,
+                          const Ending& end);
+void emit_winograd_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId kernel, const Ending& end,
+                            const Tiled& tiled);
 void emit_winograd_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId dy, TensorId d_kernel);
 
 }  // namespace striate::convolution

@@ -1,0 +1,41 @@
+#include "layers/pooled_conv2d.hpp"
+
+#include "layers/convolution_steps.hpp"
+#include "layers/pooling.hpp"
+
+namespace striate {
+
+Shape PooledConv2D::infer(const std::vector<Shape>& inputs) const {
+    const Shape map = Conv2D::infer(inputs);
+    return {map[0] / 2, map[1] / 2, map[2]};
+}
+
+void PooledConv2D::emit(PlanContext& plan) const {
+    const TensorId x = plan.input(), y = plan.output(), kernel = plan.parameter("kernel");
+    const Shape shape = plan.shape(x);
+    const Options& o = options();
+    const convolution::Problem p =
+        convolution::problem_of({o.kernel_size, o.strides, o.dilation_rate, o.padding}, {shape[1], shape[2], shape[3]},
+                                o.filters, o.groups, label());
+    const bool relu = convolution::fuses_relu(o.activation), bias = o.use_bias;
+    const bool kept =
+        plan.backward_follows() && (plan.wants_input_gradient() || plan.wants_parameter_gradient("kernel") ||
+                                    (bias && plan.wants_parameter_gradient("bias")));
+    const TensorId places = kept ? plan.create(plan.shape(y), {}, DType::uint8) : TensorId();
+    convolution::emit_pooled(plan, p, x, kernel, {bias ? plan.parameter("bias") : TensorId(), y, relu, places});
+    plan.backward([=](PlanContext& b) {
+        // A channel's sum over all the map is that over the maxima, which alone have gradients.
+        const TensorId d_maxima = b.output_gradient();
+        if (bias && b.wants_parameter_gradient("bias"))
+            convolution::emit_to_bias(b, d_maxima, b.parameter_gradient("bias"), relu ? places : TensorId());
+        const bool to_input = b.wants_input_gradient(), to_kernel = b.wants_parameter_gradient("kernel");
+        if (!to_input && !to_kernel) return;
+        const TensorId dy =
+            b.create({b.shape(y)[0], p.out_h, p.out_w, p.out_c}, to_input ? convolution::output_halo(p) : Halo());
+        pooling::emit_max_backward(b, pooling::kHalves, d_maxima, places, dy);
+        if (to_kernel) convolution::emit_to_weights(b, p, x, dy, b.parameter_gradient("kernel"));
+        if (to_input) convolution::emit_to_input(b, p, dy, kernel, {}, b.input_gradient(), false);
+    });
+}
+
+}  // namespace striate
