@@ -7,7 +7,7 @@ namespace {
 
 // The share of the time that may be spent on finding out whether the other way is faster.
 constexpr double kCuriosity = 0.01;
-constexpr double kPatience = 0.02;       // the same for finding out whether threads pay again, after they did not
+constexpr double kPatience = 0.035;      // the same for finding out whether threads pay again, after they did not
 constexpr double kCredit = 5e-3;         // seconds gained by sharing that a slow run by chance may take
 constexpr double kNew = 1.0 / 8;         // weight of a new value in a mean
 constexpr int kFewest = 2;               // values that a mean needs to be trusted
