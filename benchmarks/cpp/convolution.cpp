@@ -128,6 +128,35 @@ Cases cases_conv_weights(Kernel<ConvWeightArgs> kernel) {
     return cases;
 }
 
+// By the multiply-adds that are done, a quarter of those of the definition.
+Cases cases_maxima_weights(Kernel<MaximaWeightArgs> kernel) {
+    Cases cases;
+    for (const Layer& layer : kLayers) {
+        const convolution::Problem p = layer.problem();
+        if (!convolution::maxima_fit(p)) continue;
+        Size maxima = layer.out();
+        maxima.h /= 2, maxima.w /= 2;
+        cases.push_back({layer.text(), layer.flops() / 4, layer.bytes(), [=](Memory& memory) -> Work {
+                             const Map x = memory.map(layer.in, convolution::input_halo(p)), dy = memory.map(maxima);
+                             const convolution::LoweredMaximaWeights l =
+                                 convolution::maxima_to_weights(p, x.view, dy.view);
+                             MaximaWeightArgs a = l.weights;
+                             a.x = x.data, a.dy = dy.data;
+                             a.places = memory.bytes(maxima.elements());
+                             a.slots = memory.array<float>(l.slot_floats);
+                             a.bias = memory.array<float>(l.bias_floats);
+                             return {{units(a),
+                                      [=](int64_t begin, int64_t end, std::byte* scratch) {
+                                          MaximaWeightArgs mine = a;
+                                          mine.scratch = reinterpret_cast<float*>(scratch);
+                                          kernel(mine, begin, end);
+                                      },
+                                      static_cast<size_t>(l.scratch_floats) * sizeof(float)}};
+                         }});
+    }
+    return cases;
+}
+
 Cases cases_sum_slots(Kernel<SlotSumArgs> kernel) {
     Cases cases;
     const auto add = [&](const SlotSumArgs& sum, int64_t slot_floats, const Layer& layer) {

@@ -282,6 +282,56 @@ void test_channel_sums() {
     }
 }
 
+// What the definition makes of a map that is zero but for the places that won.
+void check_maxima(const Problem& p, int64_t n, Random& random) {
+    const int64_t h = p.out_h / 2, w = p.out_w / 2, c = p.out_c;
+    const Map x = map_of(n, p.in_h, p.in_w, p.in_c, input_halo(p), random.integer(0, 1) * 5, random);
+    const Map maxima = map_of(n, h, w, c, {}, random.integer(0, 1) * 3, random);
+    Map dy(n, p.out_h, p.out_w, c);
+    std::vector<uint8_t> places(static_cast<size_t>(maxima.size()));
+    std::vector<double> want_bias(static_cast<size_t>(c), 0);
+    for (int64_t i = 0; i < maxima.size(); ++i) {
+        places[i] = static_cast<uint8_t>(random.integer(0, 4));
+        if (places[i] == kernels::kNoPlace) continue;
+        const int64_t pixel = i / c, row = pixel / w % h * 2 + places[i] / 2, col = pixel % w * 2 + places[i] % 2;
+        dy.at(pixel / w / h, row, col, i % c) = maxima.flat(i);
+        want_bias[i % c] += maxima.flat(i);
+    }
+    const Definition d = define(p, n, x, dy, integers(p.kernel.h * p.kernel.w * p.in_c * c, random));
+    CHECK(maxima_fit(p));
+    for (const Table* table : check::tables()) {
+        LoweredMaximaWeights l = maxima_to_weights(p, x.view, maxima.view);
+        std::vector<float> slots(l.slot_floats, -9.0f), bias_slots(l.bias_floats, -9.0f), scratch(l.scratch_floats);
+        std::vector<float> got(d.dw.size()), bias(want_bias.size());
+        l.weights.x = x.data(), l.weights.dy = maxima.data(), l.weights.places = places.data();
+        l.weights.slots = slots.data(), l.weights.scratch = scratch.data();
+        l.weights.bias = random.integer(0, 3) ? bias_slots.data() : nullptr;
+        check::run_in_pieces(table->maxima_weights, l.weights, kernels::units(l.weights), random);
+        l.sum.slots = slots.data(), l.sum.out = got.data();
+        check::run_all(table->sum_slots, l.sum);
+        compare(got, d.dw, "of maxima " + text(p, n, table->isa));
+        if (!l.weights.bias) continue;
+        l.bias.slots = bias_slots.data(), l.bias.out = bias.data();
+        check::run_all(table->sum_slots, l.bias);
+        compare(bias, want_bias, "bias of maxima " + text(p, n, table->isa));
+    }
+}
+
+void test_maxima() {
+    Random random(7);
+    check_maxima(problem(28, 28, 1, 32, 3, 1, 1, 1, false), 3, random);
+    check_maxima(problem(16, 16, 3, 24, 3, 1, 1, 1, true), 2, random);
+    check_maxima(problem(40, 30, 1, 6, 5, 1, 1, 1, true), 7, random);
+    for (int i = 0; i < 150; ++i) {
+        const Pair kernel(random.integer(1, 4), random.integer(1, 4)),
+            stride(random.integer(1, 3), random.integer(1, 3));
+        const Problem p =
+            problem(random.integer(8, 24), random.integer(8, 24), random.integer(1, 2), random.integer(1, 40), kernel,
+                    stride, {random.integer(1, 2), random.integer(1, 2)}, 1, random.integer(0, 1));
+        if (p.out_h > 1 && p.out_w > 1) check_maxima(p, random.integer(1, 3), random);
+    }
+}
+
 void test_not_a_number() {
     Random random(6);
     const Problem p = problem(3, 40, 4, 37, 3, 1, 1, 1, true);
@@ -307,6 +357,7 @@ int main() {
     test_random();
     test_depthwise();
     test_channel_sums();
+    test_maxima();
     test_not_a_number();
     return check::finish();
 }

@@ -76,6 +76,32 @@ struct ConvWeightArgs {
     int64_t chunk_images, chunk_rows, chunk_cols;
 };
 
+static constexpr int64_t kMaximaTaps = 32;
+
+// The same where dy is known to be zero but for one pixel of each 2 x 2 window: slots[piece][k][o] is the piece's part
+// of the sum over windows of dy, the gradient of the window's maximum, times what A has for the pixel that `places`
+// names (see PoolWinners, here in the order n, y, x, c of the windows without gaps). bias[piece][o] is that of dy
+// alone. Of maxima that ReLU made 0 there is no gradient. At most kMaximaTaps rows k. Unit = piece, a share of the rows
+// of windows.
+struct MaximaWeightArgs {
+    const float* x;
+    const float* dy;
+    const uint8_t* places;
+    float* slots;
+    float* bias;     // may be null
+    float* scratch;  // for each thread, floats: four for every input that a row of windows meets, block_rows times
+    int64_t x_offset;
+
+    int64_t images, rows, cols;       // of windows
+    int64_t x_image, x_row, x_pixel;  // x_row: between the rows that neighbouring output rows begin at
+    int64_t dy_image, dy_row, dy_pixel;
+    int64_t col_stride, col_dilation;  // in pixels
+    int64_t tap_rows, tap_cols, depth;
+    int64_t tap_row;
+    int64_t channels;
+    int64_t pieces, block_rows;
+};
+
 // Rows that a unit of sum_slots adds up.
 static constexpr int64_t kSlotRows = 16;
 

@@ -196,6 +196,9 @@ inline int64_t units(const ConvWeightArgs& a) {
     return a.pieces * a.groups * divide_up(divide_up(a.channels, a.panel), a.unit_panels) *
            divide_up(a.tap_rows * a.tap_cols, a.unit_taps);
 }
+inline int64_t units(const MaximaWeightArgs& a) {
+    return a.pieces;
+}
 inline int64_t units(const SlotSumArgs& a) {
     return a.groups * divide_up(a.rows, kSlotRows);
 }

@@ -207,6 +207,38 @@ LoweredWeights to_weights(const Problem& p, const View& x, const View& dy, const
     return l;
 }
 
+bool maxima_fit(const Problem& p) {
+    return p.groups == 1 && p.kernel.h * p.kernel.w * p.in_c <= kernels::kMaximaTaps;
+}
+
+LoweredMaximaWeights maxima_to_weights(const Problem& p, const View& x, const View& dy) {
+    constexpr int64_t kWindows = 64;          // at least, that are summed before they are added to a slot
+    constexpr int64_t kFourBytes = 32 << 10;  // of a block's fours
+    constexpr int64_t kMostPieces = 32;
+    LoweredMaximaWeights l{};
+    kernels::MaximaWeightArgs& a = l.weights;
+    a.x_offset = -p.pad_top * x.row - p.pad_left * x.pixel;
+    a.images = x.n, a.rows = dy.h, a.cols = dy.w;
+    a.x_image = x.image, a.x_row = p.stride.h * x.row, a.x_pixel = x.pixel;
+    a.dy_image = dy.image, a.dy_row = dy.row, a.dy_pixel = dy.pixel;
+    a.col_stride = p.stride.w, a.col_dilation = p.dilation.w;
+    a.tap_rows = p.kernel.h, a.tap_cols = p.kernel.w, a.depth = p.in_c;
+    a.tap_row = p.dilation.h * x.row;
+    a.channels = p.out_c;
+    const int64_t across = 2 * (a.cols - 1) * a.col_stride + (a.tap_cols - 1) * a.col_dilation + 1;
+    const int64_t row_floats = 4 * a.tap_rows * across * a.depth, lines = a.images * a.rows;
+    a.pieces = std::clamp<int64_t>(lines * a.cols / kWindows, 1, std::min(kMostPieces, lines));
+    a.block_rows = std::clamp<int64_t>(std::min(divide_up(kWindows, a.cols), kFourBytes / (4 * row_floats)), 1, a.rows);
+    const int64_t taps = a.tap_rows * a.tap_cols * a.depth;
+    l.scratch_floats = a.block_rows * row_floats;
+    l.slot_floats = a.pieces * taps * a.channels, l.bias_floats = a.pieces * a.channels;
+    l.sum.pieces = a.pieces, l.sum.groups = 1, l.sum.rows = taps;
+    l.sum.channels = l.sum.step = l.sum.out_step = a.channels;
+    l.bias = l.sum;
+    l.bias.rows = 1;
+    return l;
+}
+
 kernels::DepthwiseArgs depthwise_forward(const Problem& p, const View& x, const View& y) {
     kernels::DepthwiseArgs a{};
     a.x_offset = -p.pad_top * x.row - p.pad_left * x.pixel;

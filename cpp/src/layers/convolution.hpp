@@ -80,6 +80,17 @@ struct LoweredWeights {
 };
 LoweredWeights to_weights(const Problem& p, const View& x, const View& dy, const Machine& machine);
 
+// The gradient with respect to kernel and bias where the output's 2 x 2 maxima alone have gradients, `dy` with views of
+// whole windows. Pointers to be filled in: those of `weights`, whose slots and bias are what `sum` and `bias` add up.
+struct LoweredMaximaWeights {
+    kernels::MaximaWeightArgs weights;
+    kernels::SlotSumArgs sum, bias;
+    int64_t slot_floats, bias_floats;
+    int64_t scratch_floats;  // for each thread
+};
+bool maxima_fit(const Problem& p);
+LoweredMaximaWeights maxima_to_weights(const Problem& p, const View& x, const View& dy);
+
 // The same for depthwise convolutions, whose kernel is (height, width, in_c, out_c / in_c). No weights are packed.
 kernels::DepthwiseArgs depthwise_forward(const Problem& p, const View& x, const View& y);
 std::vector<kernels::DepthwiseArgs> depthwise_to_input(const Problem& p, const View& dy, const View& dx);

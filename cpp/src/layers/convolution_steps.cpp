@@ -298,6 +298,37 @@ void emit_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId d
     if (!l.direct) emit_sum(plan, l.sum, slots, d_kernel);
 }
 
+void emit_maxima_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId d_maxima, TensorId places,
+                            TensorId d_kernel, TensorId d_bias) {
+    const View dy = plan.view(d_maxima);
+    const LoweredMaximaWeights l = maxima_to_weights(p, plan.view(x), dy);
+    const TensorId slots = plan.create({l.slot_floats});
+    const TensorId bias_slots = d_bias.valid() ? plan.create({l.bias_floats}) : TensorId();
+    Step step;
+    step.what = "convolution to weights of maxima";
+    step.reads = {x, d_maxima, places};
+    step.writes = {slots};
+    if (d_bias.valid()) step.writes.push_back(bias_slots);
+    step.units = kernels::units(l.weights);
+    step.scratch = static_cast<size_t>(l.scratch_floats) * sizeof(float);
+    step.bytes = traffic(plan, step.reads, step.writes);
+    step.flops = 2 * static_cast<double>(dy.n * dy.h * dy.w) * static_cast<double>(element_count(plan.shape(d_kernel)));
+    step.run = [=, kernel = dispatch::kernels().maxima_weights](const Frame& f, int64_t begin, int64_t end,
+                                                                std::byte* scratch) {
+        kernels::MaximaWeightArgs a = l.weights;
+        a.x = f.get(x);
+        a.dy = f.get(d_maxima);
+        a.places = f.get<uint8_t>(places);
+        a.slots = f.get(slots);
+        a.bias = pointer(f, bias_slots);
+        a.scratch = reinterpret_cast<float*>(scratch);
+        kernel(a, begin, end);
+    };
+    plan.step(std::move(step));
+    emit_sum(plan, l.sum, slots, d_kernel);
+    if (d_bias.valid()) emit_sum(plan, l.bias, bias_slots, d_bias);
+}
+
 void emit_depthwise_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId dy, TensorId d_kernel) {
     const LoweredDepthwiseWeights l = depthwise_to_weights(p, plan.view(x), plan.view(dy));
     const TensorId slots = plan.create({l.slot_floats});

@@ -51,6 +51,9 @@ void emit_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId ke
 void emit_depthwise_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId kernel, TensorId dx);
 
 void emit_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId dy, TensorId d_kernel);
+// To kernel and bias, if that is valid, from the gradient of 2 x 2 maxima; for problems that maxima_fit() only.
+void emit_maxima_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId d_maxima, TensorId places,
+                            TensorId d_kernel, TensorId d_bias);
 void emit_depthwise_to_weights(PlanContext& plan, const Problem& p, TensorId x, TensorId dy, TensorId d_kernel);
 
 // The sum over pixels of every channel of dy, but for the maxima, if `places` is valid, that ReLU made 0.

@@ -24,16 +24,20 @@ void PooledConv2D::emit(PlanContext& plan) const {
     const TensorId places = kept ? plan.create(plan.shape(y), {}, DType::uint8) : TensorId();
     convolution::emit_pooled(plan, p, x, kernel, {bias ? plan.parameter("bias") : TensorId(), y, relu, places});
     plan.backward([=](PlanContext& b) {
-        // A channel's sum over all the map is that over the maxima, which alone have gradients.
         const TensorId d_maxima = b.output_gradient();
-        if (bias && b.wants_parameter_gradient("bias"))
-            convolution::emit_to_bias(b, d_maxima, b.parameter_gradient("bias"), relu ? places : TensorId());
-        const bool to_input = b.wants_input_gradient(), to_kernel = b.wants_parameter_gradient("kernel");
-        if (!to_input && !to_kernel) return;
+        const bool to_input = b.wants_input_gradient(), to_bias = bias && b.wants_parameter_gradient("bias");
+        const bool to_kernel = b.wants_parameter_gradient("kernel"), few = to_kernel && convolution::maxima_fit(p);
+        const TensorId d_bias = to_bias ? b.parameter_gradient("bias") : TensorId();
+        if (few) {
+            convolution::emit_maxima_to_weights(b, p, x, d_maxima, places, b.parameter_gradient("kernel"), d_bias);
+        } else if (to_bias) {  // its sum over all the map is that over the maxima, which alone have gradients
+            convolution::emit_to_bias(b, d_maxima, d_bias, relu ? places : TensorId());
+        }
+        if (!to_input && (few || !to_kernel)) return;
         const TensorId dy =
             b.create({b.shape(y)[0], p.out_h, p.out_w, p.out_c}, to_input ? convolution::output_halo(p) : Halo());
         pooling::emit_max_backward(b, pooling::kHalves, d_maxima, places, dy);
-        if (to_kernel) convolution::emit_to_weights(b, p, x, dy, b.parameter_gradient("kernel"));
+        if (to_kernel && !few) convolution::emit_to_weights(b, p, x, dy, b.parameter_gradient("kernel"));
         if (to_input) convolution::emit_to_input(b, p, dy, kernel, {}, b.input_gradient(), false);
     });
 }
