@@ -240,7 +240,8 @@ STRIATE_INLINE void pooled_tiles(const WinogradOutputArgs& a, int64_t begin, int
     }
 }
 
-STRIATE_INLINE void output_tiles(const WinogradOutputArgs& a, int64_t begin, int64_t end) {
+// In one copy, as there are many forms of it, each unrolled.
+inline __attribute__((noinline)) void output_tiles(const WinogradOutputArgs& a, int64_t begin, int64_t end) {
     if (a.pool) {
         choose(a.relu, [&](auto relu) {
             choose(a.places != nullptr, [&](auto keep) { pooled_tiles<relu.value, keep.value>(a, begin, end); });
