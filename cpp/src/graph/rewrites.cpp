@@ -63,6 +63,11 @@ struct Rewriter {
                 if (from == value) return static_cast<int>(i);
         return -1;
     }
+    // Has node `index` make what `reader` makes, and leaves that out.
+    void take(size_t index, int reader) {
+        network.nodes[index].output = network.nodes[static_cast<size_t>(reader)].output;
+        remove(static_cast<size_t>(reader));
+    }
     void remove(size_t index) { network.nodes.erase(network.nodes.begin() + static_cast<std::ptrdiff_t>(index)); }
 };
 
@@ -163,8 +168,7 @@ void relu_in_epilogue(Rewriter& rewriter) {
             fused = std::make_shared<const RectifiedAdd>(add->options(), add->name());
         if (!fused) continue;
         network.nodes[i].layer = std::move(fused);
-        network.nodes[i].output = network.nodes[static_cast<size_t>(reader)].output;
-        rewriter.remove(static_cast<size_t>(reader));
+        rewriter.take(i, reader);
     }
 }
 
@@ -174,18 +178,14 @@ void pool_in_epilogue(Rewriter& rewriter) {
     for (size_t i = 0; i < network.nodes.size(); ++i) {
         const auto* conv = dynamic_cast<const Conv2D*>(network.nodes[i].layer.get());
         if (!conv || network.nodes[i].addend >= 0) continue;
-        const auto take = [&](int reader) {
-            network.nodes[i].output = network.nodes[static_cast<size_t>(reader)].output;
-            rewriter.remove(static_cast<size_t>(reader));
-        };
         const Shape& shape = network.values[static_cast<size_t>(network.nodes[i].output)].shape;
         int reader = rewriter.only_reader(i);
         if (reader < 0 || !halves(*network.nodes[static_cast<size_t>(reader)].layer, shape)) continue;
-        take(reader);
+        rewriter.take(i, reader);
         Conv2DOptions options = conv->options();
         reader = rewriter.only_reader(i);
         if (reader >= 0 && is_relu(*network.nodes[static_cast<size_t>(reader)].layer)) {
-            take(reader);
+            rewriter.take(i, reader);
             options.activation = "relu";
         }
         network.nodes[i].layer = std::make_shared<const PooledConv2D>(std::move(options), conv->name());
@@ -199,16 +199,12 @@ void normalise_at_once(Rewriter& rewriter) {
     for (size_t i = 0; i < network.nodes.size(); ++i) {
         auto norm = std::dynamic_pointer_cast<const BatchNormalization>(network.nodes[i].layer);
         if (!norm) continue;
-        const auto take = [&](int reader) {
-            network.nodes[i].output = network.nodes[static_cast<size_t>(reader)].output;
-            rewriter.remove(static_cast<size_t>(reader));
-        };
         const Shape& shape = network.values[static_cast<size_t>(network.nodes[i].output)].shape;
         int reader = rewriter.only_reader(i);
         const bool pool = reader >= 0 && halves(*network.nodes[static_cast<size_t>(reader)].layer, shape);
-        if (pool) take(reader), reader = rewriter.only_reader(i);
+        if (pool) rewriter.take(i, reader), reader = rewriter.only_reader(i);
         const bool relu = reader >= 0 && is_relu(*network.nodes[static_cast<size_t>(reader)].layer);
-        if (relu) take(reader);
+        if (relu) rewriter.take(i, reader);
         if (pool || relu) network.nodes[i].layer = fused_normalization(std::move(norm), pool, relu);
     }
 }

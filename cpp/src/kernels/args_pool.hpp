@@ -14,7 +14,7 @@ struct PoolWindow {
 };
 
 // Which place of its window won, rows * columns of them numbered row by row, in the order n, y, x, c of the output
-// without gaps: bytes when `wide` is false (at most 256 places), else int32. The first of equals wins, and a NaN wins
+// without gaps: bytes when `wide` is false (at most 255 places), else int32. The first of equals wins, and a NaN wins
 // over all. Number rows * columns, for which there must be room, is where ReLU made the maximum 0.
 struct PoolWinners {
     void* places;  // null: not kept

@@ -98,11 +98,6 @@ std::vector<Part> rest_of(const View& map, const Tiled& tiled) {
 constexpr int64_t kPooledBytes = 64 << 10;     // of outputs that wait in the nearest caches for their maxima
 constexpr int64_t kPooledWeights = 256 << 10;  // bytes that may be read anew for so few outputs
 
-// Where number `index` of `parts` begins that `size` is cut into, the first ones one longer than the last.
-int64_t part_begin(int64_t size, int64_t parts, int64_t index) {
-    return size / parts * index + std::min(index, size % parts);
-}
-
 // Some rows of windows of some images: their outputs, and then the maxima of those.
 struct PooledPart {
     Lowered sums;
@@ -142,7 +137,8 @@ void emit_pooled_directly(PlanContext& plan, const char* what, const Problem& p,
                  static_cast<double>(p.kernel.h * p.kernel.w * p.in_c / p.groups * p.out_c);
     step.run = [=, &table = dispatch::kernels()](const Frame& f, int64_t begin, int64_t last, std::byte* scratch) {
         for (int64_t unit = begin; unit < last; ++unit) {
-            const int64_t image = part_begin(to.n, groups, unit / down), row = part_begin(to.h, down, unit % down);
+            const int64_t image = kernels::piece_begin(to.n, groups, unit / down),
+                          row = kernels::piece_begin(to.h, down, unit % down);
             const bool whole = unit / down < to.n % groups || unit % down < to.h % down;
             const PooledPart& part = whole ? longer : shorter;
             kernels::ConvArgs sums = part.sums.conv;
