@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from striate import _core
 from striate._arrays import (
     AnyArray,
     FloatArray,
+    as_float32,
     class_weights_for,
     for_core,
     inputs_for,
@@ -139,3 +141,18 @@ def _target(value: Any, loss: Loss, output: tuple[int, ...], layer: str, who: st
 
 def _batched(shape: tuple[int, ...]) -> str:
     return "(" + ", ".join(["N", *map(str, shape)]) + ("," if not shape else "") + ")"
+
+
+def loss_value(loss: Loss, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None) -> float:
+    """What a loss gives for targets and predictions: a network that passes its input on, evaluated."""
+    who = type(loss).__name__
+    predictions = as_float32(numbers(y_pred, f"{who}: y_pred"))
+    if predictions.ndim == 1:
+        predictions = predictions[:, np.newaxis]
+    symbol = _core.input(predictions.shape[1:], "y_pred")
+    linear = _core.make_layer("Activation", {"activation": "linear"}, "output")
+    network = _core.Model([symbol], [_core.apply(linear, [symbol])], 0)
+    core = _core.Trainer(network, _core.make_optimizer("SGD", {}), [loss._core], [], 0)
+    data = make_data(predictions, y_true, sample_weight, network, [loss], who)
+    core.bind(data.inputs, data.targets, data.weights)
+    return core.test_step(0, data.rows)

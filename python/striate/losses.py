@@ -76,7 +76,7 @@ class Loss:
         Raises:
             ValueError: the shapes do not fit, or a target is out of its range.
         """
-        from striate.trainer import loss_value
+        from striate._data import loss_value
 
         return loss_value(self, y_true, y_pred, sample_weight)
 

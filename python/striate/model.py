@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike
 from striate import _core
 from striate._arrays import AnyArray, FloatArray, as_float32, inputs_for, is_input, numbers
 from striate._building import join, layers_of, symbols_of
-from striate._checks import batch_of, chosen, next_seed
+from striate._checks import chosen, next_seed
 from striate._names import suggestion
+from striate._predicting import one_or_all, predict
 from striate._trained import Trained
 from striate.layers._base import Layer, Symbol, _of_core, assign
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from striate.summary import ReceptiveField
 
 Shape = tuple[int | None, ...]
-# Batches that one call of predict computes between two looks at Ctrl-C.
-_BATCHES_A_CALL = 64
 
 
 class Model(Trained):
@@ -438,28 +437,7 @@ class Model(Trained):
             ValueError: the shape does not fit, or there are no samples.
             TypeError: the array holds no numbers.
         """
-        inputs = self._arrays(x, "predict")
-        batch_size = batch_of(batch_size, "predict")
-        core, rows = self._network, len(inputs[0])
-        outputs = [np.empty((rows, *shape), np.float32) for shape in core.output_shapes]
-        watched = None
-        if callbacks or verbose not in (0, "auto"):
-            from striate.callbacks import CallbackList
-
-            steps = -(-rows // batch_size)
-            watched = CallbackList(callbacks, add_progbar=True, model=self, verbose=verbose, steps=steps, epochs=1)
-            watched.on_predict_begin()
-        piece = batch_size * (_BATCHES_A_CALL if watched is None else 1)
-        for first in range(0, max(rows, 1), piece):
-            part = slice(first, first + piece)
-            if watched is not None:
-                watched.on_predict_batch_begin(first // piece)
-            core.predict_into([array[part] for array in inputs], batch_size, [array[part] for array in outputs])
-            if watched is not None:
-                watched.on_predict_batch_end(first // piece)
-        if watched is not None:
-            watched.on_predict_end()
-        return one_or_all(outputs)
+        return predict(self, x, batch_size, verbose, callbacks)
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, computed together."""
@@ -560,8 +538,3 @@ class Model(Trained):
         if self._built is None:
             return f"<{type(self).__name__} {self.name!r}, not built>"
         return f"<{type(self).__name__} {self.name!r}: {self.input_shape} -> {self.output_shape}>"
-
-
-def one_or_all(values: list[Any]) -> Any:
-    """The only one, or the list of several."""
-    return values[0] if len(values) == 1 else values

@@ -7,17 +7,17 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from striate import _core, losses, optimizers
-from striate._arrays import FloatArray, as_float32, numbers, several
+from striate._arrays import several
 from striate._checks import batch_of, next_seed, positive
 from striate._data import Data, make_data, unpack
 from striate._feeding import Augment, Feed, make_feed
 from striate._meters import Meters, by_name
+from striate._walk import Walk
 from striate.callbacks import Callback, CallbackList, History
 from striate.detection.decoding import image_size
 from striate.losses import Loss
@@ -28,12 +28,6 @@ if TYPE_CHECKING:
     from striate.model import Model
 
 Callbacks = Callback | Sequence[Callback] | None
-
-
-class _Steps(Protocol):
-    """What a walk over the rows calls: the core's trainer, or a feed of augmented batches."""
-
-    def set_predictions(self, buffers: Sequence[FloatArray], base: int) -> None: ...
 
 
 class Trainer:
@@ -328,11 +322,11 @@ class Trainer:
                 order = np.arange(data.rows) if order is None else order
                 self._bind(feed.buffers)
                 feed.begin(order[:rows], epoch)
-                walk = _Walk(self, feed, feed.step, watched, "train", feed)
+                walk = Walk(self, feed, feed.step, watched, "train", feed)
             else:
                 core = self._bind(data)
                 core.set_rows(order)
-                walk = _Walk(self, core, core.train_step, watched, "train")
+                walk = Walk(self, core, core.train_step, watched, "train")
             return walk.run(data, order, rows, batch_size)
 
     def _test(self, data: Data, batch_size: int, steps: int, watched: CallbackList) -> dict[str, Any]:
@@ -340,7 +334,7 @@ class Trainer:
         with self._alone():
             core = self._bind(data)
             core.set_rows(None)
-            walk = _Walk(self, core, core.test_step, watched, "test")
+            walk = Walk(self, core, core.test_step, watched, "test")
             logs = walk.run(data, None, min(steps * batch_size, data.rows), batch_size)
         watched.on_test_end(logs)
         return logs
@@ -440,101 +434,6 @@ class Trainer:
                 return core.train_step(0, data.rows) if train else core.test_step(0, data.rows)
         finally:
             self._release()
-
-
-class _Walk:
-    """One pass over rows of bound arrays: an epoch, or an evaluation."""
-
-    def __init__(
-        self,
-        trainer: Trainer,
-        steps: _Steps,
-        step: Callable[[int, int], float],
-        watched: CallbackList,
-        what: str,
-        feed: Feed | None = None,
-    ) -> None:
-        self._trainer = trainer
-        self._feed = feed
-        self._core = trainer._settle()
-        self._steps = steps
-        self._step = step
-        self._begin = (
-            getattr(watched, f"on_{what}_batch_begin") if getattr(watched, f"has_{what}_batch_begin") else None
-        )
-        self._end = getattr(watched, f"on_{what}_batch_end") if getattr(watched, f"has_{what}_batch_end") else None
-        self._stops = what == "train"
-        self._names = trainer.model.output_names
-        self._sums = [0.0] * len(self._names)  # of each output's loss, over samples
-        self._total = 0.0
-        self._done = 0  # rows
-
-    def run(self, data: Data, order: NDArray[np.int64] | None, rows: int, batch_size: int) -> dict[str, Any]:
-        """Walk over the first `rows` rows of the order; returns the losses and the metrics."""
-        meters = self._trainer._meters
-        meters.reset()
-        buffers = meters.buffers(rows, batch_size)
-        piece = len(buffers[0]) if buffers else rows
-        plain = self._begin is None and self._end is None and len(self._names) == 1
-        for base in range(0, rows, piece):
-            stop = min(base + piece, rows)
-            self._steps.set_predictions(buffers, base)
-            self._quickly(base, stop, batch_size) if plain else self._watched(base, stop, batch_size)
-            if buffers:
-                done = slice(base, self._done) if order is None else order[base : self._done]
-                moved = None if self._feed is None else self._feed.moved()
-                seen, done = (data, done) if moved is None else (moved, slice(None))
-                meters.update(seen, done, [array[: self._done - base] for array in buffers])
-            if self._done < stop:
-                break
-        logs: dict[str, Any] = {"loss": self._total / self._done}
-        if len(self._names) > 1:
-            # The core's include the loss weights.
-            scales = [scale or 1.0 for scale in self._trainer._scales]
-            values = [total / scale / self._done for total, scale in zip(self._sums, scales, strict=True)]
-            logs.update({f"{name}_loss": value for name, value in zip(self._names, values, strict=True)})
-        return {**logs, **meters.results()}
-
-    def _quickly(self, base: int, stop: int, batch_size: int) -> None:
-        step, total = self._step, 0.0
-        whole = stop - (stop - base) % batch_size
-        for first in range(base, whole, batch_size):
-            total += step(first, batch_size)
-        self._total += total * batch_size
-        if whole < stop:
-            self._total += step(whole, stop - whole) * (stop - whole)
-        self._done = stop
-
-    def _watched(self, base: int, stop: int, batch_size: int) -> None:
-        model = self._trainer.model
-        for first in range(base, stop, batch_size):
-            count, batch = min(batch_size, stop - first), first // batch_size
-            if self._begin is not None:
-                self._begin(batch)
-            self._total += self._step(first, count) * count
-            self._done = first + count
-            if len(self._sums) > 1:
-                for index, loss in enumerate(self._core.losses):
-                    self._sums[index] += loss * count
-            if self._end is not None:
-                self._end(batch, {"loss": self._total / self._done})
-            if self._stops and model.stop_training:
-                break
-
-
-def loss_value(loss: Loss, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None) -> float:
-    """What a loss gives for targets and predictions: a network that passes its input on, evaluated."""
-    who = type(loss).__name__
-    predictions = as_float32(numbers(y_pred, f"{who}: y_pred"))
-    if predictions.ndim == 1:
-        predictions = predictions[:, np.newaxis]
-    symbol = _core.input(predictions.shape[1:], "y_pred")
-    linear = _core.make_layer("Activation", {"activation": "linear"}, "output")
-    network = _core.Model([symbol], [_core.apply(linear, [symbol])], 0)
-    core = _core.Trainer(network, _core.make_optimizer("SGD", {}), [loss._core], [], 0)
-    data = make_data(predictions, y_true, sample_weight, network, [loss], who)
-    core.bind(data.inputs, data.targets, data.weights)
-    return core.test_step(0, data.rows)
 
 
 def _for_each(value: Any, names: Sequence[str], what: str) -> list[Any]:
