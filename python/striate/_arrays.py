@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from striate._batches import check_no_batches
+
 AnyArray = NDArray[Any]
 FloatArray = NDArray[np.float32]
 _INPUT_DTYPES = (np.dtype(np.float32), np.dtype(np.uint8))
@@ -24,7 +26,8 @@ def array_of(value: Any, what: str) -> AnyArray:
     """`value` as an array in its own type, of the same memory if it has one in reach; numbers and lists make a new one.
 
     Raises:
-        TypeError: it is another library's array that NumPy cannot read: on a GPU, with a gradient, sparse.
+        TypeError: it is another library's array that NumPy cannot read: on a GPU, with a gradient, sparse; or it is an
+            iterable of batches.
         ValueError: it is a list of rows of different lengths.
     """
     if isinstance(value, np.ndarray):
@@ -34,6 +37,7 @@ def array_of(value: Any, what: str) -> AnyArray:
             return np.from_dlpack(value)
         except (AttributeError, BufferError, RuntimeError, TypeError, ValueError) as error:
             return _without_dlpack(value, what, error)
+    check_no_batches(value, what)
     try:
         return np.asarray(value)
     except ValueError as error:

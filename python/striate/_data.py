@@ -23,6 +23,7 @@ from striate._arrays import (
     weights_for,
     with_last_axis,
 )
+from striate._batches import check_no_batches, is_array_like
 from striate.detection.decoding import image_size
 from striate.detection.targets import pack
 from striate.losses import Loss
@@ -74,8 +75,19 @@ def unpack(x: Any, y: Any, who: str) -> tuple[Any, Any]:
             marks = zip(y, dataset.crowds, dataset.ignored, strict=True)
             y = [(boxes, labels, crowd | ignored) for (boxes, labels), crowd, ignored in marks]
     if y is None:
+        check_no_batches(x, f"{who}: x")
+        if isinstance(x, (list, tuple)) and x and all(_is_batch(item) for item in x):
+            raise TypeError(
+                f"{who}: x is a list of {len(x)} batches; join them with np.concatenate to one x and one y, or pass "
+                f"them one by one to {'test' if who == 'evaluate' else 'train'}_on_batch(x, y)"
+            )
         raise TypeError(f"{who}: y must be an array of targets, got None")
     return x, y
+
+
+def _is_batch(value: Any) -> bool:
+    """Whether the value is a batch as loaders give them: (x, y)."""
+    return isinstance(value, (list, tuple)) and len(value) in (2, 3) and all(map(is_array_like, value))
 
 
 def make_data(x: Any, y: Any, sample_weight: Any, network: _core.Model, losses: Sequence[Loss], who: str) -> Data:

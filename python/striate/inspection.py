@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate import _core
-from striate._arrays import AnyArray, FloatArray
+from striate._arrays import AnyArray, FloatArray, array_of
 from striate.layers import Layer
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _highest(network: _core.Model, arrays: list[AnyArray]) -> NDArray[np.int64]:
 
 def _classes(given: Any, rows: int, classes: int) -> NDArray[np.int64]:
     """One class for each row."""
-    array = np.asarray(given)
+    array = array_of(given, "grad_cam: class_index")
     if array.dtype.kind not in "iu":
         raise TypeError(f"grad_cam: class_index must hold whole numbers, got dtype {array.dtype}")
     if array.shape not in ((), (1,), (rows,)):

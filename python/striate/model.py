@@ -124,7 +124,7 @@ class Model(Trained):
         """Whether the shapes are known."""
         return True
 
-    def _ensure_built(self, x: Any) -> None:
+    def _ensure_built(self, x: Any, what: str) -> None:
         """Build from the shape of the data what has no input shape yet."""
 
     def __call__(self, inputs: Any, training: bool = False) -> Any:
@@ -340,7 +340,7 @@ class Model(Trained):
         Raises:
             ValueError: their number or a shape does not fit; no weight is changed then.
         """
-        assign(self._network, range(len(self._network.parameters)), list(weights), "set_weights")
+        assign(self._network, range(len(self._network.parameters)), weights, "set_weights")
 
     def state_dict(self) -> dict[str, FloatArray]:
         """Copies of all weights by name, such as "conv2d/kernel"."""
@@ -518,7 +518,7 @@ class Model(Trained):
         if self._built is not None and is_input(x, self._built.input_shapes):
             return [x]
         x = getattr(x, "images", x)  # an ImageDataset
-        self._ensure_built(x)
+        self._ensure_built(x, f"{who}: x")
         return inputs_for(x, self._network.input_shapes, self.input_names, f"{who}: x")
 
     def __reduce__(self) -> Any:

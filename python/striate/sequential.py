@@ -135,10 +135,10 @@ class Sequential(Model):
     def _is_built(self) -> bool:
         return bool(self._tails and self._items)
 
-    def _ensure_built(self, x: Any) -> None:
+    def _ensure_built(self, x: Any, what: str) -> None:
         if self._tails or not self._items:
             return
-        symbol = Input(numbers(x, "x").shape[1:])
+        symbol = Input(numbers(x, what).shape[1:])
         tails = [symbol]
         for item in self._items:
             tails.append(self._after(tails[-1], item))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from striate import layers, losses, models
 from striate._arrays import AnyArray, FloatArray, array_of
+from striate._batches import check_no_batches
 from striate._checks import positive
 from striate._extras import require
 from striate.callbacks import Callback
@@ -82,6 +83,8 @@ class _Estimator(_base.BaseEstimator):  # type: ignore[misc]
         """What scikit-learn makes of the arrays: finite numbers, of the features that were fitted."""
         if hasattr(x, "__dlpack__"):
             x = array_of(x, "X")
+        elif not hasattr(x, "shape"):
+            check_no_batches(x, "X")
         dtypes = (np.float32, np.uint8)
         return _validation.validate_data(self, x, reset=reset, dtype=dtypes, allow_nd=True, **others)
 
@@ -119,7 +122,7 @@ class _Estimator(_base.BaseEstimator):  # type: ignore[misc]
         made = given(shape, outputs, **arguments)
         if not isinstance(made, Model):
             raise TypeError(f"{type(self).__name__}: model must return a striate.Model, got {type(made).__name__}")
-        made._ensure_built(x)
+        made._ensure_built(x, "X")
         return made
 
     def _compile(self, model: Model, loss: Any) -> None:

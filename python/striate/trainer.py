@@ -162,7 +162,7 @@ class Trainer:
 
     def _data(self, x: Any, y: Any, sample_weight: Any, who: str) -> Data:
         x, y = unpack(x, y, who)
-        self.model._ensure_built(x)
+        self.model._ensure_built(x, f"{who}: x")
         self._settle()
         return make_data(x, y, sample_weight, self.model._network, self._losses, who)
 
@@ -347,7 +347,7 @@ class Trainer:
             if not isinstance(given, (tuple, list)) or not 1 <= len(given) <= 3:
                 raise TypeError(
                     "fit: validation_data must be (x, y), (x, y, sample_weight) or an ImageDataset, "
-                    f"got {type(given).__name__}"
+                    f"got {type(given).__name__}; join batches with np.concatenate"
                 )
             x, y, weight = (*given, None, None)[:3]
             return data, self._data(x, y, weight, "fit: validation_data")

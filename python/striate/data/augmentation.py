@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate import _core
+from striate._arrays import array_of
 from striate.data._streams import check_seed
 from striate.detection.boxes import as_boxes
 
@@ -166,7 +167,7 @@ class Augment:
             TypeError: the indices are no integers.
             ValueError: the shapes do not fit, or an index or the epoch is negative.
         """
-        masks = np.asarray(masks)
+        masks = array_of(masks, "Augment: masks")
         if masks.ndim not in (3, 4) or 0 in masks.shape[1:]:
             raise ValueError(f"augmentation expects masks (N, H, W) or (N, H, W, C), got shape {masks.shape}")
         if masks.dtype.hasobject:
@@ -314,7 +315,7 @@ def augment(
             raise ValueError(f"augment expects as many targets as images, {len(x)}, got {len(y)}")
         size = (x.shape[1], x.shape[2])
         return images, [target for epoch in range(copies) for target in change.boxes(y, rows, size, epoch)]
-    labels = np.asarray(y)
+    labels = array_of(y, "augment: y")
     if labels.ndim == 0 or len(labels) != len(x):
         raise ValueError(f"augment expects as many labels as images, got x of shape {x.shape} and y of {labels.shape}")
     if labels.ndim in (3, 4) and labels.shape[:3] == x.shape[:3]:
@@ -323,7 +324,7 @@ def augment(
 
 
 def _check_indices(indices: ArrayLike, count: int) -> NDArray[np.int64]:
-    numbers = np.asarray(indices)
+    numbers = array_of(indices, "Augment: indices")
     if numbers.dtype.kind not in "iu" and numbers.size:
         raise TypeError(f"Augment expects integer indices, got dtype {numbers.dtype}")
     if numbers.shape != (count,):
@@ -334,7 +335,7 @@ def _check_indices(indices: ArrayLike, count: int) -> NDArray[np.int64]:
 
 
 def _check_images(images: NDArray[Any]) -> NDArray[Any]:
-    images = np.asarray(images)
+    images = array_of(images, "augment: images")
     if images.dtype not in (np.uint8, np.float32):
         raise TypeError(
             f"augmentation expects uint8 or float32 images, got {images.dtype}; convert with astype(numpy.float32)"

@@ -15,6 +15,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from striate._arrays import array_of
+
 PathLike = str | os.PathLike[str]
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -104,7 +106,7 @@ def write_idx(path: PathLike, array: ArrayLike) -> None:
         TypeError: IDX has no such type.
         ValueError: too few or too many axes, or one of 2**32 or more.
     """
-    path, values = Path(path), np.asarray(array)
+    path, values = Path(path), array_of(array, "write_idx: array")
     code = _CODES.get(values.dtype.newbyteorder("="))
     if code is None:
         raise TypeError(

@@ -7,6 +7,8 @@ import operator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from striate._arrays import array_of
+
 
 def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.float32]:
     """Turn integer class labels into one-hot rows.
@@ -24,7 +26,7 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.f
         ValueError: a label is negative, fractional, or num_classes or more; or there are no labels and
             `num_classes` is None.
     """
-    labels = np.asarray(x)
+    labels = array_of(x, "to_categorical: x")
     if labels.dtype.kind not in "iufb":
         raise TypeError(
             f"to_categorical expects integer labels, got dtype {labels.dtype}; number the classes first, for example "

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from striate._arrays import array_of
 from striate.data._streams import check_seed, permutation
 
 Part = tuple[NDArray[Any], NDArray[Any]]
@@ -33,7 +34,7 @@ def split(x: ArrayLike, y: ArrayLike, fraction: float = 0.2, seed: int = 0, stra
         ValueError: the lengths differ, fraction is out of range, there are fewer than two samples, or stratify asks
             for labels that are no classes.
     """
-    x, y = np.asarray(x), np.asarray(y)
+    x, y = array_of(x, "split: x"), array_of(y, "split: y")
     if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
         raise ValueError(f"split expects as many labels as samples, got x of shape {x.shape} and y of shape {y.shape}")
     classes = _classes(y) if stratify else np.zeros(len(y), dtype=np.int64)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate import _core
+from striate._arrays import array_of
 
 Boxes = NDArray[np.float64]
 
@@ -41,7 +42,7 @@ def iou(a: ArrayLike, b: ArrayLike, crowd: ArrayLike | None = None) -> Boxes:
     first, second = as_boxes(a, "iou: a"), as_boxes(b, "iou: b")
     marks = None
     if crowd is not None:
-        marks = np.ascontiguousarray(crowd, dtype=np.bool_)
+        marks = np.ascontiguousarray(array_of(crowd, "iou: crowd"), dtype=np.bool_)
         if marks.shape != (len(second),):
             raise ValueError(f"iou expects crowd of shape ({len(second)},), got {marks.shape}")
     return _core.iou(first, second, marks)
@@ -61,7 +62,7 @@ def area(boxes: Boxes) -> Boxes:
 
 def as_boxes(boxes: ArrayLike, what: str) -> Boxes:
     """Boxes as float64 (M, 4); an empty list is no boxes."""
-    array = np.ascontiguousarray(boxes, dtype=np.float64)
+    array = np.ascontiguousarray(array_of(boxes, what), dtype=np.float64)
     if array.size == 0 and array.ndim < 2:
         return np.zeros((0, 4))
     if array.ndim != 2 or array.shape[1] != 4:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from striate import _core
+from striate._arrays import array_of
 from striate.detection.boxes import Detections
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def decode(
         )
     if max_detections < 0:
         raise ValueError(f"decode expects max_detections of 0 or more, got {max_detections}")
-    array = np.ascontiguousarray(output, dtype=np.float32)
+    array = np.ascontiguousarray(array_of(output, "decode: output"), dtype=np.float32)
     if array.ndim != 4:
         raise ValueError(f"decode expects an output (N, rows, columns, 5 + classes), got shape {array.shape}")
     found = _core.decode(array, [int(stride) for stride in strides], score_threshold, iou_threshold, max_detections)

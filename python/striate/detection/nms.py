@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate import _core
+from striate._arrays import array_of
 from striate.detection.boxes import as_boxes
 
 
@@ -35,10 +36,10 @@ def nms(
         ValueError: the shapes do not fit, a box or a score is NaN, or a threshold is out of its range.
     """
     rows = as_boxes(boxes, "nms: boxes")
-    values = np.asarray(scores, dtype=np.float64)
+    values = np.asarray(array_of(scores, "nms: scores"), dtype=np.float64)
     if values.size == 0 and values.ndim < 2:
         values = values.reshape(-1)
-    classes = np.zeros(len(rows), np.int64) if labels is None else np.asarray(labels).reshape(np.shape(labels) or (1,))
+    classes = np.zeros(len(rows), np.int64) if labels is None else np.atleast_1d(array_of(labels, "nms: labels"))
     for name, array in (("scores", values), ("labels", classes)):
         if array.shape != (len(rows),):
             raise ValueError(f"nms expects {name} of shape ({len(rows)},), one a box, got {array.shape}")

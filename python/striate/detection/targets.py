@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from striate._arrays import array_of
 from striate.detection.boxes import as_boxes
 
 Packed = NDArray[np.float32]
@@ -120,10 +121,12 @@ def _checked(target: Any, where: str) -> tuple[NDArray[np.float64], NDArray[np.i
     if not isinstance(target, (tuple, list)) or len(target) not in (2, 3):
         raise ValueError(f"{where}: expected (boxes, labels) or (boxes, labels, ignored), got {_told(target)}")
     boxes = as_boxes(target[0], f"{where}: boxes")
-    given = np.asarray(target[1])
+    given = array_of(target[1], f"{where}: labels")
     if given.size == 0:
         given = np.zeros(0, np.int64)
-    ignored = np.zeros(len(boxes), np.bool_) if len(target) == 2 else np.asarray(target[2]).reshape(-1).astype(np.bool_)
+    ignored = np.zeros(len(boxes), np.bool_)
+    if len(target) == 3:
+        ignored = array_of(target[2], f"{where}: ignored").reshape(-1).astype(np.bool_)
     for name, array in (("labels", given), ("ignored", ignored)):
         if array.shape != (len(boxes),):
             raise ValueError(f"{where}: {name} must be of shape ({len(boxes)},), one a box, got {array.shape}")

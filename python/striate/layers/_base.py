@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -212,7 +213,7 @@ class Layer:
         """
         indices = self._parameters()
         assert self._owner is not None
-        assign(self._owner, indices, list(weights), f"[{self.name}] set_weights")
+        assign(self._owner, indices, weights, f"[{self.name}] set_weights")
 
     def count_params(self) -> int:
         """The number of weights, trainable or not."""
@@ -226,9 +227,11 @@ class Layer:
         return f"{type(self).__name__}({arguments})"
 
 
-def assign(model: _core.Model, indices: Sequence[int], weights: Sequence[Any], who: str) -> None:
+def assign(model: _core.Model, indices: Sequence[int], weights: Iterable[Any], who: str) -> None:
     """Give these parameters of a model their values, all or, when one does not fit, none."""
     infos = [model.parameters[index] for index in indices]
+    if not isinstance(weights, (list, tuple)):
+        weights = list(islice(weights, len(infos) + 1))  # an iterable need not end
     if len(weights) != len(infos):
         names = ", ".join(f"{info.name} {info.shape}" for info in infos) or "none"
         raise ValueError(f"{who} expects {len(infos)} arrays ({names}), got {len(weights)}")

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
+from striate._arrays import array_of
 from striate.detection.boxes import area, as_boxes
 from striate.metrics._matching import Floats, Found, Ints, Objects, Pairs, find_pairs, match
 from striate.metrics.base import FloatArray, Metric
@@ -160,7 +161,7 @@ class MeanAveragePrecision(Metric):
         )
 
     def _labels(self, labels: Any, count: int, where: str) -> Ints:
-        given = np.asarray(labels)
+        given = array_of(labels, f"{where} labels")
         whole = _column(given, count, f"{where} labels", np.int64)
         if count and ((whole != given.reshape(-1)).any() or whole.min() < 0):
             raise ValueError(f"{where} labels must be whole numbers from 0 on, got {given.reshape(-1).tolist()}")
@@ -304,7 +305,7 @@ def _mean(values: FloatArray) -> float:
 
 
 def _column(values: Any, count: int, what: str, dtype: Any) -> NDArray[Any]:
-    array = np.asarray(values)
+    array = array_of(values, what)
     if array.size == 0 and count == 0:
         return np.zeros(0, dtype)
     if array.shape != (count,):

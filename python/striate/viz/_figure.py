@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from striate._arrays import array_of
 from striate._extras import require
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def as_images(images: ArrayLike, what: str) -> tuple[NDArray[Any], float, float]
     Bytes in colour and floats between 0 and 1 mean what they say; anything else is stretched over the range of the
     whole array, so that pictures standing side by side stay comparable.
     """
-    array = np.asarray(images)
+    array = array_of(images, f"{what}: images")
     if array.ndim == 4 and array.shape[-1] == 1:
         array = array[..., 0]
     if array.ndim == 4 and array.shape[-1] == 4:
@@ -101,7 +102,7 @@ def as_images(images: ArrayLike, what: str) -> tuple[NDArray[Any], float, float]
 
 def as_image(image: ArrayLike, what: str) -> tuple[NDArray[Any], float, float]:
     """One picture, (H, W), (H, W, 1), (H, W, 3) or a batch of one, and its values for black and white."""
-    array = np.asarray(image)
+    array = array_of(image, f"{what}: image")
     if array.ndim == 4 and len(array) == 1:
         array = array[0]
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in (1, 3, 4)):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from striate._arrays import array_of
 from striate._extras import require
 from striate.viz._figure import INK, finish, names_for, new_figure, shorten
 
@@ -42,7 +43,7 @@ def plot_confusion_matrix(
         ValueError: the matrix is not square, is empty or has negative or non-finite entries, or names are missing.
         ImportError: matplotlib is not installed.
     """
-    counts = np.asarray(matrix, dtype=np.float64)
+    counts = np.asarray(array_of(matrix, "plot_confusion_matrix: matrix"), dtype=np.float64)
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or counts.size == 0:
         raise ValueError(f"plot_confusion_matrix expects a square (classes, classes) matrix, got shape {counts.shape}")
     if not np.isfinite(counts).all() or (counts < 0).any():

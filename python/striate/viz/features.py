@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from striate._arrays import array_of
 from striate.viz._figure import as_image, finish, new_figure, show_image, tidy
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def plot_filters(
     name = ""
     if hasattr(kernel, "get_layer"):
         name, kernel = _kernel_of(kernel, layer)
-    weights = np.asarray(kernel, dtype=np.float64)
+    weights = np.asarray(array_of(kernel, "plot_filters: kernel"), dtype=np.float64)
     if weights.ndim != 4 or weights.size == 0:
         raise ValueError(f"plot_filters expects a kernel (kh, kw, in, out), got shape {weights.shape}")
     height, width, inputs, outputs = weights.shape
@@ -137,7 +138,7 @@ def _kernel_of(model: Any, layer: str | None) -> tuple[str, NDArray[Any]]:
 
 
 def _one_output(name: str, value: ArrayLike) -> NDArray[np.float64]:
-    array = np.asarray(value, dtype=np.float64)
+    array = np.asarray(array_of(value, name), dtype=np.float64)
     if array.ndim in (2, 4):
         array = array[0] if len(array) else array
     if array.ndim not in (1, 3) or array.size == 0:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from striate._arrays import array_of
 from striate.viz._figure import as_image, bare, finish, new_figure, show_image
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def plot_grad_cam(
         ImportError: matplotlib is not installed.
     """
     picture, low, high = as_image(image, "plot_grad_cam")
-    heat = np.asarray(heatmap, dtype=np.float64)
+    heat = np.asarray(array_of(heatmap, "plot_grad_cam: heatmap"), dtype=np.float64)
     while heat.ndim > 2 and 1 in (heat.shape[0], heat.shape[-1]):
         heat = heat[0] if heat.shape[0] == 1 else heat[..., 0]
     if heat.ndim != 2 or heat.size == 0:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from striate._arrays import array_of
 from striate.viz._figure import CLASS_COLORS, INK, finish, names_for, new_figure, shorten, tidy
 
 if TYPE_CHECKING:
@@ -41,7 +42,10 @@ def plot_precision_recall(
         ValueError: an array has another shape than the ones above, or names are missing.
         ImportError: matplotlib is not installed.
     """
-    x, y = np.asarray(recall, np.float64), np.asarray(precision, np.float64)
+    x, y = (
+        np.asarray(array_of(values, f"plot_precision_recall: {name}"), np.float64)
+        for name, values in (("recall", recall), ("precision", precision))
+    )
     y = y[np.newaxis] if y.ndim == 1 else y
     if x.ndim != 1 or y.ndim != 2 or y.shape[1] != len(x) or len(x) < 2 or not len(y):
         raise ValueError(f"{_WHAT} expects recall (R,) and precision (classes, R), got {x.shape} and {y.shape}")

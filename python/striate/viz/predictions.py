@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from striate._arrays import array_of
 from striate.viz._figure import INK, VERMILLION, as_images, finish, names_for, new_figure, shorten, show_image
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def plot_predictions(
 
 
 def _labels(values: ArrayLike, count: int, name: str) -> NDArray[np.int64]:
-    labels = np.asarray(values)
+    labels = array_of(values, f"plot_predictions: {name}")
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.shape != (count,):
@@ -92,7 +93,7 @@ def _labels(values: ArrayLike, count: int, name: str) -> NDArray[np.int64]:
 def _confidence(scores: ArrayLike | None, predicted: NDArray[np.int64]) -> NDArray[np.float64] | None:
     if scores is None:
         return None
-    array = np.asarray(scores, dtype=np.float64)
+    array = np.asarray(array_of(scores, "plot_predictions: scores"), dtype=np.float64)
     if array.shape == predicted.shape:
         return array
     if array.ndim == 2 and len(array) == len(predicted) and array.shape[1] > predicted.max():

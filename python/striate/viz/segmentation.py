@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from striate._arrays import array_of
 from striate._extras import require
 from striate.viz._figure import (
     BLUE,
@@ -64,11 +65,11 @@ def plot_segmentation(
     """
     array, low, high = as_images(images, _WHAT)
     shape = array.shape[:3]
-    scores = np.asarray(y_pred)
+    scores = array_of(y_pred, f"{_WHAT}: y_pred")
     if scores.ndim == 4:
         scores = scores.argmax(axis=-1) if scores.shape[-1] > 1 else (scores[..., 0] > 0).astype(np.int64)
     found = _labels(scores, shape, "y_pred")
-    truth = None if y_true is None else _labels(np.asarray(y_true), shape, "y_true")
+    truth = None if y_true is None else _labels(array_of(y_true, f"{_WHAT}: y_true"), shape, "y_true")
     if max_images < 1:
         raise ValueError(f"{_WHAT} needs max_images of at least 1, got {max_images}")
     count = min(len(array), max_images)
