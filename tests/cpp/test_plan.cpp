@@ -146,11 +146,13 @@ void memory_is_not_shared_too_early() {
             }
             total += (s.bytes + 63) / 64 * 64;
         }
-        const size_t size = lay_out(all);
-        CHECK(size <= total);
+        const ArenaSizes sizes = lay_out(all);
+        CHECK(sizes.own + sizes.shared <= total);
         for (size_t i = 0; i < all.size(); ++i) {
+            const size_t size = all[i].forever ? sizes.own : sizes.shared;
             CHECK(all[i].offset % 64 == 0 && all[i].offset + all[i].bytes <= size);
             for (size_t j = 0; j < i; ++j) {
+                if (all[i].forever != all[j].forever) continue;  // in different arenas
                 const bool apart =
                     all[i].offset + all[i].bytes <= all[j].offset || all[j].offset + all[j].bytes <= all[i].offset;
                 const bool same_time = all[i].first <= all[j].last && all[j].first <= all[i].last;
@@ -163,6 +165,42 @@ void memory_is_not_shared_too_early() {
             }
         }
     }
+}
+
+// Plans take turns in one workspace, and leave nothing behind for each other.
+void plans_share_a_workspace() {
+    Model model = branched(3);
+    Parameters& parameters = model.state().parameters;
+    const Tensor x = random_tensor({7, 5, 6, 2}, 4);
+    std::vector<std::unique_ptr<Plan>> plans;
+    Workspace shared;
+    size_t largest = 0;
+    for (const int64_t batch : {3, 7, 1, 5}) {
+        PlanRequest request;
+        request.batch = batch;
+        request.outputs = model.graph().outputs;
+        plans.push_back(build_plan(model.graph(), parameters, request));
+        largest = std::max(largest, plans.back()->arena_bytes());
+    }
+    for (int round = 0; round < 3; ++round)
+        for (const auto& plan : plans) {
+            const int64_t batch = plan->request().batch;
+            Tensor out({batch, 90});
+            plan->use(shared);
+            CHECK(shared.arena.size() <= largest);
+            std::fill_n(shared.arena.data() + shared.arena.size() - 64, 64, std::byte{0xff});
+            plan->data.outputs[0] = out.data();
+            plan->data.inputs[0] = {x.data(), DType::float32};
+            plan->run(Plan::input, Plan::end, 0, 0);
+            const Tensor alone = std::move(branched(3).predict({Array(x)}, 7)[0]);
+            CHECK(std::equal(out.data(), out.data() + out.size(), alone.data()));
+        }
+    CHECK(shared.arena.size() > 0);
+    drop_idle(plans, 1, shared);
+    CHECK(plans.size() == 4);  // small ones are kept
+    for (int i = 0; i < 8; ++i) plans.push_back(build_plan(model.graph(), parameters, plans[0]->request()));
+    drop_idle(plans, 1, shared);
+    CHECK(plans.size() == 8 && plans[0]->request().batch == 3);
 }
 
 void measured_is_what_a_plan_takes() {
@@ -188,6 +226,7 @@ int main() {
     batches_agree();
     frozen_layers_stay();
     memory_is_not_shared_too_early();
+    plans_share_a_workspace();
     measured_is_what_a_plan_takes();
     return check::finish();
 }

@@ -109,19 +109,22 @@ Balance& Executor::balance(const std::vector<ScheduledStep>& steps, size_t begin
 }
 
 void Executor::run(const std::vector<ScheduledStep>& steps, size_t begin, size_t end, const Frame& frame,
-                   bool with_output, size_t scratch, Recorder* recorder) {
+                   bool with_output, size_t scratch, AlignedBuffer& memory, Recorder* recorder) {
     bool any_shared = false;
     for (size_t i = begin; i < end; ++i) any_shared |= steps[i].shared;
     const int allowed = any_shared && !threads_lost ? get_num_threads() : 1;
     const size_t slot = (scratch + 4095) / 4096 * 4096;
-    if (scratch_.size() < slot * allowed) scratch_ = AlignedBuffer(slot * allowed);
+    if (memory.size() < slot * allowed) {
+        memory = AlignedBuffer();  // before the larger one is made
+        memory = AlignedBuffer(slot * allowed);
+    }
     if (allowed == 1 || recorder) {
-        run_on(allowed, steps, begin, end, frame, with_output, scratch_.data(), slot, recorder);
+        run_on(allowed, steps, begin, end, frame, with_output, memory.data(), slot, recorder);
         return;
     }
     Balance& choice = balance(steps, begin, end, allowed);
     const auto began = std::chrono::steady_clock::now();
-    run_on(choice.shared() ? allowed : 1, steps, begin, end, frame, with_output, scratch_.data(), slot, nullptr);
+    run_on(choice.shared() ? allowed : 1, steps, begin, end, frame, with_output, memory.data(), slot, nullptr);
     choice.took(std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
 }
 

@@ -26,10 +26,10 @@ void schedule(std::vector<ScheduledStep>& steps);
 
 class Executor {
   public:
-    // Runs steps [begin, end). `scratch` is the most that any of them wants for a thread. A recorder notes when each
-    // thread begins and ends a step.
+    // Runs steps [begin, end). `scratch` is the most that any of them wants for a thread; `memory` grows to hold it for
+    // all threads. A recorder notes when each thread begins and ends a step.
     void run(const std::vector<ScheduledStep>& steps, size_t begin, size_t end, const Frame& frame, bool with_output,
-             size_t scratch, Recorder* recorder = nullptr);
+             size_t scratch, AlignedBuffer& memory, Recorder* recorder = nullptr);
 
   private:
     // One range of steps, which takes the same work at every run.
@@ -40,7 +40,6 @@ class Executor {
     };
     Balance& balance(const std::vector<ScheduledStep>& steps, size_t begin, size_t end, int threads);
 
-    AlignedBuffer scratch_;
     std::vector<Range> ranges_;
 };
 

@@ -18,8 +18,9 @@ bool overlap(const Storage& a, const Storage& b) {
 
 }  // namespace
 
-size_t lay_out(std::vector<Storage>& storages) {
-    size_t end = 0;
+ArenaSizes lay_out(std::vector<Storage>& storages) {
+    ArenaSizes sizes;
+    size_t& end = sizes.shared;
     std::vector<int> shared;
     std::vector<std::vector<int>> slots;  // each: storages of one geometry that follow one another in one place
     std::vector<int> order;
@@ -33,8 +34,8 @@ size_t lay_out(std::vector<Storage>& storages) {
     for (int i : order) {
         Storage& s = storages[i];
         if (s.forever) {
-            s.offset = end;
-            end += padded(s.bytes);
+            s.offset = sizes.own;
+            sizes.own += padded(s.bytes);
         } else if (s.halo.empty()) {
             shared.push_back(i);
         } else {
@@ -76,7 +77,7 @@ size_t lay_out(std::vector<Storage>& storages) {
         while (owner->taken_from >= 0) owner = &storages[owner->taken_from];
         s.offset = owner->offset;
     }
-    return end;
+    return sizes;
 }
 
 }  // namespace striate

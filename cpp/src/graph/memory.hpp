@@ -1,4 +1,4 @@
-// Lays the buffers of a plan into one arena by their lifetimes.
+// Lays the buffers of a plan into two arenas by their lifetimes.
 #pragma once
 
 #include <cstddef>
@@ -13,10 +13,10 @@ namespace striate {
 struct Storage {
     size_t bytes = 0;
     int first = -1, last = -1;      // steps, in order; -1: never used
-    bool forever = false;           // not shared with anything
+    bool forever = false;           // kept from run to run, and not shared with anything
     std::byte* external = nullptr;  // memory that is not the plan's
-    // A map with a halo shares its memory only with maps of the same geometry: steps write inside the halo only, so
-    // that its zeros are written once, when the arena is made.
+    // Within a plan, a map with a halo shares its memory only with maps of the same geometry: steps write inside the
+    // halo only, so that its zeros are written once, when the plan begins to use the arena.
     Shape map;
     Halo halo;
     int taken_from = -1;  // the storage whose memory this one took over
@@ -30,7 +30,13 @@ struct Storage {
     bool same_geometry(const Storage& other) const { return map == other.map && halo == other.halo; }
 };
 
-// Sets every offset; returns the size of the arena in bytes. Offsets are multiples of 64.
-size_t lay_out(std::vector<Storage>& storages);
+// The bytes of a plan's two arenas.
+struct ArenaSizes {
+    size_t own = 0;     // of storages that are kept from run to run
+    size_t shared = 0;  // of all others, which other plans may overwrite between two runs
+};
+
+// Sets every offset, within the arena that the storage belongs to. Offsets are multiples of 64.
+ArenaSizes lay_out(std::vector<Storage>& storages);
 
 }  // namespace striate

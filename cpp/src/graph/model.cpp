@@ -10,8 +10,10 @@
 namespace striate {
 namespace {
 
-// Plans kept for inference at other batch sizes; the least recently used goes first.
-constexpr size_t kIdlePlans = 8;
+// Idle memory of calls that ran at the same time.
+constexpr size_t kIdleWorkspaces = 8;
+// Batch sizes whose plans are kept whatever they take: the usual one, and the last batch of an array.
+constexpr size_t kKeptRequests = 2;
 
 Tensor make_output(int64_t rows, const Shape& shape) {
     Shape whole{rows};
@@ -57,23 +59,43 @@ void set_sources(std::vector<PlanData::Source>& sources, const std::vector<Array
     for (size_t i = 0; i < arrays.size(); ++i) sources[i] = {arrays[i].data, arrays[i].type};
 }
 
-std::unique_ptr<Plan> Model::State::borrow(const PlanRequest& request) {
+Model::State::Lease Model::State::borrow(const PlanRequest& request) {
+    Lease lease;
     {
         const std::lock_guard<std::mutex> lock(mutex);
-        for (size_t i = idle.size(); i-- > 0;)
-            if (idle[i]->request().same_plan(request)) {
-                std::unique_ptr<Plan> plan = std::move(idle[i]);
-                idle.erase(idle.begin() + static_cast<std::ptrdiff_t>(i));
-                return plan;
+        const auto plan =
+            std::find_if(idle.begin(), idle.end(), [&](const auto& p) { return p->request().same_plan(request); });
+        if (plan != idle.end()) {
+            lease.plan = std::move(*plan);
+            idle.erase(plan);
+        }
+        // The plan's last workspace can be used at once; otherwise, the largest needs to grow least.
+        auto best = idle_workspaces.begin();
+        for (auto it = best; it != idle_workspaces.end(); ++it) {
+            if (lease.plan && (*it)->user == lease.plan->number()) {
+                best = it;
+                break;
             }
+            if ((*it)->bytes() > (*best)->bytes()) best = it;
+        }
+        if (best != idle_workspaces.end()) {
+            lease.workspace = std::move(*best);
+            idle_workspaces.erase(best);
+        }
     }
-    return build_plan(graph, parameters, request);
+    if (!lease.workspace) lease.workspace = std::make_unique<Workspace>();
+    if (!lease.plan) lease.plan = build_plan(graph, parameters, request);
+    lease.plan->use(*lease.workspace);
+    return lease;
 }
 
-void Model::State::give_back(std::unique_ptr<Plan> plan) {
+void Model::State::give_back(Lease lease) {
     const std::lock_guard<std::mutex> lock(mutex);
-    idle.push_back(std::move(plan));
-    if (idle.size() > kIdlePlans) idle.erase(idle.begin());
+    const Workspace& workspace = *lease.workspace;
+    idle.insert(idle.begin(), std::move(lease.plan));
+    idle_workspaces.insert(idle_workspaces.begin(), std::move(lease.workspace));
+    drop_idle(idle, kKeptRequests, workspace);
+    if (idle_workspaces.size() > kIdleWorkspaces) idle_workspaces.pop_back();
 }
 
 Model::Model(const std::vector<Symbol>& inputs, const std::vector<Symbol>& outputs, uint64_t seed)
@@ -147,23 +169,24 @@ void predict_rows(Model::State& state, const std::vector<Array>& inputs, int64_t
     std::vector<int64_t> sizes;
     for (int node : nodes) sizes.push_back(element_count(state.graph.nodes[node].shape));
     const PlanOptions options = state.options;
-    std::unique_ptr<Plan> plan;
+    Model::State::Lease lease;
     for (int64_t first = 0; first < rows; first += batch_size) {
         const int64_t count = std::min(batch_size, rows - first);
-        if (!plan || plan->request().batch != count) {
-            if (plan) state.give_back(std::move(plan));
+        if (!lease.plan || lease.plan->request().batch != count) {
+            if (lease.plan) state.give_back(std::move(lease));
             PlanRequest request;
             request.batch = count;
             request.options = options;
             request.outputs = nodes;
-            plan = state.borrow(request);
+            lease = state.borrow(request);
         }
-        set_sources(plan->data.inputs, inputs);
-        plan->data.first = first;
-        for (size_t o = 0; o < nodes.size(); ++o) plan->data.outputs[o] = outputs[o] + first * sizes[o];
-        plan->run(Plan::input, Plan::end, state.seed, 0);
+        Plan& plan = *lease.plan;
+        set_sources(plan.data.inputs, inputs);
+        plan.data.first = first;
+        for (size_t o = 0; o < nodes.size(); ++o) plan.data.outputs[o] = outputs[o] + first * sizes[o];
+        plan.run(Plan::input, Plan::end, state.seed, 0);
     }
-    state.give_back(std::move(plan));
+    state.give_back(std::move(lease));
 }
 
 std::vector<Tensor> make_outputs(const Graph& graph, const std::vector<int>& nodes, int64_t rows,
@@ -211,6 +234,7 @@ std::vector<Tensor> Model::forward(const std::vector<Array>& inputs, bool traini
         state.raw = build_plan(state.graph, state.parameters, request);
     }
     Plan& plan = *state.raw;
+    plan.use(state.raw_workspace);
     std::vector<Tensor> outputs = make_outputs(state.graph, state.graph.outputs, request.batch, plan.data.outputs);
     set_sources(plan.data.inputs, inputs);
     plan.run(Plan::input, Plan::backward, state.seed, state.raw_passes++);
@@ -268,6 +292,8 @@ Model::NodeGradients Model::node_gradients(const std::vector<Array>& inputs, con
     request.outputs = state.graph.outputs;
     request.watched = nodes;
     const std::unique_ptr<Plan> plan = build_plan(state.graph, state.parameters, request);
+    Workspace workspace;
+    plan->use(workspace);
     set_sources(plan->data.inputs, inputs);
     set_sources(plan->data.output_gradients, output_gradients);
     plan->run(Plan::input, Plan::end, state.seed, 0);
@@ -291,6 +317,8 @@ Profile Model::profile(const std::vector<Array>& inputs, const std::vector<int64
     request.outputs = graph().outputs;
     // A plan of its own: nobody else may meet it while it has a recorder.
     const std::unique_ptr<Plan> plan = build_plan(graph(), state_->parameters, request);
+    Workspace workspace;
+    plan->use(workspace);
     const std::vector<Tensor> outputs = make_outputs(graph(), graph().outputs, count, plan->data.outputs);
     set_sources(plan->data.inputs, inputs);
     return record(*plan, firsts, before_run, [&](int64_t first) {

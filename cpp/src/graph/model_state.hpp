@@ -21,16 +21,23 @@ struct Model::State {
     std::atomic<PlanOptions> options{PlanOptions::from_environment()};
     uint64_t structure = 0;  // grows when plans become invalid
 
-    // Plans of inference that nobody is running; each call borrows one.
+    // A plan of inference, and the memory that it runs in.
+    struct Lease {
+        std::unique_ptr<Workspace> workspace;
+        std::unique_ptr<Plan> plan;
+    };
+    // Those that no call uses at the moment; each call borrows one of each. The most recently used come first.
     std::mutex mutex;
     std::vector<std::unique_ptr<Plan>> idle;
+    std::vector<std::unique_ptr<Workspace>> idle_workspaces;
 
+    Workspace raw_workspace;
     std::unique_ptr<Plan> raw;  // of forward() and backward()
     bool raw_forward_done = false;
     uint64_t raw_passes = 0;
 
-    std::unique_ptr<Plan> borrow(const PlanRequest& request);
-    void give_back(std::unique_ptr<Plan> plan);
+    Lease borrow(const PlanRequest& request);
+    void give_back(Lease lease);
 };
 
 // Checks arrays against the model's inputs; returns the number of rows, which must agree and be positive.

@@ -1,6 +1,7 @@
 #include "graph/plan.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -26,16 +27,56 @@ PlanOptions PlanOptions::from_environment() {
     return {switched_on("STRIATE_FUSION"), switched_on("STRIATE_WINOGRAD")};
 }
 
+Plan::Plan() {
+    static std::atomic<uint64_t> count{0};
+    number_ = ++count;
+}
+
+void Plan::use(Workspace& workspace) {
+    if (workspace_ == &workspace && workspace.user == number_) return;
+    workspace.user = 0;
+    if (workspace.arena.size() < shared_bytes_) {
+        workspace.arena = AlignedBuffer();  // before the larger one is made
+        workspace.arena = AlignedBuffer(shared_bytes_);
+    } else {
+        clear_halos(workspace.arena.data());
+    }
+    for (size_t i = 0; i < places_.size(); ++i)
+        tensors_[i] = places_[i].fixed ? places_[i].fixed : workspace.arena.data() + places_[i].offset;
+    workspace_ = &workspace;
+    workspace.user = number_;
+}
+
+void Plan::clear_halos(std::byte* arena) const {
+    for (const HaloedMap& map : haloed_) {
+        const Halo& halo = map.halo;
+        const auto pixel = static_cast<size_t>(map.shape[3]) * map.element;
+        const size_t left = halo.left * pixel, right = halo.right * pixel, inside = map.shape[2] * pixel;
+        const size_t row = left + inside + right;
+        std::byte* at = arena + map.offset;
+        for (int64_t n = 0; n < map.shape[0]; ++n) {
+            std::memset(at, 0, halo.top * row);
+            at += halo.top * row;
+            for (int64_t y = 0; y < map.shape[1]; ++y, at += row) {
+                std::memset(at, 0, left);
+                std::memset(at + left + inside, 0, right);
+            }
+            std::memset(at, 0, halo.bottom * row);
+            at += halo.bottom * row;
+        }
+    }
+}
+
 void Plan::run(Section from, Section to, uint64_t seed, uint64_t iteration) {
     const Frame frame{tensors_.data(), seed, iteration};
     if (prepared_version_ != parameters_->version()) {
         const uint64_t version = parameters_->version();
-        if (!prepare_.empty()) executor_.run(prepare_, 0, prepare_.size(), frame, true, scratch_);
+        if (!prepare_.empty()) executor_.run(prepare_, 0, prepare_.size(), frame, true, scratch_, workspace_->scratch);
         prepared_version_ = version;
     }
     const bool with_output =
         std::any_of(data.outputs.begin(), data.outputs.end(), [](const float* p) { return p != nullptr; });
-    executor_.run(steps_, sections_[from], sections_[to], frame, with_output, scratch_, recorder);
+    executor_.run(steps_, sections_[from], sections_[to], frame, with_output, scratch_, workspace_->scratch, recorder);
 }
 
 double Plan::loss_value(size_t output) const {

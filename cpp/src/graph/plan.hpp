@@ -6,6 +6,7 @@
 
 #include "graph/executor.hpp"
 #include "graph/parameters.hpp"
+#include "graph/workspace.hpp"
 #include "striate/loss.hpp"
 #include "striate/optimizer.hpp"
 
@@ -55,6 +56,11 @@ class Plan {
   public:
     enum Section { input, forward, loss, backward, update, end, section_count };
 
+    Plan();
+
+    // Runs in this memory from now on. Whatever ran in it before, what this plan computed there is gone.
+    void use(Workspace& workspace);
+
     // Runs the sections [from, to). What depends on parameters alone is prepared anew if they changed since.
     void run(Section from, Section to, uint64_t seed, uint64_t iteration);
 
@@ -63,7 +69,9 @@ class Plan {
 
     double loss_value(size_t output) const;
     const PlanRequest& request() const { return request_; }
-    size_t arena_bytes() const { return arena_.size(); }
+    uint64_t number() const { return number_; }
+    size_t own_bytes() const { return own_.size(); }
+    size_t arena_bytes() const { return own_.size() + shared_bytes_; }
 
     // The values or the gradient of a watched node, and the gradient of an input, as contiguous copies.
     void read_watched(size_t index, float* value, float* gradient) const;
@@ -76,15 +84,32 @@ class Plan {
 
     void read(TensorId tensor, float* out) const;
 
+    // A map in the shared arena that needs zeros around it.
+    struct HaloedMap {
+        size_t offset, element;  // bytes
+        Shape shape;
+        Halo halo;
+    };
+    // Where a tensor is: at `offset` of the shared arena; or at `fixed`.
+    struct Place {
+        std::byte* fixed;
+        size_t offset;
+    };
+    void clear_halos(std::byte* arena) const;
+
     PlanRequest request_;
+    uint64_t number_;  // no two plans have the same
     Parameters* parameters_ = nullptr;
     std::vector<ScheduledStep> prepare_, steps_;
     size_t sections_[section_count] = {};
-    std::vector<std::byte*> tensors_;
+    std::vector<Place> places_;
+    std::vector<std::byte*> tensors_;  // what `places_` mean in the workspace
+    std::vector<HaloedMap> haloed_;
     std::vector<View> views_;
     std::vector<TensorId> loss_values_, input_gradients_, watched_values_, watched_gradients_;
-    AlignedBuffer arena_;
-    size_t scratch_ = 0;
+    AlignedBuffer own_;
+    size_t shared_bytes_ = 0, scratch_ = 0;
+    Workspace* workspace_ = nullptr;
     uint64_t prepared_version_ = 0;
     Executor executor_;
 };

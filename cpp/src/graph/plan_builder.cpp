@@ -2,6 +2,7 @@
 #include "graph/plan_builder.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "striate/error.hpp"
 
@@ -58,7 +59,8 @@ std::unique_ptr<Plan> PlanBuilder::build() {
 size_t PlanBuilder::measure() {
     measuring_ = true;
     emit_all();
-    return lay_out_arena();
+    const ArenaSizes sizes = lay_out_arenas();
+    return sizes.own + sizes.shared;
 }
 
 void PlanBuilder::emit_all() {
@@ -356,7 +358,7 @@ void PlanBuilder::prepare(Step step) {
     static_cast<Step&>(prepare_.emplace_back()) = std::move(step);
 }
 
-size_t PlanBuilder::lay_out_arena() {
+ArenaSizes PlanBuilder::lay_out_arenas() {
     for (const Inplace& wish : inplace_) {
         int root = wish.from;
         while (storages_[root].taken_from >= 0) root = storages_[root].taken_from;
@@ -371,14 +373,30 @@ size_t PlanBuilder::lay_out_arena() {
     return lay_out(storages_);
 }
 
+void PlanBuilder::note_halos(Plan& plan) const {
+    std::set<size_t> noted;  // maps of one geometry share a place
+    for (const Storage& s : storages_) {
+        if (s.halo.empty() || s.external || s.forever || s.first < 0 || !noted.insert(s.offset).second) continue;
+        const View v = view_of(s.map, s.halo, channels_of(s.map));
+        const auto elements = static_cast<size_t>(v.n * v.image);
+        if (elements > 0) plan.haloed_.push_back({s.offset, s.bytes / elements, s.map, s.halo});
+    }
+}
+
 void PlanBuilder::finish(Plan& plan) {
-    plan.arena_ = AlignedBuffer(lay_out_arena());
+    const ArenaSizes sizes = lay_out_arenas();
+    plan.own_ = AlignedBuffer(sizes.own);
+    plan.shared_bytes_ = sizes.shared;
     for (const TensorInfo& info : tensors_) {
         const Storage& storage = storages_[info.storage];
-        plan.tensors_.push_back((storage.external ? storage.external : plan.arena_.data() + storage.offset) +
-                                info.offset);
+        std::byte* fixed = storage.external  ? storage.external + info.offset
+                           : storage.forever ? plan.own_.data() + storage.offset + info.offset
+                                             : nullptr;
+        plan.places_.push_back({fixed, storage.offset + info.offset});
         plan.views_.push_back(view_of(info.shape, info.halo, info.pixel));
     }
+    plan.tensors_.resize(plan.places_.size());
+    note_halos(plan);
     schedule(prepare_);
     schedule(steps_);
     for (const std::vector<ScheduledStep>* list : {&prepare_, &steps_})

@@ -118,7 +118,8 @@ class PlanBuilder final : public PlanContext {
     void emit_backward();
     void emit_update();
     void emit_all();
-    size_t lay_out_arena();
+    ArenaSizes lay_out_arenas();
+    void note_halos(Plan& plan) const;
     void finish(Plan& plan);
 
     TensorId tensor_of(int value);

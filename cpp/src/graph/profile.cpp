@@ -69,12 +69,13 @@ double best_seconds(Step step) {
     static_cast<Step&>(steps[0]) = std::move(step);
     steps[0].shared = true;
     Executor executor;
+    AlignedBuffer scratch;
     const auto now = [] { return std::chrono::duration<double>(Recorder::Clock::now().time_since_epoch()).count(); };
     double best = std::numeric_limits<double>::infinity();
     const double end = now() + kSeconds;
     for (int run = 0; run < kFewest || now() < end; ++run) {
         const double start = now();
-        executor.run(steps, 0, 1, {}, true, 0);
+        executor.run(steps, 0, 1, {}, true, 0, scratch);
         best = std::min(best, now() - start);
     }
     return best;

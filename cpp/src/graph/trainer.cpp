@@ -30,6 +30,7 @@ struct Trainer::Impl {
     std::vector<Shape> weight_dimensions;  // beyond the rows, for each output
     std::vector<char> labels;              // whether each output's targets are class labels
 
+    Workspace workspace;  // of all plans: only one step runs at a time
     std::vector<std::unique_ptr<Plan>> plans;
     uint64_t structure = 0;
     std::vector<double> last_losses;
@@ -49,8 +50,8 @@ bool integral(DType type) {
     return type != DType::float32;
 }
 
-// Plans of other batch sizes that are kept: the last short batch of an epoch, and evaluation.
-constexpr size_t kPlans = 6;
+// Plans that are kept whatever they take: of training and evaluation, for the usual batch and an epoch's last one.
+constexpr size_t kKeptRequests = 4;
 
 }  // namespace
 
@@ -188,10 +189,11 @@ Plan& Trainer::Impl::plan(int64_t batch, bool training) {
     });
     if (found != plans.end()) {
         std::rotate(plans.begin(), found, found + 1);
-        return *plans.front();
+    } else {
+        plans.insert(plans.begin(), build_plan(model.graph, model.parameters, request(batch, training)));
+        drop_idle(plans, kKeptRequests, workspace);
     }
-    if (plans.size() >= kPlans) plans.pop_back();
-    plans.insert(plans.begin(), build_plan(model.graph, model.parameters, request(batch, training)));
+    plans.front()->use(workspace);
     return *plans.front();
 }
 
