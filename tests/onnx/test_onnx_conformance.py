@@ -22,6 +22,8 @@ NODES = {
     "test_batchnorm_example_training_mode": "it is in training mode",
     "test_maxpool_with_argmax_2d_precomputed_pads": "output 1 is used",
     "test_maxpool_with_argmax_2d_precomputed_strides": "output 1 is used",
+    "test_resize_downsample_scales_cubic_align_corners": "as in ONNX Runtime and PyTorch",
+    "test_resize_downsample_scales_linear_align_corners": "as in ONNX Runtime and PyTorch",
 }
 NETWORKS = {
     "test_Conv3d": "maps are (N, C, H, W)",

@@ -26,6 +26,7 @@ from striate.onnx import (  # noqa: F401  (they fill the table)
 )
 from striate.onnx._call import CONVERTERS, Call, Converted
 from striate.onnx._exporter import LAYOUT_KEY, LAYOUTS
+from striate.onnx._layouts import Layouts
 from striate.onnx._patterns import joined_nodes
 from striate.onnx._values import Array, Axis, Unsupported, Value, as_samples, axis_of, joined, size_of
 
@@ -114,6 +115,12 @@ class Importer:
         for tensor in self._graph.initializer:
             self._tensors[tensor.name] = self._array(tensor)
         self._tensors.update(self._constants)
+        self._maps = [
+            info.name
+            for info in self._graph.input
+            if info.name not in self._tensors and len(info.type.tensor_type.shape.dim) == 4
+        ]
+        self._layouts = self._found_layouts()
         inputs, symbols = [], []
         for info in self._graph.input:
             if info.name not in self._tensors:
@@ -177,9 +184,7 @@ class Importer:
                 what = dict(map(reversed, self._onnx.TensorProto.DataType.items())).get(kind, "an unknown type").lower()
             self._problems.append(f"input {info.name!r}: it holds {what}; striate computes in float32")
             return self._stand_in(info.name, None)
-        sizes: list[int | None] = [
-            d.dim_value if d.HasField("dim_value") else None for d in info.type.tensor_type.shape.dim
-        ]
+        sizes = _sizes(info)
         given = self._shapes.get(info.name)
         if given is not None:
             if len(given) != len(sizes) or any(s not in (None, n) for s, n in zip(sizes, given, strict=True)):
@@ -220,18 +225,35 @@ class Importer:
         return Port(name, shape, (0, *(axis + 1 for axis in order)), True, dtype), value
 
     def _is_channels_last(self, name: str) -> bool:
-        """Whether all that is done with an input is to bring its channels to the front."""
+        """Whether an input or output of four axes is (N, H, W, C) already."""
         if self._layout in LAYOUTS:
             return self._layout == "channels_last"
-        readers = self._readers.get(name, [])
-        return bool(readers) and all(self._turns(node, [0, 3, 1, 2]) for node in readers)
+        found = self._layouts[name]
+        if found is not None:
+            return found.endswith("C")
+        # Nothing is known of this output: as the inputs are.
+        return bool(self._maps) and all((self._layouts[other] or "").endswith("C") for other in self._maps)
 
-    def _turns(self, node: Any, perm: list[int]) -> bool:
-        return bool(node.op_type == "Transpose" and self._attributes(node).get("perm") == perm)
+    def _found_layouts(self) -> Layouts:
+        shapes: dict[str, Sequence[int | None]] = {}
+        for info in (*self._graph.value_info, *self._graph.input):
+            shapes[info.name] = _sizes(info)
+        for name, shape in self._shapes.items():
+            shapes[name] = list(shape)
+        for node in self._nodes:  # behind operators that keep the shape of their first input
+            if node.op_type in ("Add", "Cast", "Div", "Identity", "Mul", "Sub") and node.input[0] in shapes:
+                shapes.setdefault(node.output[0], shapes[node.input[0]])
+        targets = {
+            node.input[1]: self._tensors[node.input[1]]
+            for node in self._nodes
+            if node.op_type == "Reshape" and len(node.input) > 1 and node.input[1] in self._tensors
+        }
+        numbers = {name: np.asarray(array).reshape(-1).tolist() for name, array in targets.items()}
+        return Layouts(self._nodes, self._attributes, frozenset(self._tensors), shapes, numbers)
 
     def _output(self, info: Any, value: Value) -> tuple[Port, Symbol]:
         order = list(range(len(value.axes)))
-        if value.batch is not None and value.rank == 4 and not self._made_last(info.name):
+        if value.batch is not None and value.rank == 4 and not self._is_channels_last(info.name):
             order = [1, 2, 0]
         symbol = as_samples(value, [value.axes[axis] for axis in order])
         axes = tuple(axis + 1 for axis in order) if value.batch is not None else tuple(order)
@@ -239,17 +261,6 @@ class Importer:
         dtype = self._dtype(info) if kind else np.dtype(np.float32)
         batched = value.batch is not None
         return Port(info.name, value.shape, (0, *axes) if batched else axes, batched, dtype), symbol
-
-    def _made_last(self, name: str) -> bool:
-        """Whether the last that is done for an output is to bring its channels to the end."""
-        if self._layout in LAYOUTS:
-            return self._layout == "channels_last"
-        for node in self._nodes:
-            if name in node.output:
-                if node.op_type == "Identity":
-                    return self._made_last(node.input[0])
-                return self._turns(node, [0, 2, 3, 1])
-        return self._is_channels_last(name)
 
     # Nodes
 
@@ -398,6 +409,13 @@ class Importer:
                     sizes[0] = 1
                 self._inferred[info.name] = tuple(sizes)
         return self._inferred.get(name)
+
+
+def _sizes(info: Any) -> list[int | None]:
+    """The sizes that a graph states of a tensor; None for one that it leaves open, as some exporters do by -1."""
+    return [
+        d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else None for d in info.type.tensor_type.shape.dim
+    ]
 
 
 def _right(shape: tuple[int, ...]) -> tuple[int, ...]:
