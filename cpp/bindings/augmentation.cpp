@@ -32,6 +32,7 @@ Augmentation make_augmentation(double flip_horizontal, double flip_vertical, dou
     a.fill = fill_mode(fill), a.fill_value = fill_value;
     a.value_range = value_range;
     a.seed = seed;
+    check(a);
     return a;
 }
 
@@ -189,6 +190,7 @@ void register_augmentation(py::module_& m) {
              py::arg("shift"), py::arg("zoom"), py::arg("crop"), py::arg("brightness"), py::arg("contrast"),
              py::arg("noise"), py::arg("elastic"), py::arg("elastic_grid"), py::arg("fill_mode"), py::arg("fill_value"),
              py::arg("value_range"), py::arg("seed"))
+        .def("check_boxes", [](const Augmentation& a) { (void)for_boxes(a); })
         .def("draw", &draw, py::arg("indices"), py::arg("epoch"), py::arg("height"), py::arg("width"), py::arg("uint8"))
         .def("images", &augment_images, py::arg("images"), py::arg("indices"), py::arg("epoch"),
              py::arg("matrices") = py::none())

@@ -327,6 +327,7 @@ class Augmentation:
         value_range: tuple[float, float] | None,
         seed: int,
     ) -> None: ...
+    def check_boxes(self) -> None: ...
     def draw(
         self, indices: NDArray[np.int64], epoch: int, height: int, width: int, uint8: bool
     ) -> tuple[NDArray[np.float64], FloatArray, FloatArray, FloatArray | None]:

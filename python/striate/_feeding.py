@@ -50,6 +50,8 @@ def make_feed(core: _core.Trainer, data: Data, batch_size: int, augment: Augment
         raise TypeError(f"fit: augment must be called with (images, indices, epoch), got {type(augment).__name__}")
     if len(data.inputs) != 1:
         raise ValueError("fit: augment is for models with one input")
+    if data.boxes and hasattr(augment, "for_boxes"):
+        augment = augment.for_boxes()
     # A class derived from it may have changed what a call does.
     if type(augment) is Changes:
         return CoreFeed(core, data, batch_size, augment._change())

@@ -1,9 +1,12 @@
 // The loop over epochs, the state of training as a file, and IDX files.
 #include "striate/fit.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <fstream>
+#include <limits>
+#include <numeric>
 
 #include "check.hpp"
 #include "striate/striate.hpp"
@@ -229,6 +232,44 @@ void test_boxes_move_along() {
     }
 }
 
+// A mirrored object at the border has no box: with boxes, the default fill is constant, and copies are refused.
+void test_borders_beside_boxes() {
+    std::vector<float> pixels(8 * 16 * 16, 1.0f), boxes(8 * 5, 0.0f);
+    for (int64_t i = 0; i < 8; ++i) boxes[i * 5 + 2] = boxes[i * 5 + 3] = 16.0f;
+    const Dataset data{
+        {{pixels.data(), DType::float32, {8, 16, 16, 1}}}, {{boxes.data(), DType::float32, {8, 1, 5}}}, {}};
+    Augmentation change;
+    change.shift_width = 0.5;
+    std::vector<int64_t> order(8);
+    std::iota(order.begin(), order.end(), 0);
+    const auto zeros = [&](FillMode fill, Follows follows) {
+        change.fill = fill;
+        Feed feed(data, 8, change, {follows});
+        feed.begin(order.data(), 8, 0);
+        feed.next();
+        const auto* made = static_cast<const float*>(feed.buffers().inputs[0].data);
+        return std::count(made, made + pixels.size(), 0.0f);
+    };
+    CHECK(change.fill == FillMode::automatic);
+    CHECK(zeros(FillMode::automatic, Follows::nothing) == 0);
+    CHECK(zeros(FillMode::automatic, Follows::boxes) > 16 * 8);
+    CHECK(zeros(FillMode::automatic, Follows::boxes) == zeros(FillMode::constant, Follows::nothing));
+    CHECK(zeros(FillMode::nearest, Follows::boxes) == 0);
+    for (const FillMode fill : {FillMode::reflect, FillMode::wrap})
+        CHECK_THROWS(zeros(fill, Follows::boxes), ValueError, "copies of objects at the borders");
+    change.shift_width = 0.0, change.flip_horizontal = 1.0;
+    CHECK(zeros(FillMode::reflect, Follows::boxes) == 0);  // flips move nothing in
+    for (const int64_t crop : {int64_t{-1}, int64_t{1} << 40, std::numeric_limits<int64_t>::max()}) {
+        change.crop = crop;
+        CHECK_THROWS(zeros(FillMode::reflect, Follows::nothing), ValueError, "Augment's crop");
+        change.crop = 0, change.elastic = 0.1, change.elastic_grid = crop;
+        CHECK_THROWS(zeros(FillMode::reflect, Follows::nothing), ValueError, "Augment's elastic_grid");
+        change.elastic = 0.0, change.elastic_grid = 3;
+    }
+    change.zoom_smallest = change.zoom_largest = 0.0;
+    CHECK_THROWS(zeros(FillMode::reflect, Follows::nothing), ValueError, "Augment's zoom");
+}
+
 void write_file(const std::string& path, const std::vector<uint8_t>& bytes) {
     std::ofstream(path, std::ios::binary)
         .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
@@ -269,6 +310,7 @@ int main() {
     test_going_on();
     test_masks_move_along();
     test_boxes_move_along();
+    test_borders_beside_boxes();
     test_idx();
     return check::finish();
 }

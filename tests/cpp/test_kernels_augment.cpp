@@ -175,7 +175,7 @@ void test_feed() {
     CHECK(feed.waited() >= 0);
     CHECK_THROWS(feed.next(), ValueError, "is over");
     CHECK_THROWS(Feed(data, batch, change, {}), ValueError, "a feed of 1 targets got 0 ways to follow");
-    CHECK_THROWS(fill_mode("mirror"), ValueError, "fill_mode must be one of reflect, wrap, constant, nearest");
+    CHECK_THROWS(fill_mode("mirror"), ValueError, "fill_mode must be one of auto, reflect, wrap, constant, nearest");
 }
 
 }  // namespace

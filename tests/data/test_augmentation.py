@@ -262,12 +262,16 @@ def test_it_says_what_it_does_and_is_a_value():
             "as a pair (smallest, largest) of scales within 0.01 .. 100, got (0.0, 1.0)",
         ),
         ({"zoom": "in"}, TypeError, "zoom as a number, got 'in'"),
-        ({"crop": -1}, ValueError, "crop as a whole number of pixels, 0 or more, got -1"),
-        ({"crop": 0.5}, ValueError, "crop as a whole number of pixels, 0 or more, got 0.5"),
+        ({"crop": -1}, ValueError, "crop as a whole number of pixels within 0 .. 1048576, got -1"),
+        ({"crop": 0.5}, ValueError, "crop as a whole number of pixels within 0 .. 1048576, got 0.5"),
         ({"brightness": -0.1}, ValueError, "brightness (a fraction of the range of values) within 0 .. inf, got -0.1"),
         ({"contrast": 2}, ValueError, "contrast (a fraction) within 0 .. 1, got 2"),
         ({"noise": np.inf}, ValueError, "noise (a fraction of the range of values) within 0 .. inf, got inf"),
-        ({"fill_mode": "mirror"}, ValueError, "fill_mode to be one of reflect, wrap, constant, nearest, got 'mirror'"),
+        (
+            {"fill_mode": "mirror"},
+            ValueError,
+            "fill_mode to be one of auto, reflect, wrap, constant, nearest, got 'mirror'",
+        ),
         ({"fill_value": np.nan}, ValueError, "expects a finite fill_value, got nan"),
         ({"value_range": (1, 0)}, ValueError, "value_range=(low, high) with low < high, got (1, 0)"),
         ({"value_range": (0,)}, TypeError, "value_range as a number or a pair of numbers, got (0,)"),
@@ -325,3 +329,29 @@ def test_wrong_calls_of_the_function():
         augment(batch(2), np.zeros(3))
     with pytest.raises(ValueError, match=r"^Augment's fill_value 300 is out of the range 0 \.\. 255 of uint8 images$"):
         augment(batch(2), fill_mode="constant", fill_value=300)
+
+
+@pytest.mark.parametrize("value", [-1, 2**20 + 1, 2**31, 2**40, 2**63 - 1, 2**63, True, 1.5])
+def test_crops_and_grids_out_of_range(value):
+    with pytest.raises(ValueError, match=r"crop as a whole number of pixels within 0 \.\. 1048576"):
+        Augment(crop=value)
+    with pytest.raises(ValueError, match=r"elastic_grid as a whole number of cells within 1 \.\. 1024"):
+        Augment(elastic_grid=value)
+
+
+@pytest.mark.parametrize("mode", ["reflect", "wrap", "constant", "nearest"])
+@pytest.mark.parametrize("shape", [(1, 3000), (3000, 1), (1, 1), (17, 5)])
+def test_far_sources_stay_inside_the_image(mode, shape):
+    """Coordinates far beyond the image: every value is one of the image's or the fill."""
+    x = np.random.default_rng(0).uniform(0.25, 1, (4, *shape, 1)).astype(np.float32)
+    change = Augment(crop=2**20, rotation=360, zoom=(0.01, 0.02), fill_mode=mode, fill_value=0.5)
+    out = change(x, np.arange(4))
+    assert np.isfinite(out).all() and out.min() >= x.min() and out.max() <= x.max()
+    masks = change.masks((x[..., 0] > 0.5).astype(np.int16) + 3, np.arange(4))
+    assert set(np.unique(masks)) <= {0, 3, 4}
+
+
+def test_the_finest_grid():
+    x = np.random.default_rng(0).random((1, 8, 8, 1)).astype(np.float32)
+    out = Augment(elastic=0.1, elastic_grid=1024)(x, np.arange(1))
+    assert 0 <= out.min() and out.max() <= 1

@@ -101,7 +101,7 @@ def test_flips_of_boxes_are_exact():
 
 def test_boxes_with_little_left_are_dropped():
     box = np.array([[0, 0, 10, 10]], np.float32)
-    aug = Augment(shift=(0.0, 0.5), seed=2)
+    aug = Augment(shift=(0.0, 0.5), seed=2, fill_mode="constant")
     indices = np.arange(40)
     targets = [(box, np.array([0]))] * 40
     shifts = -aug.draw(indices, 0, 20, 20).matrices[:, 0, 2]
@@ -144,7 +144,7 @@ def test_augment_takes_masks_and_boxes():
     assert np.array_equal(images[5:], aug(x, np.arange(5), 1))
     targets = [(np.array([[3, 4, 20, 20]]), np.array([n])) for n in range(5)]
     _, boxes = augment(x, targets, copies=2, seed=4, **MOVES)
-    expected = aug.boxes(targets, np.arange(5), (24, 30), 1)
+    expected = aug.for_boxes().boxes(targets, np.arange(5), (24, 30), 1)
     assert len(boxes) == 10
     assert all(np.array_equal(a[0], b[0]) for a, b in zip(boxes[5:], expected, strict=True))
     _, labels = augment(x, np.arange(5), copies=2, **MOVES)
@@ -194,7 +194,97 @@ def test_what_does_not_fit_is_named():
         (lambda: aug.boxes([], [], (4, 4), least_visible=2), ValueError, r"least_visible .* within 0 \.\. 1, got 2"),
         (lambda: Augment(elastic=0.1).boxes([], [], (4, 4)), ValueError, "boxes cannot follow an elastic deformation"),
         (lambda: Augment(elastic=-1), ValueError, "expects elastic"),
-        (lambda: Augment(elastic_grid=0), ValueError, "elastic_grid as a whole number of 1 or more, got 0"),
+        (
+            lambda: Augment(elastic_grid=0),
+            ValueError,
+            r"elastic_grid as a whole number of cells within 1 \.\. 1024, got 0",
+        ),
     ]:
         with pytest.raises(error, match=message):
             call()
+
+
+def disc_images(count=6, side=40):
+    """Bright discs at the left border, one box around each."""
+    rows, columns = np.mgrid[:side, :side]
+    images = np.zeros((count, side, side, 1), np.uint8)
+    images[:, (rows - 20) ** 2 + (columns - 5) ** 2 < 16] = 255
+    return images, [(np.array([[1, 16, 10, 25]], np.float32), np.array([0]))] * count
+
+
+OUTSIDE = {"rotation": 40.0, "shift": 0.5, "zoom": (0.4, 0.9), "crop": 20}
+
+
+@pytest.mark.parametrize("name", sorted(OUTSIDE))
+def test_no_object_without_a_box(name):
+    """Mirrored borders showed up to four discs around one box."""
+    images, targets = disc_images()
+    changed, moved = augment(images, targets, copies=3, seed=1, **{name: OUTSIDE[name]})
+    explicit = Augment(seed=1, fill_mode="constant", **{name: OUTSIDE[name]})
+    assert np.array_equal(changed[:6], explicit(images, np.arange(6)))
+    for image, (boxes, _) in zip(changed, moved, strict=True):
+        left = image[..., 0].astype(float)
+        for x1, y1, x2, y2 in boxes:
+            left[int(y1) : int(np.ceil(y2)), int(x1) : int(np.ceil(x2))] = 0
+        # A disc of which less than 0.3 is left has no box; a whole one has 49 pixels.
+        assert (left > 128).sum() < 20
+
+
+@pytest.mark.parametrize("mode", ["reflect", "wrap", "auto"])
+@pytest.mark.parametrize("name", sorted(OUTSIDE))
+def test_boxes_refuse_copies_of_objects(name, mode):
+    images, targets = disc_images()
+    aug = Augment(fill_mode=mode, **{name: OUTSIDE[name]})
+    with pytest.raises(ValueError, match="copies of objects at the borders") as refused:
+        aug.boxes(targets, np.arange(6), (40, 40))
+    if mode == "auto":
+        assert "for_boxes" in str(refused.value)
+        assert aug.for_boxes().fill_mode == "constant" and aug.fill_mode == "auto"
+        assert len(aug.for_boxes().boxes(targets, np.arange(6), (40, 40))) == 6
+    else:
+        with pytest.raises(ValueError, match="copies of objects"):
+            aug.for_boxes()
+        with pytest.raises(ValueError, match="copies of objects"):
+            augment(images, targets, fill_mode=mode, **{name: OUTSIDE[name]})
+    # What moves no pixels in is exact with any fill.
+    assert Augment(fill_mode=mode, flip_horizontal=True, zoom=(1.0, 2.0)).boxes(targets, np.arange(6), (40, 40))
+    assert Augment(fill_mode="nearest", **OUTSIDE).boxes(targets, np.arange(6), (40, 40))
+
+
+def test_a_derived_class_keeps_its_own_when_it_fills_for_boxes():
+    class Counting(Augment):
+        def __call__(self, images, indices, epoch=0):
+            self.__dict__["calls"] = self.__dict__.get("calls", 0) + 1
+            return super().__call__(images, indices, epoch)
+
+    aug = Counting(shift=0.5)
+    filled = aug.for_boxes()
+    assert type(filled) is Counting and filled.fill_mode == "constant"
+    filled(disc_images()[0], np.arange(6))
+    assert filled.calls == 1 and not hasattr(aug, "calls")
+
+
+@pytest.mark.parametrize("derived", [False, True])
+def test_fit_with_boxes_fills_borders(derived):
+    """A step on images with boxes does not see mirrored objects, whether the core or Python feeds it."""
+    images, targets = disc_images(8)
+    kind = type("Derived", (Augment,), {}) if derived else Augment
+
+    def weights(mode):
+        model = st.models.detector((32, 32, 1), 1, seed=0, rescale=1 / 255)
+        model.compile(optimizer=st.optimizers.SGD(0.01), loss=st.losses.DetectionLoss())
+        change = kind(shift=0.5, seed=3, fill_mode=mode)
+        model.fit(
+            images[:, 4:36, :32],
+            [(b - [0, 4, 0, 4], c) for b, c in targets],
+            epochs=1,
+            batch_size=4,
+            verbose=0,
+            shuffle=False,
+            augment=change,
+        )
+        return model.get_weights()
+
+    assert all(np.array_equal(a, b) for a, b in zip(weights("auto"), weights("constant"), strict=True))
+    with pytest.raises(ValueError, match="copies of objects"):
+        weights("reflect")

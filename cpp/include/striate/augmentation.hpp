@@ -13,11 +13,12 @@
 
 namespace striate STRIATE_API {
 
-// What comes in from outside an image of the columns a b c d: its mirror image (c b a | a b c d | d c b), its copies,
-// `fill_value`, or its nearest pixel.
-enum class FillMode { reflect, wrap, constant, nearest };
+// The pixels outside an image of the columns a b c d: its mirror image (c b a | a b c d | d c b), its copies,
+// `fill_value`, or its nearest pixel. `automatic` is `reflect`, and `constant` where boxes move with the images: a
+// mirrored object at the border has no box.
+enum class FillMode { reflect, wrap, constant, nearest, automatic };
 
-// "reflect", "wrap", "constant" or "nearest". Throws ValueError for any other name.
+// "reflect", "wrap", "constant", "nearest" or "auto". Throws ValueError for any other name.
 FillMode fill_mode(const std::string& name);
 
 struct Augmentation {
@@ -25,19 +26,26 @@ struct Augmentation {
     double rotation = 0.0;                              // largest angle in degrees, either way
     double shift_height = 0.0, shift_width = 0.0;       // largest shifts as fractions of the size, either way
     double zoom_smallest = 1.0, zoom_largest = 1.0;     // scales; above 1 enlarges
-    int64_t crop = 0;         // pixels by which images are extended before they are cut back at a random place
+    int64_t crop = 0;         // pixels by which images are extended before they are cut back at a random place, <= 2^20
     double brightness = 0.0;  // largest change as a fraction of the range of values
     double contrast = 0.0;    // factors from 1 - contrast to 1 + contrast, about each channel's mean
     double noise = 0.0;       // standard deviation as a fraction of the range of values
     double elastic = 0.0;     // largest displacement of the points of a coarse grid, as a fraction of the size
-    int64_t elastic_grid = 3;
-    FillMode fill = FillMode::reflect;
+    int64_t elastic_grid = 3;  // cells of that grid each way, 1 .. 1024
+    FillMode fill = FillMode::automatic;
     double fill_value = 0.0;  // in units of the pixels
     // Of the values; brightness, contrast and noise are cut to it. None: 0 .. 255 for uint8; for float32 a range of 1
     // is assumed and nothing is cut.
     std::optional<std::array<double, 2>> value_range;
     uint64_t seed = 0;
 };
+
+// Throws ValueError where a number is out of its range.
+void check(const Augmentation& change);
+
+// The same change for images with boxes: `automatic` becomes `constant`. Throws ValueError for `reflect` and `wrap`
+// where the change moves pixels in from outside, and for an elastic deformation.
+Augmentation for_boxes(const Augmentation& change);
 
 // What one image undergoes.
 struct Drawn {

@@ -35,8 +35,8 @@ enum class Follows {
 class Feed {
   public:
     // One input, (N, H, W, C) of uint8 or float32, whose images are changed. `targets` has one for each of the data's,
-    // `weights` is for its weights. The data are borrowed and must outlive the feed. Throws ValueError for shapes that
-    // do not fit.
+    // `weights` is for its weights. The data are borrowed and must outlive the feed. With boxes, FillMode::automatic is
+    // FillMode::constant. Throws ValueError for shapes that do not fit, and for FillMode::reflect or wrap with boxes.
     Feed(const Dataset& data, int64_t batch, const Augmentation& change, const std::vector<Follows>& targets,
          Follows weights = Follows::nothing, double least_visible = 0.3);
     ~Feed();

@@ -15,6 +15,7 @@ using kernels::Border;
 
 Border border(FillMode mode) {
     switch (mode) {
+        case FillMode::automatic:
         case FillMode::reflect:
             return Border::reflect;
         case FillMode::wrap:
@@ -72,6 +73,8 @@ Augmenter::Impl::Impl(const Augmentation& a, const Shape& shape, DType t) : chan
     if (t != DType::uint8 && t != DType::float32)
         throw TypeError(concat("augmentation expects uint8 or float32 images, got ", name_of(t),
                                "; convert with astype(numpy.float32)"));
+    check(a);
+    if (a.fill == FillMode::automatic) change.fill = FillMode::reflect;
     require(shape.size() == 3 && shape[0] > 0 && shape[1] > 0 && shape[2] > 0,
             "augmentation expects images (N, H, W, C), got ", with_batch(shape));
     height = shape[0], width = shape[1], channels = shape[2];

@@ -1,6 +1,7 @@
 // What is drawn for an image, and what boxes make of it.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "input/augmenter.hpp"
@@ -12,6 +13,8 @@ namespace {
 
 // The second word of a key: one for each use, so that two uses of one seed share no numbers. Shuffling in Python has 1.
 constexpr uint64_t kChanges = 2, kNoise = 3, kElastic = 4;
+
+constexpr int64_t kMaxCrop = 1 << 20, kMaxGrid = 1024;
 
 // Numbers on [0, 1), one after the other.
 class Uniforms {
@@ -40,8 +43,41 @@ FillMode fill_mode(const std::string& name) {
     if (name == "reflect") return FillMode::reflect;
     if (name == "wrap") return FillMode::wrap;
     if (name == "constant") return FillMode::constant;
-    require(name == "nearest", "fill_mode must be one of reflect, wrap, constant, nearest, got '", name, "'");
-    return FillMode::nearest;
+    if (name == "nearest") return FillMode::nearest;
+    require(name == "auto", "fill_mode must be one of auto, reflect, wrap, constant, nearest, got '", name, "'");
+    return FillMode::automatic;
+}
+
+void check(const Augmentation& a) {
+    const auto within = [](double value, double low, double high, const char* name) {
+        require(value >= low && value <= high, "Augment's ", name, " must be within ", low, " .. ", high, ", got ",
+                value);
+    };
+    const double largest = std::numeric_limits<double>::max();
+    within(a.flip_horizontal, 0, 1, "flip_horizontal"), within(a.flip_vertical, 0, 1, "flip_vertical");
+    within(a.rotation, 0, 360, "rotation");
+    within(a.shift_height, 0, 1, "shift"), within(a.shift_width, 0, 1, "shift");
+    within(a.zoom_smallest, 0.01, 100, "zoom"), within(a.zoom_largest, a.zoom_smallest, 100, "zoom");
+    require(a.crop >= 0 && a.crop <= kMaxCrop, "Augment's crop must be within 0 .. ", kMaxCrop, " pixels, got ",
+            a.crop);
+    within(a.brightness, 0, largest, "brightness"), within(a.contrast, 0, 1, "contrast");
+    within(a.noise, 0, largest, "noise"), within(a.elastic, 0, 1, "elastic");
+    require(a.elastic_grid >= 1 && a.elastic_grid <= kMaxGrid, "Augment's elastic_grid must be within 1 .. ", kMaxGrid,
+            " cells, got ", a.elastic_grid);
+    within(a.fill_value, -largest, largest, "fill_value");
+}
+
+Augmentation for_boxes(const Augmentation& change) {
+    require(change.elastic == 0, "Augment: boxes cannot follow an elastic deformation; leave elastic at 0");
+    const bool from_outside = change.rotation > 0 || change.shift_height > 0 || change.shift_width > 0 ||
+                              change.crop > 0 || change.zoom_smallest < 1;
+    const bool copies = change.fill == FillMode::reflect || change.fill == FillMode::wrap;
+    require(!from_outside || !copies, "Augment: fill_mode '", change.fill == FillMode::wrap ? "wrap" : "reflect",
+            "' shows copies of objects at the borders, and no box is around them; with boxes use fill_mode 'auto', "
+            "'constant' or 'nearest'");
+    Augmentation resolved = change;
+    if (change.fill == FillMode::automatic) resolved.fill = FillMode::constant;
+    return resolved;
 }
 
 void Augmenter::draw(uint64_t index, uint64_t epoch, Drawn& drawn) const {

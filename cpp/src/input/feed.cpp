@@ -202,12 +202,15 @@ Feed::Feed(const Dataset& data, int64_t batch, const Augmentation& change, const
     f.batch = batch;
     require(f.data_rows > 0, "a feed needs at least one row");
     const Shape image(images.shape.begin() + 1, images.shape.end());
-    for (int i = 0; i < 2; ++i) f.makers.emplace_back(change, image, images.type, least_visible);
+    const bool boxes =
+        weights == Follows::boxes || std::find(targets.begin(), targets.end(), Follows::boxes) != targets.end();
+    const Augmentation resolved = boxes ? for_boxes(change) : change;
+    for (int i = 0; i < 2; ++i) f.makers.emplace_back(resolved, image, images.type, least_visible);
     f.grain = std::max<int64_t>(1, kPixelsAtOnce / (image[0] * image[1]));
     const auto check = [&](const Array& array, Follows follows, const char* what) {
         require(!array.shape.empty() && array.shape[0] == f.data_rows, what, " have shape ", to_string(array.shape),
                 " for ", f.data_rows, " images");
-        check_follows(array, follows, image, change.elastic > 0.0, what);
+        check_follows(array, follows, image, what);
     };
     f.buffers.inputs.push_back(f.add(images, Follows::nothing));
     for (size_t i = 0; i < targets.size(); ++i) {

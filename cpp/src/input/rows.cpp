@@ -7,18 +7,17 @@
 
 namespace striate {
 
-void check_follows(const Array& array, Follows follows, const Shape& image, bool elastic, const char* what) {
+void check_follows(const Array& array, Follows follows, const Shape& image, const char* what) {
     const Shape& shape = array.shape;
     if (follows == Follows::pixels) {
         require((shape.size() == 3 || shape.size() == 4) && shape[1] == image[0] && shape[2] == image[1], what,
                 " that move with the pixels must have shape (N, ", image[0], ", ", image[1], ") or (N, ", image[0],
                 ", ", image[1], ", C), got ", to_string(shape));
     } else if (follows == Follows::boxes) {
-        require(!elastic, "Augment: boxes cannot follow an elastic deformation; leave elastic at 0");
         if (array.type != DType::float32)
             throw TypeError(concat(what, ": boxes must be float32, got ", name_of(array.type)));
         require(shape.size() == 3 && shape[2] >= 5, what,
-                ": boxes must have shape (N, M, K) with x1, y1, x2, y2, class and what else, got ", to_string(shape));
+                ": boxes must have shape (N, M, K) K >= 5: x1, y1, x2, y2, class, ..., got ", to_string(shape));
     }
 }
 

@@ -16,7 +16,7 @@ struct Column {
 };
 
 // Throws ValueError or TypeError where `array` cannot follow images of this shape. `what` names the array.
-void check_follows(const Array& array, Follows follows, const Shape& image, bool elastic, const char* what);
+void check_follows(const Array& array, Follows follows, const Shape& image, const char* what);
 
 // The rows of one thread; what it works in is its own.
 class RowMaker {

@@ -29,7 +29,7 @@ STRIATE_INLINE Vec coordinate(const PixelMap& map, const float* along, float dow
     return place;
 }
 
-// i modulo n, for quotients below 2^20.
+// i modulo n, exact for quotients below 2^20; some value of 0 .. n - 1 beyond.
 STRIATE_INLINE VecI modulo(VecI i, int32_t n) {
     const VecI quotient =
         __builtin_convertvector(__builtin_convertvector(i, Vec) * (1.0f / static_cast<float>(n)), VecI);
@@ -38,7 +38,8 @@ STRIATE_INLINE VecI modulo(VecI i, int32_t n) {
     rest -= (rest >= n) & n;
     // The quotient is cut towards zero and may be one off: below -n or above n no rest can be.
     rest += (rest < 0) & n;
-    return rest;
+    rest = rest < 0 ? VecI{} : rest;
+    return rest >= n ? broadcast_int(n - 1) : rest;
 }
 
 // The pixel of 0 .. n - 1 that stands at any whole coordinate; Border::constant: n for all that lies outside.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import operator
 from collections.abc import Sequence
@@ -16,8 +17,9 @@ from striate._arrays import array_of
 from striate.data._streams import check_seed
 from striate.detection.boxes import as_boxes
 
-FILL_MODES = ("reflect", "wrap", "constant", "nearest")
+FILL_MODES = ("auto", "reflect", "wrap", "constant", "nearest")
 _AT_ONCE = 256
+_MAX_CROP, _MAX_GRID = 2**20, 1024
 
 
 class Draw(NamedTuple):
@@ -49,8 +51,10 @@ class Augment:
     easy as 1, 2, 3", SC 2011).
 
     Masks and boxes move with the pixels: `masks` and `boxes` make of them what a call makes of the images of the same
-    indices and epoch, and so does `fit` of targets that are maps of the images' size. With boxes, choose
-    `fill_mode="constant"`: mirrored or copied borders show objects that no box is around.
+    indices and epoch, and so does `fit` of targets that are maps of the images' size. Mirrored or copied borders show
+    objects without a box around them, so `fit` and `augment` fill with `fill_value` where targets are boxes, unless
+    `fill_mode` says "nearest". "reflect" and "wrap" are an error with boxes, where the change moves pixels in from
+    outside.
 
     Where only some images of a class may be mirrored (digits, letters, left and right organs), leave the flips off.
 
@@ -61,7 +65,7 @@ class Augment:
             square to 1.28 of its side at 20 degrees. For boxes that are to fit closely keep to flips.
         shift: largest shift as a fraction of height and width, either way; or a pair (height, width).
         zoom: scale drawn from 1 - zoom .. 1 + zoom, above 1 enlarging; or a pair (smallest, largest scale).
-        crop: pixels by which the image is extended on every side before it is cut back at a random place.
+        crop: pixels by which the image is extended on every side before it is cut back at a random place, up to 2**20.
         brightness: largest change as a fraction of the range of values, either way.
         contrast: factor drawn from 1 - contrast .. 1 + contrast, about each channel's mean.
         noise: standard deviation of Gaussian noise as a fraction of the range of values.
@@ -69,9 +73,10 @@ class Augment:
             pixels between follow smoothly, by cubic B-splines (Rueckert et al., IEEE Transactions on Medical Imaging
             18(8), 1999). For masks, not for boxes; 0.05 to 0.1 with the default grid, after Ronneberger et al.
             ("U-Net", MICCAI 2015).
-        elastic_grid: cells of that grid each way, 1 or more; more make shorter waves.
-        fill_mode: what comes in from outside: "reflect", "wrap", "constant" or "nearest", as in Keras.
-        fill_value: for "constant", in units of the pixels.
+        elastic_grid: cells of that grid each way, 1 .. 1024; more make shorter waves.
+        fill_mode: the pixels from outside the image: "reflect", "wrap", "constant" or "nearest", as in Keras. "auto":
+            "reflect", and "constant" where boxes move with the images.
+        fill_value: for "constant", in units of the pixels. Masks that move with the images get 0 there.
         value_range: (low, high) of the values, to which brightness, contrast and noise are cut. None: 0 .. 255 for
             uint8; for float32 a range of 1 is assumed and nothing is cut.
         seed: 0 .. 2**64 - 1.
@@ -91,7 +96,7 @@ class Augment:
     noise: float = 0.0
     elastic: float = 0.0
     elastic_grid: int = 3
-    fill_mode: str = "reflect"
+    fill_mode: str = "auto"
     fill_value: float = 0.0
     value_range: tuple[float, float] | None = None
     seed: int = 0
@@ -106,8 +111,7 @@ class Augment:
             _check("zoom", self.zoom, 0.0, 0.99, "a fraction")
         _check("contrast", self.contrast, 0.0, 1.0, "a fraction")
         _check("elastic", self.elastic, 0.0, 1.0, "a fraction of the size")
-        if isinstance(self.elastic_grid, bool) or not hasattr(self.elastic_grid, "__index__") or self.elastic_grid < 1:
-            raise ValueError(f"Augment expects elastic_grid as a whole number of 1 or more, got {self.elastic_grid!r}")
+        _check_whole("elastic_grid", self.elastic_grid, 1, _MAX_GRID, "cells")
         for name in ("brightness", "noise"):
             _check(name, getattr(self, name), 0.0, math.inf, "a fraction of the range of values")
         smallest, largest = self._zoom_range()
@@ -116,8 +120,7 @@ class Augment:
                 "Augment expects zoom as a fraction below 1, or as a pair (smallest, largest) of scales within "
                 f"0.01 .. 100, got {self.zoom}"
             )
-        if isinstance(self.crop, bool) or not hasattr(self.crop, "__index__") or self.crop < 0:
-            raise ValueError(f"Augment expects crop as a whole number of pixels, 0 or more, got {self.crop!r}")
+        _check_whole("crop", self.crop, 0, _MAX_CROP, "pixels")
         if self.fill_mode not in FILL_MODES:
             raise ValueError(f"Augment expects fill_mode to be one of {', '.join(FILL_MODES)}, got {self.fill_mode!r}")
         if not math.isfinite(self.fill_value):
@@ -190,6 +193,9 @@ class Augment:
     ) -> list[tuple[NDArray[Any], ...]]:
         """Move boxes as a call moves the images of these indices.
 
+        The images must be changed by an `Augment` with the same `fill_mode`, "constant" or "nearest", if pixels come in
+        from outside: see `for_boxes`.
+
         A box becomes the smallest upright one around its four moved corners, cut at the edges of the image; it is
         dropped where less than `least_visible` of that box's area is left.
 
@@ -205,11 +211,16 @@ class Augment:
             New targets, boxes as float32.
 
         Raises:
-            ValueError: the shapes do not fit, an index or the epoch is negative, or with `elastic`, which boxes cannot
-                follow.
+            ValueError: the shapes do not fit, an index or the epoch is negative; with `elastic`, which boxes cannot
+                follow; or with a `fill_mode` that shows copies of objects at the borders.
         """
-        if self.elastic:
-            raise ValueError("Augment: boxes cannot follow an elastic deformation; leave elastic at 0")
+        explicit = self._filled("reflect") if self.fill_mode == "auto" else self
+        try:
+            explicit._change().check_boxes()
+        except ValueError as error:
+            if self.fill_mode != "auto" or self.elastic:
+                raise
+            raise ValueError(f"{error}: change the images and the boxes by augment.for_boxes()") from None
         _check("least_visible", least_visible, 0.0, 1.0, "a fraction")
         numbers = _check_indices(indices, len(targets))
         height, width = size
@@ -220,6 +231,16 @@ class Augment:
             moved, kept = _core.move_boxes(as_boxes(boxes, "Augment: boxes"), matrix, height, width, least_visible)
             out.append((moved[kept], *(np.asarray(other)[kept] for other in others)))
         return out
+
+    def for_boxes(self) -> Augment:
+        """The same change with a fill that fits images with boxes: "constant" in place of "auto".
+
+        Raises:
+            ValueError: `fill_mode` is "reflect" or "wrap" and the change moves pixels in from outside, or `elastic` is
+                not 0.
+        """
+        self._change().check_boxes()
+        return self._filled("constant") if self.fill_mode == "auto" else self
 
     def draw(self, indices: NDArray[np.int64], epoch: int, height: int, width: int, dtype: Any = np.uint8) -> Draw:
         """What the given images undergo in an epoch; whatever else must move with their pixels follows `matrices`
@@ -234,6 +255,11 @@ class Augment:
         """
         epoch = check_seed(epoch, "Augment's epoch")
         return Draw(*self._change().draw(indices, epoch, height, width, dtype == np.uint8))
+
+    def _filled(self, fill_mode: str) -> Augment:
+        copied = copy.copy(self)  # keeps what a derived class has
+        object.__setattr__(copied, "fill_mode", fill_mode)
+        return copied
 
     def _change(self) -> _core.Augmentation:
         """What the core makes of it."""
@@ -301,6 +327,9 @@ def augment(
         raise ValueError(f"augment expects copies of 1 or more, got {copies!r}")
     x = _check_images(x)
     change = Augment(seed=seed, **changes)
+    boxed = isinstance(y, (list, tuple)) and len(y) > 0 and isinstance(y[0], tuple)
+    if boxed:
+        change = change.for_boxes()
     out = np.empty((copies, *x.shape), dtype=x.dtype)
     for epoch in range(copies):
         for start in range(0, len(x), _AT_ONCE):
@@ -310,7 +339,8 @@ def augment(
     if y is None:
         return images
     rows = np.arange(len(x))
-    if isinstance(y, (list, tuple)) and len(y) and isinstance(y[0], tuple):
+    if boxed:
+        assert isinstance(y, (list, tuple))
         if len(y) != len(x):
             raise ValueError(f"augment expects as many targets as images, {len(x)}, got {len(y)}")
         size = (x.shape[1], x.shape[2])
@@ -351,6 +381,11 @@ def _check(name: str, value: Any, low: float, high: float, unit: str) -> None:
         raise TypeError(f"Augment expects {name} as a number, got {value!r}")
     if not low <= value <= high or not math.isfinite(value):
         raise ValueError(f"Augment expects {name} ({unit}) within {low:g} .. {high:g}, got {value}")
+
+
+def _check_whole(name: str, value: Any, low: int, high: int, unit: str) -> None:
+    if isinstance(value, bool) or not hasattr(value, "__index__") or not low <= value <= high:
+        raise ValueError(f"Augment expects {name} as a whole number of {unit} within {low} .. {high}, got {value!r}")
 
 
 def _pair(name: str, value: Any) -> tuple[float, float]:
