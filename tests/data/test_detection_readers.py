@@ -79,11 +79,18 @@ def test_the_rule_for_boxes(tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ((11, 7, [1, 2, float("nan"), 5]), r"boxes\.json \(image .*1\.png\) has the box \[1\.0, 2\.0, nan, 7\.0\]"),
-        ((11, 7, [1, 2, float("inf"), 5]), "its numbers must be finite"),
-        ((11, 5, [1, 2, 3, 4]), r"boxes\.json \(image .*1\.png\) has a box of the category 5, which it does not list"),
-        ((11, 7, [1, 2, 3]), r"1\.png\) has a box that is not in COCO's format"),
-        ((11, 7, "abcd"), r"1\.png\) has a box that is not in COCO's format"),
+        (
+            (11, 7, [1, 2, float("nan"), 5]),
+            r"boxes\.json \(image .*1\.png\) has a box .* bbox must be a finite number, got nan",
+        ),
+        ((11, 7, [1, 2, float("inf"), 5]), "bbox must be a finite number, got inf"),
+        (
+            (11, 5, [1, 2, 3, 4]),
+            r"boxes\.json \(image .*1\.png\) has a box .*: its category 5 is not listed in categories",
+        ),
+        ((11, 7, [1, 2, 3]), r"1\.png\) has a box that cannot be used: bbox must be \[x, y, width, height\]"),
+        ((11, 7, "abcd"), r"1\.png\) has a box that cannot be used: bbox must be \[x, y, width, height\]"),
+        ((11, 7, [1e308, 2, 1e308, 5]), r"has the box \[1e\+308, 2\.0, inf, 7\.0\]; its numbers must be finite"),
     ],
 )
 def test_coco_bad_boxes(tmp_path, row, message):
@@ -97,9 +104,10 @@ def test_coco_bad_boxes(tmp_path, row, message):
 
 def test_coco_bad_files(tmp_path):
     paths = coco(tmp_path, [*GOOD, (99, 7, [1, 1, 1, 1])])
-    with pytest.raises(ValueError, match=r"boxes\.json has a box for the image 99, which it does not name"):
+    with pytest.raises(ValueError, match=r"boxes\.json: annotation 3 .* a box for the image 99, which the"):
         CocoDetection(*paths)
-    assert CocoDetection(*paths, skip_bad=True).skipped == [(str(paths[1]), "a box for an image that is not named: 99")]
+    ((file, reason),) = CocoDetection(*paths, skip_bad=True).skipped
+    assert file == str(paths[1]) and "annotation 3" in reason and "99" in reason
     paths = coco(tmp_path, GOOD)
     (paths[0] / "1.png").write_bytes(b"no")
     with pytest.raises(OSError, match=r"cannot read the image .*1\.png"):
@@ -113,12 +121,12 @@ def test_coco_bad_files(tmp_path):
         CocoDetection(*paths)
     for changes, message in [
         ({"images": []}, r"boxes\.json names no image"),
-        ({"categories": [{"id": 1}]}, r"boxes\.json is not in COCO's format: KeyError 'name'"),
+        ({"categories": [{"id": 1}]}, r"boxes\.json: category 0 of the list cannot be used: it has no 'name'"),
     ]:
         with pytest.raises(ValueError, match=message):
             CocoDetection(*coco(tmp_path, GOOD, **changes))
     paths[1].write_text("[1, 2]")
-    with pytest.raises(ValueError, match="is not in COCO's format: it holds no object"):
+    with pytest.raises(ValueError, match="is not in COCO's format: it holds a list, as results of a detector are"):
         CocoDetection(*paths)
     paths[1].write_text("{")
     with pytest.raises(OSError, match=r"cannot read the annotations .*boxes\.json"):
@@ -168,7 +176,9 @@ def test_voc_bad_files(tmp_path):
     root = voc(tmp_path, TREES)
     with pytest.raises(FileNotFoundError, match=r"there is no .*test\.txt for split 'test'"):
         VocDetection(root, "test")
-    with pytest.raises(ValueError, match=r"a\.xml has a box of the class 'tree', which is not in class_names"):
+    with pytest.raises(
+        ValueError, match=r"a\.xml cannot be used: it has a box of the class 'tree', which is not in class_names"
+    ):
         VocDetection(root, class_names=["bush"])
     assert len(VocDetection(root, class_names=["bush"], skip_bad=True)) == 1
     (root / "ImageSets/Main/none.txt").write_text("\n")
@@ -179,11 +189,11 @@ def test_voc_bad_files(tmp_path):
     for content, message in [
         ("<annotation>", r"cannot read the annotation .*b\.xml"),
         ('<!DOCTYPE a [<!ENTITY b "c">]><annotation/>', r"b\.xml declares entities"),
-        (f"{head}</object></annotation>", r"b\.xml is not in VOC's format"),
-        (f"{head}<bndbox><xmin>x</xmin></bndbox></object></annotation>", r"b\.xml is not in VOC's format"),
+        (f"{head}</object></annotation>", r"b\.xml cannot be used: an object 'cat' has no bndbox"),
+        (f"{head}<bndbox><xmin>x</xmin></bndbox></object></annotation>", r"xmin must be a finite number, got 'x'"),
         (
             f"{head}<bndbox><xmin>nan</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox></object></annotation>",
-            r"b\.xml has the box \[nan",
+            r"b\.xml cannot be used: xmin must be a finite number, got 'nan'",
         ),
     ]:
         target.write_text(content)
@@ -194,8 +204,8 @@ def test_voc_bad_files(tmp_path):
     target.unlink()
     with pytest.raises(ValueError, match=r"cannot read the annotation .*b\.xml"):
         VocDetection(root)
-    with pytest.raises(FileNotFoundError, match=r"VocDetection: there is no folder .*JPEGImages"):
-        VocDetection(tmp_path / "Annotations")
+    with pytest.raises(FileNotFoundError, match=r"VocDetection: .*JPEGImages has no folder Annotations and no XML"):
+        VocDetection(tmp_path / "JPEGImages")
 
 
 def test_arguments(tmp_path):

@@ -60,7 +60,10 @@ def test_pairs_by_name_and_255_is_class_1(cells):
 def test_the_rule_of_255_looks_at_all_masks(cells):
     put(cells[1] / "a.tif", labels(0))
     put(cells[1] / "b.tif", np.zeros((6, 8), np.uint8))
-    assert SegmentationFolder(*cells).labels.max() == 255  # 1 occurs beside 255
+    with pytest.raises(
+        ValueError, match=r"the masks hold 0, 1, 255: 255 in .*c\.tif, 0, 1 in .*a\.tif.* ignore_class=255"
+    ):
+        SegmentationFolder(*cells)  # 1 occurs beside 255
     put(cells[1] / "a.tif", np.full((6, 8), 255, np.uint8))
     assert np.unique(SegmentationFolder(*cells).labels).tolist() == [0, 1]
     # Unmarked pixels stay what they are.
@@ -114,7 +117,7 @@ def test_colours_lead_to_classes(tmp_path):
     data = SegmentationFolder(tmp_path / "images", tmp_path / "masks", values=meaning)
     for n in range(2):
         assert np.array_equal(data.labels[n], np.array([0, 2, 1])[labels(n, 3)])
-    with pytest.raises(ValueError, match=r"a\.png is in colour; say what that means: values="):
+    with pytest.raises(ValueError, match=r"a\.png is in colour; name the class of each colour: values="):
         SegmentationFolder(tmp_path / "images", tmp_path / "masks")
     with pytest.raises(ValueError, match=r"a\.png holds the colour \(0, 0, 255\), which is not among values"):
         SegmentationFolder(tmp_path / "images", tmp_path / "masks", values={(0, 0, 0): 0, (255, 0, 0): 1})
@@ -181,7 +184,8 @@ def test_dicom_images(tmp_path):
     # A DICOM file can be the mask too.
     shutil.copy(tmp_path / "images" / "scan.dcm", tmp_path / "masks")
     (tmp_path / "masks" / "scan.png").unlink()
-    data = SegmentationFolder(tmp_path / "images", tmp_path / "masks", values="nonzero")
+    with pytest.warns(UserWarning, match=r"1 of the files hold grey of more than 8 bits and no window"):
+        data = SegmentationFolder(tmp_path / "images", tmp_path / "masks", values="nonzero")
     assert np.array_equal(data.labels[0], expected[..., 0] != 0)
 
 
@@ -269,7 +273,7 @@ def test_arguments_and_ambiguity(cells):
     for options, error, message in [
         ({"color_mode": "hsv"}, ValueError, "color_mode to be one of grayscale, rgb, rgba, got 'hsv'"),
         ({"dtype": "int8"}, ValueError, "dtype to be one of uint8, float32"),
-        ({"values": "all"}, ValueError, "\"nonzero\", or a dict .* got 'all'"),
+        ({"values": "all"}, ValueError, '"nonzero", "threshold", or a dict .* got \'all\''),
         ({"values": {}}, ValueError, "got an empty one"),
         ({"values": {0: 0, (1, 2, 3): 1}}, TypeError, "not a mix of both"),
         ({"values": {0.5: 0}}, ValueError, "0.5 is no whole number"),

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from striate.cli._dataset import DIGITS, Dataset, Part, Reading, look, part_folders
 from striate.data import CocoDetection, DetectionDataset, VocDetection, digit_scenes
+from striate.data.intensity import Window
+from striate.data.voc_layout import PICTURES
 
 # Height and width of pictures must be multiples of _MULTIPLE; larger ones are scaled down unless the user says
 # otherwise, those of different sizes to a square.
@@ -42,9 +44,9 @@ def load_boxes(data: str | None, reading: Reading) -> Dataset:
 
     Args:
         data: a folder with JPEGImages/ and Annotations/ (and ImageSets/Main with train.txt, val.txt, test.txt where
-            there are parts); or a JSON file in COCO's format beside its pictures or their folder images/; or a folder
-            that holds one, itself or in its train/, val/ and test/; None or "digits" for made scenes of the bundled
-            digits.
+            there are parts), or with XML files beside the pictures; or a JSON file in COCO's format beside its pictures
+            or their folder images/; or a folder that holds one, itself or in its train/, val/ and test/; None or
+            "digits" for made scenes of the bundled digits.
         reading: how; without an image size, pictures are scaled to the multiples of 32 next to their own size, or,
             where that is more than 256 or differs, down to it or to 256 x 256.
 
@@ -60,7 +62,7 @@ def load_boxes(data: str | None, reading: Reading) -> Dataset:
         raise FileNotFoundError(f"there is no folder or file {place}")
     found = _places(place)
     first = next(path for path in found.values() if path is not None)
-    pictures = first / _VOC[0] if first.is_dir() else _pictures_of(first)
+    pictures = _pictures_below(first) if first.is_dir() else _pictures_of(first)
     size, color_mode = reading.image_size, reading.color_mode
     if size is None or color_mode == "auto":
         sizes, grey = look(pictures)
@@ -69,17 +71,20 @@ def load_boxes(data: str | None, reading: Reading) -> Dataset:
     names = None if reading.class_names is None else list(reading.class_names)
     parts: dict[str, BoxPart | None] = {}
     skipped: list[tuple[str, str]] = []
+    window = reading.default_window
     for part, path in found.items():
         parts[part] = None
         if path is None:
             continue
-        read = _read(path, part, names, size, "grayscale" if color_mode == "grayscale" else "rgb", reading.skip_bad)
+        mode = "grayscale" if color_mode == "grayscale" else "rgb"
+        read = _read(path, part, names, size, mode, reading.skip_bad, window)
+        window = read.default_window
         if names is None:
             names = list(read.class_names)
         parts[part] = _part(read, names, path)
         skipped += read.skipped
     assert names is not None
-    return Dataset(str(place.resolve()), names, parts["train"], parts["validation"], parts["test"], skipped)
+    return Dataset(str(place.resolve()), names, parts["train"], parts["validation"], parts["test"], skipped, window)
 
 
 def _places(place: Path) -> dict[str, Path | None]:
@@ -88,14 +93,14 @@ def _places(place: Path) -> dict[str, Path | None]:
         if place.suffix.lower() != ".json":
             raise ValueError(f"DATA is a folder in the format of VOC or a COCO file, *.json; {place} is neither")
         return {"train": place, "validation": None, "test": None}
-    if (place / _VOC[1]).is_dir():
+    if _is_voc(place):
         lists = place / "ImageSets" / "Main"
         split = {part: any((lists / f"{name}.txt").is_file() for name in names) for part, names in _SPLITS.items()}
         if not any(split.values()):
             split["train"] = True
         return {part: place if there else None for part, there in split.items()}
     below = part_folders(place)
-    found = {part: None if path is None else _json_of(path) for part, path in below.items()}
+    found = {part: None if path is None else _file_or_voc(path) for part, path in below.items()}
     if not any(found.values()):
         found["train"] = _json_of(place)
     if not any(found.values()):
@@ -104,6 +109,18 @@ def _places(place: Path) -> dict[str, Path | None]:
             "itself or in train/, val/ and test/"
         )
     return found
+
+
+def _is_voc(folder: Path) -> bool:
+    return (folder / _VOC[1]).is_dir() or any(path.suffix.lower() == ".xml" for path in folder.iterdir())
+
+
+def _file_or_voc(folder: Path) -> Path | None:
+    return folder if _is_voc(folder) else _json_of(folder)
+
+
+def _pictures_below(folder: Path) -> Path:
+    return next((folder / name for name in PICTURES if (folder / name).is_dir()), folder)
 
 
 def _json_of(folder: Path) -> Path | None:
@@ -118,13 +135,20 @@ def _pictures_of(file: Path) -> Path:
 
 
 def _read(
-    path: Path, part: str, names: list[str] | None, size: tuple[int, int], color_mode: Any, skip_bad: bool
+    path: Path,
+    part: str,
+    names: list[str] | None,
+    size: tuple[int, int],
+    color_mode: Any,
+    skip_bad: bool,
+    window: Window,
 ) -> DetectionDataset:
+    how: dict[str, Any] = {"size": size, "color_mode": color_mode, "skip_bad": skip_bad, "default_window": window}
     if path.is_dir():
         lists = path / "ImageSets" / "Main"
         split = next((name for name in _SPLITS[part] if (lists / f"{name}.txt").is_file()), None)
-        return VocDetection(path, split, class_names=names, size=size, color_mode=color_mode, skip_bad=skip_bad)
-    return CocoDetection(_pictures_of(path), path, size=size, color_mode=color_mode, skip_bad=skip_bad)
+        return VocDetection(path, split, class_names=names, **how)
+    return CocoDetection(_pictures_of(path), path, **how)
 
 
 def _part(read: DetectionDataset, names: list[str], path: Path) -> BoxPart:

@@ -10,8 +10,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.data import image_dataset_from_directory, load_digits, load_idx, read_image, split
-from striate.data.listing import EXTENSIONS, list_images
+from striate.data import ImageDataset, image_dataset_from_directory, load_digits, load_idx, split
+from striate.data.image import Reading as Decoding
+from striate.data.image import decode
+from striate.data.intensity import Window
+from striate.data.listing import EXTENSIONS, find_images
 
 DIGITS = "digits"
 ColorMode = Literal["grayscale", "rgb"]
@@ -20,6 +23,7 @@ _FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Sh
 # Pictures of different sizes, or of a size beyond this, are read at _USUAL_SIDE unless the user says otherwise.
 _LARGEST_SIDE, _USUAL_SIDE = 128, 64
 _LOOKED_AT = 24
+_AS_IT_IS = Decoding(None, None, "BILINEAR", False, False, None, False)
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class Reading:
         class_names: of the network that will see the pictures, in its order; None: what the data say.
         skip_bad: whether what cannot be used is passed over and listed; otherwise it is an error.
         ignore_class: of masks: the class that stands for unmarked pixels.
-        mask_values: of masks: "auto", or "nonzero" where whatever is not 0 is class 1.
+        mask_values: of masks: "auto", "nonzero" (all values but 0 are class 1) or "threshold" (values from 128 on are).
+        default_window: as in `read_image`; None: the training part's own.
     """
 
     image_size: tuple[int, int] | None = None
@@ -41,6 +46,7 @@ class Reading:
     skip_bad: bool = False
     ignore_class: int | None = None
     mask_values: str = "auto"
+    default_window: Window = None
 
 
 @dataclass
@@ -65,7 +71,8 @@ class Dataset:
     Attributes:
         source: "digits", or the folder's full path.
         train, validation, test: the parts; a part that is not there is None.
-        skipped: (file, reason) of what could not be used.
+        skipped: (file, reason) of files that could not be used.
+        default_window: (center, width) by which deep grey pictures were read, as in `ImageDataset`.
     """
 
     source: str
@@ -74,6 +81,7 @@ class Dataset:
     validation: Part | None = None
     test: Part | None = None
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    default_window: Window = None
 
     @property
     def best_for_judging(self) -> tuple[str, Part]:
@@ -185,48 +193,54 @@ def _from_folders(folder: Path, reading: Reading) -> Dataset:
             image_size = (height, width) if alike else (_USUAL_SIDE, _USUAL_SIDE)
         color_mode = ("grayscale" if grey else "rgb") if color_mode == "auto" else color_mode
     mode: ColorMode = "grayscale" if color_mode == "grayscale" else "rgb"
-    dataset = Dataset(str(folder.resolve()), names)
+    dataset = Dataset(str(folder.resolve()), names, default_window=reading.default_window)
     for part, path in parts.items():
         if path is not None:
-            read, skipped = _read(path, names, image_size, mode, reading.skip_bad)
-            setattr(dataset, part, read)
-            dataset.skipped += skipped
+            read, labels = _read(path, names, image_size, mode, reading.skip_bad, dataset.default_window)
+            setattr(dataset, part, Part(read.images, labels))
+            dataset.skipped += read.skipped
+            dataset.default_window = read.default_window
     return dataset
 
 
 def _class_folders(folder: Path) -> list[str]:
     """Folders that hold at least one picture."""
     below = sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
-    return [path.name for path in below if list_images(path, False)]
+    return [path.name for path in below if find_images(path, False).files]
 
 
 def look(folder: Path) -> tuple[set[tuple[int, int]], bool]:
     """The sizes of a folder's pictures, and whether all are grey, judged by a sample spread over all of them.
 
-    What cannot be read is passed over: whoever reads all of them says what is wrong with it.
+    Files that cannot be read are passed over: reading all of them raises the error.
     """
-    files = list_images(folder, False)
+    files = find_images(folder, False).files
     if not files:
         raise ValueError(f"{folder} holds no pictures ({', '.join(EXTENSIONS)})")
     places = np.linspace(0, len(files) - 1, min(len(files), _LOOKED_AT)).round().astype(int)
     sizes, grey = set(), True
     for place in places.tolist():
         try:
-            image = read_image(files[place])
-        except OSError:
+            image = decode(Path(files[place]), 0, _AS_IT_IS).values
+        except (OSError, ValueError):
             continue
         sizes.add(image.shape[:2])
         colors = image[..., :3]
         grey = grey and bool((colors == colors[..., :1]).all())
     if not sizes:
-        read_image(files[0])  # says what is wrong
+        decode(Path(files[0]), 0, _AS_IT_IS)  # raises the error
     return sizes or {(_USUAL_SIDE, _USUAL_SIDE)}, grey
 
 
 def _read(
-    folder: Path, names: list[str], image_size: tuple[int, int], color_mode: ColorMode, skip_bad: bool
-) -> tuple[Part, list[tuple[str, str]]]:
-    """One part, and what was skipped of it; it may lack pictures of a class, but not have others than the network's."""
+    folder: Path,
+    names: list[str],
+    image_size: tuple[int, int],
+    color_mode: ColorMode,
+    skip_bad: bool,
+    default_window: Window,
+) -> tuple[ImageDataset, NDArray[np.int64]]:
+    """One part and its labels; it may lack pictures of a class, but not have others than the network's."""
     present = _class_folders(folder)
     strange = [name for name in present if name not in names]
     if strange:
@@ -234,7 +248,13 @@ def _read(
     if not present:
         raise ValueError(f"{folder} has no folder of pictures for any of the classes {', '.join(names)}")
     dataset = image_dataset_from_directory(
-        folder, class_names=present, color_mode=color_mode, image_size=image_size, shuffle=False, skip_bad=skip_bad
+        folder,
+        class_names=present,
+        color_mode=color_mode,
+        image_size=image_size,
+        shuffle=False,
+        skip_bad=skip_bad,
+        default_window=default_window,
     )
     numbers = np.array([names.index(name) for name in present], dtype=np.int64)
-    return Part(dataset.images, numbers[np.asarray(dataset.labels)]), dataset.skipped
+    return dataset, numbers[np.asarray(dataset.labels)]

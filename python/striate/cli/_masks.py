@@ -54,6 +54,7 @@ def load_masks(data: str | None, reading: Reading) -> Dataset:
         size = _usual(sizes) if size is None else size
         color_mode = ("grayscale" if grey else "rgb") if color_mode == "auto" else color_mode
     names = None if reading.class_names is None else list(reading.class_names)
+    window = reading.default_window
     found: dict[str, Part | None] = {}
     skipped: list[tuple[str, str]] = []
     for part, place in parts.items():
@@ -65,11 +66,13 @@ def load_masks(data: str | None, reading: Reading) -> Dataset:
             place / _MASKS,
             size=size,
             color_mode="grayscale" if color_mode == "grayscale" else "rgb",
-            values="nonzero" if reading.mask_values == "nonzero" else None,
+            values=None if reading.mask_values == "auto" else reading.mask_values,
             class_names=names,
             ignore_class=reading.ignore_class,
             skip_bad=reading.skip_bad,
+            default_window=window,
         )
+        window = read.default_window
         names = list(read.class_names) if names is None else names
         assert read.labels is not None
         found[part] = Part(read.images, read.labels)
@@ -77,7 +80,7 @@ def load_masks(data: str | None, reading: Reading) -> Dataset:
     assert names is not None
     if len(names) < 2:
         raise ValueError(f"the masks of {folders[0]} hold one class alone, {names[0]}; segmentation needs two at least")
-    return Dataset(str(folder.resolve()), names, found["train"], found["validation"], found["test"], skipped)
+    return Dataset(str(folder.resolve()), names, found["train"], found["validation"], found["test"], skipped, window)
 
 
 def _scenes(reading: Reading) -> Dataset:

@@ -65,7 +65,10 @@ def _read(images: tuple[str, ...], opened: Run, skip_bad: bool) -> tuple[list[st
     files, pictures, skipped = [], [], []
     for path in images:
         try:
-            pictures.append(read_image(path, color_mode=opened.color_mode, size=opened.image_size))
+            picture = read_image(
+                path, color_mode=opened.color_mode, size=opened.image_size, default_window=opened.default_window
+            )
+            pictures.append(picture)
             files.append(path)
         except (OSError, ValueError) as error:
             if not skip_bad:
@@ -132,7 +135,7 @@ def _detected(opened: Run, files: list[str], array: NDArray[Any], model: Any) ->
     answers: list[dict[str, Any]] = []
     rows = []
     for path, one in zip(files, found, strict=True):
-        height, width = read_image(path).shape[:2]
+        height, width = read_image(path, frame=0, dtype="float32").shape[:2]
         scale = np.array([width, height] * 2) / np.array([*opened.image_size[::-1]] * 2)
         objects = [
             {"class": names[label], "score": float(score), "box": [round(float(side), 1) for side in box * scale]}
@@ -166,7 +169,7 @@ def _write_masks(folder: Path, files: list[str], classes: NDArray[np.int64]) -> 
         raise ValueError("--masks names a mask by its picture, and two pictures have the same name")
     folder.mkdir(parents=True, exist_ok=True)
     for file, path, one in zip(files, paths, classes, strict=True):
-        height, width = read_image(file).shape[:2]
+        height, width = read_image(file, frame=0, dtype="float32").shape[:2]
         mask = resize_mask(one.astype(np.int32), (height, width), False, False)
         pillow.fromarray(mask.astype(np.uint8 if mask.max() < 256 else np.uint16)).save(path)
     return [str(path) for path in paths]

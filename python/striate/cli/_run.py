@@ -13,6 +13,7 @@ import click
 import striate as st
 from striate.cli._dataset import Reading
 from striate.cli._tasks import TASKS
+from striate.data.intensity import Window, check_window
 
 MODEL, INFO, HISTORY, METRICS, SUMMARY = "model.safetensors", "run.json", "history.csv", "metrics.json", "summary.txt"
 PICTURES = (
@@ -84,7 +85,8 @@ class Run:
         image_size: (height, width) in pixels that the network takes.
         color_mode: "grayscale" or "rgb".
         data: where the pictures came from: "digits" (the bundled ones) or a folder.
-        settings: what the training was asked for.
+        settings: the options of the training.
+        default_window: (center, width) by which deep grey pictures are read; None where the training had none.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -109,6 +111,7 @@ class Run:
             color_mode = info["color_mode"]
             self.data = str(info["data"])
             self.settings = dict(info["settings"])
+            self.default_window = check_window(info.get("default_window"), INFO, "default_window")
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{self.path / INFO} is damaged: {type(error).__name__}: {error}") from error
         if color_mode not in ("grayscale", "rgb") or min(self.image_size) < 1 or not self.class_names:
@@ -124,7 +127,15 @@ class Run:
     def reading(self, skip_bad: bool) -> Reading:
         """How other data are read for the network."""
         values = str(self.settings.get("mask_values", "auto"))
-        return Reading(self.image_size, self.color_mode, self.class_names, skip_bad, self.ignore_class, values)
+        return Reading(
+            self.image_size,
+            self.color_mode,
+            self.class_names,
+            skip_bad,
+            self.ignore_class,
+            values,
+            self.default_window,
+        )
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -155,6 +166,7 @@ def write_info(
     input_shape: tuple[int, int, int],
     data: str,
     settings: dict[str, Any],
+    default_window: Window = None,
 ) -> None:
     """Write run.json, by which the folder is known as a run."""
     height, width, channels = input_shape
@@ -167,6 +179,7 @@ def write_info(
         "image_size": [height, width],
         "color_mode": "grayscale" if channels == 1 else "rgb",
         "data": data,
+        "default_window": default_window,
         "settings": settings,
     }
     write_json(folder / INFO, info)

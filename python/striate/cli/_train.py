@@ -56,9 +56,9 @@ _CHANGES = (
 @click.option("--class-names", metavar="NAMES", help="Of masks' classes, joined by commas; a class beyond is an error.")
 @click.option(
     "--mask-values",
-    type=click.Choice(["auto", "nonzero"]),
+    type=click.Choice(["auto", "nonzero", "threshold"]),
     default="auto",
-    help="auto: classes, or 0 and 255; nonzero: whatever is not 0 is class 1, such as numbered objects.",
+    help="auto: classes, or 0 and 255; nonzero: all but 0 is class 1, such as numbered objects; threshold: 128 and up.",
 )
 @click.option("--ignore-class", type=int, help="Value of masks that stands for unmarked pixels, such as 255.")
 @click.option("--skip-bad", is_flag=True, help="Pass over what cannot be used, and list it; otherwise it is an error.")

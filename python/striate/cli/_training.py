@@ -143,7 +143,7 @@ def run_training(settings: Settings) -> int:
     kept["learning_rate"] = settings.learning_rate
     kept["model"] = model_name
     shape = tuple(training.images.shape[1:])
-    write_info(folder, task.name, model_name, dataset.class_names, shape, dataset.source, kept)
+    write_info(folder, task.name, model_name, dataset.class_names, shape, dataset.source, kept, dataset.default_window)
 
     click.echo(f"\n{len(part):,} {name} pictures: {result.line()}\n")
     click.echo(result.table())

@@ -4,57 +4,140 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.data.image import read_image
+from striate.data.image import Picture, Reading, decode
+from striate.data.intensity import Window, common_window
+from striate.data.listing import Reasons
 
+_WHAT = "image_dataset_from_directory"
 _MOST_THREADS = 16
+_NOTHING: NDArray[np.uint8] = np.zeros((0, 0, 0), np.uint8)
 _Result = TypeVar("_Result")
 
 
+class All(NamedTuple, Generic[_Result]):
+    """Attributes:
+    results: of each file, in order: what was made of it, or the error that was passed over.
+    several: places of the files of several pages.
+    default_window: (center, width) by which deep grey pictures were read; None where there are none.
+    """
+
+    results: list[_Result | Exception]
+    several: list[int]
+    default_window: Window
+
+
+def read_all_files(
+    read: Callable[[int, Reading], tuple[_Result, list[Picture]]],
+    count: int,
+    reading: Reading,
+    skip_bad: bool,
+    bad: tuple[type[Exception], ...],
+    what: str,
+) -> All[_Result]:
+    """Read the files of a data set, with one window for all deep grey pictures in it.
+
+    Where `reading` has no window, pictures of more than 8 bits are read by the full range of their type first. If the
+    data set uses less than a quarter of it, or if there is none (DICOM), the pictures are read again by the range that
+    the data set uses; a warning says so.
+
+    Args:
+        read: makes something of the file of a number; also returns what it decoded.
+        count: of the files.
+        reading: how to read them.
+        skip_bad: pass over the errors of `bad`; otherwise the first is raised.
+        bad: errors of single files.
+        what: the caller, for messages.
+    """
+    first = list(in_threads(lambda place: read(place, reading), count, skip_bad, bad))
+    results: list[_Result | Exception] = [found if isinstance(found, Exception) else found[0] for found in first]
+    pictures = {place: found[1] for place, found in enumerate(first) if not isinstance(found, Exception)}
+    several = [place for place, some in pictures.items() if any(picture.several for picture in some)]
+    deep = {place: [p.deep for p in some if p.deep is not None] for place, some in pictures.items()}
+    places = [place for place, ranges in deep.items() if ranges]
+    if reading.default_window is not None or not places:
+        return All(results, several, reading.default_window)
+    window, full = common_window([one for place in places for one in deep[place]])
+    if full or window is None:
+        return All(results, several, window)
+    low, high = window[0] - window[1] / 2, window[0] + window[1] / 2
+    warnings.warn(
+        f"{what}: {len(places)} of the files hold grey of more than 8 bits and no window; the data set uses the values "
+        f"{low:g} .. {high:g}, which become 0 .. 255. Read other pictures for the same model alike: "
+        f"default_window={window}, the data set's `default_window`",
+        stacklevel=4,
+    )
+    again = reading._replace(default_window=window)
+    reread = in_threads(lambda number: read(places[number], again), len(places), skip_bad, bad)
+    for place, found in zip(places, reread, strict=True):
+        results[place] = found if isinstance(found, Exception) else found[0]
+    return All(results, several, window)
+
+
+def without_values(picture: Picture) -> Picture:
+    """What is known of a picture beside its values, so that these are not kept twice."""
+    return picture._replace(values=_NOTHING)
+
+
+def several_pages(files: list[str], places: list[int], what: str) -> Reasons:
+    """(file, reason) of files of which only the first page was read, with a warning."""
+    if places:
+        warnings.warn(
+            f"{what}: {len(places)} files have several pages, and only the first of each is read; the first file: "
+            f"{files[places[0]]}. read_image(path, frame=1) reads another; the data set's `unused` lists the files",
+            stacklevel=4,
+        )
+    return [(files[place], "it has several pages, and the first is read") for place in places]
+
+
 def decode_all(
-    paths: list[str], options: dict[str, Any], shape: tuple[int, ...] | None, dtype: str, skip_bad: bool
-) -> tuple[NDArray[Any], list[int], list[tuple[str, str]]]:
-    """Read every file with `read_image(path, **options)`.
+    paths: list[str], reading: Reading, shape: tuple[int, ...] | None, skip_bad: bool
+) -> tuple[NDArray[Any], list[int], Reasons, Reasons, Window]:
+    """Read every file.
 
     Args:
         paths: the files.
-        options: arguments of `read_image`.
+        reading: how to read them.
         shape: (H, W, C) of every image; None: that of the first.
-        dtype: of the result.
         skip_bad: pass over what raises OSError.
 
     Returns:
-        The images (N, H, W, C), the places in `paths` that they came from, and (path, reason) of those passed over.
+        The images (N, H, W, C), the places in `paths` that they came from, (path, reason) of those passed over and of
+        those read in part, and the default window of deep grey pictures.
 
     Raises:
         OSError: a file cannot be read (the first such one in `paths`), or with skip_bad none can.
         ValueError: without `shape`, the images differ in size.
     """
+    dtype = "float32" if reading.raw else "uint8"
     images = None if shape is None else _allocate(len(paths), shape, dtype)
-    loose: list[NDArray[Any]] = []
 
-    def read(place: int) -> NDArray[Any] | None:
-        image = read_image(paths[place], **options)
+    def read(place: int, how: Reading) -> tuple[NDArray[Any] | None, list[Picture]]:
+        picture = decode(Path(paths[place]), 0, how)
         if images is None:
-            return image
-        images[place] = image
-        return None
+            return picture.values, [without_values(picture)]
+        images[place] = picture.values
+        return None, [without_values(picture)]
 
+    found = read_all_files(read, len(paths), reading, skip_bad, (OSError,), _WHAT)
+    loose: list[NDArray[Any]] = []
     kept: list[int] = []
-    skipped: list[tuple[str, str]] = []
-    for place, result in enumerate(in_threads(read, len(paths), skip_bad)):
+    skipped: Reasons = []
+    for place, result in enumerate(found.results):
         if isinstance(result, Exception):
             skipped.append((paths[place], str(result)))
             continue
         if result is not None:
             if loose and result.shape != loose[0].shape:
                 raise ValueError(
-                    f"image_dataset_from_directory: {paths[place]} is {_size(result)}, {paths[kept[0]]} "
+                    f"{_WHAT}: {paths[place]} is {_size(result)}, {paths[kept[0]]} "
                     f"{_size(loose[0])}; pass image_size to bring all images to one size"
                 )
             loose.append(result)
@@ -64,7 +147,8 @@ def decode_all(
     if images is None:
         images = _allocate(len(loose), loose[0].shape, dtype)
         np.stack(loose, out=images)
-    return (images if len(kept) == len(images) else images[kept]), kept, skipped
+    unused = several_pages(paths, found.several, _WHAT)
+    return (images if len(kept) == len(images) else images[kept]), kept, skipped, unused, found.default_window
 
 
 def in_threads(
@@ -92,7 +176,7 @@ def _allocate(count: int, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
     except (MemoryError, ValueError) as error:
         size = count * math.prod(shape) * np.dtype(dtype).itemsize / 2**30
         raise MemoryError(
-            f"image_dataset_from_directory: {count} images of {shape} take {size:.1f} GiB; choose a smaller image_size"
+            f"{_WHAT}: {count} images of {shape} take {size:.1f} GiB; choose a smaller image_size"
         ) from error
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from striate.data.intensity import Window
+
 
 class ImageDataset:
     """The images of a folder, with their labels; what `image_dataset_from_directory` returns.
@@ -19,6 +21,12 @@ class ImageDataset:
         class_names: the classes in the order of their numbers; empty without labels.
         file_paths: the N files, in the order of the images.
         skipped: (file, reason) of every file that could not be read; filled only with `skip_bad=True`.
+        unused: (file, reason) of the folder's other files: no pictures, or read only in part.
+        default_window: (center, width) of the grey values that became 0 .. 255, for pictures of more than 8 bits
+            without a window of their own: the full range of their type, such as 0 .. 65535, or, where the data set uses
+            less than a quarter of it and for DICOM, the range that the data set uses, but for 1 in 10,000 pixels of a
+            picture at either end. None without such pictures. Give it to the readers of other pictures for the same
+            model.
     """
 
     def __init__(
@@ -28,6 +36,8 @@ class ImageDataset:
         class_names: Sequence[str],
         file_paths: Sequence[str],
         skipped: Sequence[tuple[str, str]] = (),
+        unused: Sequence[tuple[str, str]] = (),
+        default_window: Window = None,
     ) -> None:
         if len(images) != len(file_paths) or (labels is not None and len(labels) != len(images)):
             raise ValueError(
@@ -39,6 +49,8 @@ class ImageDataset:
         self.class_names = list(class_names)
         self.file_paths = list(file_paths)
         self.skipped = list(skipped)
+        self.unused = list(unused)
+        self.default_window = default_window
 
     @property
     def x(self) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Read images with boxes: what the two formats below share."""
+"""Read images with boxes: the part that COCO and VOC share."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate._extras import require
-from striate.data._decode import in_threads
-from striate.data.image import Reading, decode
-from striate.data.intensity import check_window
+from striate.data._decode import read_all_files, several_pages, without_values
+from striate.data.image import Picture, Reading, decode
+from striate.data.intensity import Window, check_window
+from striate.data.listing import Reasons
 from striate.data.resize import check_interpolation, check_size
-from striate.data.targets import MENDS, Rows, Target, TargetError, fit, mend
+from striate.data.targets import MENDS, Rows, Target, TargetError, fit, mend, turned
 
 
 class Annotation(NamedTuple):
-    """What a file says of one image; M boxes."""
+    """The annotation of one image; M boxes."""
 
     image: str
-    path: str  # the file that says it
+    path: str  # the file that holds it
     size: tuple[int, int] | None  # (height, width) that the file gives the image
     boxes: Rows
     labels: NDArray[np.int64]
@@ -38,7 +39,8 @@ class DetectionDataset:
 
     The rule for boxes: one of zero or negative extent, or wholly outside the image, is dropped; one that reaches beyond
     the image is cut at its edge; `mended` counts each kind. A NaN or infinite coordinate or an unknown class is an
-    error that names the file. Images without boxes stay, with none.
+    error that names the file. Images without boxes stay, with none. Boxes are those of the upright picture; where the
+    file gives the picture's size before its EXIF orientation was applied, the boxes are turned with the picture.
 
     Attributes:
         images: (N, H, W, C), uint8 or float32; a list of (H, W, C) where sizes differ; also `x`.
@@ -50,7 +52,9 @@ class DetectionDataset:
         class_names: the classes in the order of their numbers.
         file_paths: the N image files.
         mended: how many boxes were "clipped", "outside" or "degenerate".
-        skipped: (file, reason) of every file that could not be used; filled only with `skip_bad=True`.
+        skipped: (file, reason) of every file or entry that could not be used; filled only with `skip_bad=True`.
+        unused: (file, reason) of files that are not read, or of which only the first page is read.
+        default_window: as in `ImageDataset`.
     """
 
     def __init__(
@@ -61,6 +65,8 @@ class DetectionDataset:
         file_paths: Sequence[str],
         mended: dict[str, int],
         skipped: Sequence[tuple[str, str]],
+        unused: Sequence[tuple[str, str]] = (),
+        default_window: Window = None,
     ) -> None:
         self.images = images
         self.targets = [(target.boxes, target.labels) for target in targets]
@@ -71,6 +77,8 @@ class DetectionDataset:
         self.file_paths = list(file_paths)
         self.mended = mended
         self.skipped = list(skipped)
+        self.unused = list(unused)
+        self.default_window = default_window
 
     @property
     def x(self) -> NDArray[Any] | list[NDArray[Any]]:
@@ -109,6 +117,7 @@ def check_reading(
     pad: bool,
     window: Any,
     dtype: str,
+    default_window: Any,
 ) -> Reading:
     """How to read the images; TypeError/ValueError that names `what` where an argument does not fit."""
     if color_mode not in ("grayscale", "rgb", "rgba"):
@@ -119,7 +128,22 @@ def check_reading(
         raise ValueError(f"{what} can crop to the aspect ratio or pad to it, not both")
     wanted, resample = check_size(size, what), check_interpolation(interpolation, what)
     require("PIL.Image", "data", f"striate.data.{what}")
-    return Reading(color_mode, wanted, resample, crop, pad, check_window(window, what), dtype == "float32")
+    windows = check_window(window, what), check_window(default_window, what, "default_window")
+    return Reading(color_mode, wanted, resample, crop, pad, windows[0], dtype == "float32", windows[1])
+
+
+class Read(NamedTuple):
+    """The arguments of `DetectionDataset`, and the number of each image among the annotations."""
+
+    images: Any
+    targets: list[Target]
+    class_names: Sequence[str]
+    file_paths: list[str]
+    mended: dict[str, int]
+    skipped: Reasons
+    unused: Reasons
+    default_window: Window
+    places: list[int]
 
 
 def read_all(
@@ -129,59 +153,80 @@ def read_all(
     class_names: Sequence[str],
     reading: Reading,
     skip_bad: bool,
-) -> tuple[Any, list[Target], Sequence[str], list[str], dict[str, int], list[tuple[str, str]]]:
-    """The arguments of `DetectionDataset`.
+) -> Read:
+    """Read the images of all annotations.
 
     Args:
-        what: who reads, for messages.
+        what: the caller, for messages.
         annotations: of each image, or what is wrong with it.
         files: the image of each.
         class_names: the classes.
         reading: how to read the images.
-        skip_bad: pass over what cannot be used.
+        skip_bad: pass over images that cannot be used.
+
+    Raises:
+        OSError: an image cannot be read; with skip_bad, none can be used.
+        TargetError: boxes cannot be used.
     """
 
-    def read(place: int) -> tuple[NDArray[Any], Target, Counter[str]]:
-        found = annotations[place]
-        if isinstance(found, TargetError):
-            raise found
-        return _read(found, reading)
+    def read(place: int, how: Reading) -> tuple[tuple[NDArray[Any], Target, Counter[str]], list[Picture]]:
+        annotation = annotations[place]
+        if isinstance(annotation, TargetError):
+            raise annotation
+        return _read(annotation, how)
 
+    found = read_all_files(read, len(annotations), reading, skip_bad, (OSError, TargetError), what)
     images: list[NDArray[Any]] = []
     targets: list[Target] = []
-    paths: list[str] = []
-    skipped: list[tuple[str, str]] = []
+    places: list[int] = []
+    skipped: Reasons = []
     mended: Counter[str] = Counter(dict.fromkeys(MENDS, 0))
-    for place, result in enumerate(in_threads(read, len(annotations), skip_bad, (OSError, TargetError))):
+    for place, result in enumerate(found.results):
         if isinstance(result, Exception):
             skipped.append((files[place], str(result)))
             continue
         images.append(result[0])
         targets.append(result[1])
         mended.update(result[2])
-        paths.append(files[place])
+        places.append(place)
     if not images:
-        raise OSError(f"{what}: none of {len(annotations)} images could be used; the first: {skipped[0][1]}")
+        first = f"; the first: {skipped[0][1]}" if skipped else ""
+        raise OSError(f"{what}: none of {len(annotations)} images could be used{first}")
     alike = len({image.shape for image in images}) == 1
-    return (np.stack(images) if alike else images), targets, class_names, paths, dict(mended), skipped
+    return Read(
+        np.stack(images) if alike else images,
+        targets,
+        class_names,
+        [files[place] for place in places],
+        dict(mended),
+        skipped,
+        several_pages(list(files), found.several, what),
+        found.default_window,
+        places,
+    )
 
 
-def _read(found: Annotation, reading: Reading) -> tuple[NDArray[Any], Target, Counter[str]]:
-    image, size = decode(Path(found.image), 0, reading, whole=True)
+def _read(found: Annotation, reading: Reading) -> tuple[tuple[NDArray[Any], Target, Counter[str]], list[Picture]]:
+    picture = decode(Path(found.image), 0, reading, whole=True)
+    size, boxes, areas = picture.size, found.boxes, found.areas
     if found.size is not None and found.size != size:
-        raise TargetError(
-            f"{found.path} says that {found.image} is {found.size[0]}x{found.size[1]}, but it is {size[0]}x{size[1]}"
-        )
-    boxes, kept, counts = mend(found.boxes, size, found.path)
-    areas = found.areas
+        if picture.orientation < 5 or found.size != size[::-1]:
+            raise TargetError(
+                f"{found.path} says that {found.image} is {found.size[0]}x{found.size[1]}, but it is "
+                f"{size[0]}x{size[1]}"
+            )
+        boxes = turned(boxes, found.size, picture.orientation)  # they were drawn before it was turned upright
+    boxes, kept, counts = mend(boxes, size, found.path)
     if reading.size is not None:
         moved = fit(boxes, size, reading.size, reading.crop, reading.pad)
         before = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
         after = (moved[:, 2:] - moved[:, :2]).prod(axis=1)
-        areas = areas * np.divide(after, before, out=np.ones_like(after), where=before > 0)
+        with np.errstate(all="ignore"):
+            areas = areas * np.divide(after, before, out=np.ones_like(after), where=before > 0)
         boxes, inside, more = mend(moved, reading.size, found.path)
         more["degenerate"] = 0  # counted above
         more["outside"] = int((kept & ~inside).sum())
         counts, kept = counts + more, kept & inside
     marks = (found.labels[kept], found.crowd[kept], found.ignored[kept], areas[kept])
-    return image, Target(boxes[kept].astype(np.float32), *marks), counts
+    target = Target(boxes[kept].astype(np.float32), *marks)
+    return (picture.values, target, counts), [without_values(picture)]

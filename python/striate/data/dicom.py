@@ -8,31 +8,48 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate._extras import require
-from striate.data.intensity import Values, Window, stretch, stretch_window
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from striate.data._files import open_file
+from striate.data.intensity import Deep, Values, Window, deep_range, stretch, stretch_window
+from striate.data.picture import Decoded
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 # pydicom turns the YBR kinds among these into RGB while it decodes.
 _COLOR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")
+_FIRST = (0x00, 0x01, 0x05, 0x06, 0x08, 0x10, 0x12, 0x13, 0x14, 0x16, 0x18)  # elements that may begin group 0008
+_TYPES = (b"CS", b"UI", b"UL", b"SH", b"DA", b"TM", b"OB")
 
 
 def is_dicom(path: Path) -> bool:
     """Whether the name ends in .dcm or .dicom, or the file has DICOM's mark after its preamble."""
     if path.suffix.lower() in (".dcm", ".dicom"):
         return True
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
+    return has_dicom_content(path)
 
 
-def decode_dicom(path: Path, frame: int, window: Window, raw: bool) -> Image:
+def has_dicom_content(path: Path) -> bool:
+    """Whether a file has DICOM's mark after its preamble, or begins with one of DICOM's first elements.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with open_file(path, "read_image") as file:
+        head = file.read(132)
+    if head[128:] == b"DICM":
+        return True
+    # Without preamble: group 0002 or 0008, an even length, or the two letters of a value's type.
+    if len(head) < 8 or head[:2] not in (b"\x02\x00", b"\x08\x00") or head[3] != 0:
+        return False
+    length = int.from_bytes(head[4:8], "little")
+    return head[4:6] in _TYPES or (head[2] in _FIRST and length <= 256 and length % 2 == 0)
+
+
+def decode_dicom(path: Path, frame: int, window: Window, raw: bool, default_window: Window = None) -> Decoded:
     """Decode one frame of a DICOM file.
 
     Args:
@@ -40,10 +57,10 @@ def decode_dicom(path: Path, frame: int, window: Window, raw: bool) -> Image:
         frame: number of the frame, from 0.
         window: see `read_image`.
         raw: stop after the modality transformation.
+        default_window: for grey of more than 8 bits, where `window` is None and the file has none.
 
     Returns:
-        A Pillow image of mode RGB or RGBA (0 .. 255), or F (float32, one channel): 0 .. 255, or the measured values if
-        `raw`.
+        The picture; mode F holds 0 .. 255, or the measured values if `raw`.
 
     Raises:
         OSError: the file is damaged, holds no image, or is compressed in a way for which no decoder is installed.
@@ -63,11 +80,16 @@ def decode_dicom(path: Path, frame: int, window: Window, raw: bool) -> Image:
         raise ValueError(f"read_image: {path} has {frames} frame{'s' * (frames > 1)}, so no frame {frame}")
     if window is not None and photometric not in _GREY:
         raise ValueError(f"read_image: a window is for grey images, but {path} is {photometric}")
+    values: NDArray[Any]
     try:
         stored = pixels.pixel_array(dataset, index=frame)
         if photometric in _GREY:
-            return pillow.fromarray(_grey(pixels, dataset, stored, frame, window, raw))  # type: ignore[no-any-return]
-        return pillow.fromarray(_color(pixels, dataset, stored, photometric))  # type: ignore[no-any-return]
+            values, deep = _grey(pixels, dataset, stored, frame, window, raw, default_window)
+        else:
+            values, deep = _color(pixels, dataset, stored, photometric), None
+        if not values.size:
+            raise ValueError("it has no pixels")
+        return Decoded(pillow.fromarray(values), several=frames > 1, deep=deep)
     except MemoryError:
         raise
     except Exception as error:
@@ -84,34 +106,63 @@ def dicom_frames(path: Path) -> int:
 
 def _open(path: Path, **options: Any) -> Any:
     pydicom = require("pydicom", "data", "striate.data.read_image")
-    with path.open("rb") as file:
+    with open_file(path, "read_image") as file:
         try:
             # Old files lack the preamble that pydicom would insist on.
-            return pydicom.dcmread(file, force=True, **options)
+            dataset = pydicom.dcmread(file, force=True, **options)
+            _set_syntax(pydicom, dataset)
+            return dataset
         except MemoryError:
             raise
         except Exception as error:  # what a damaged file raises in pydicom depends on where it is damaged
             raise OSError(f"cannot read the DICOM file {path}: {error}") from error
 
 
+def _set_syntax(pydicom: Any, dataset: Any) -> None:
+    """Where the transfer syntax is missing: the uncompressed one in which the elements are encoded."""
+    meta = getattr(dataset, "file_meta", None)
+    if meta is None:
+        meta = dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    if not meta.get("TransferSyntaxUID"):
+        implicit, little = dataset.original_encoding
+        explicit = pydicom.uid.ExplicitVRLittleEndian if little is not False else pydicom.uid.ExplicitVRBigEndian
+        meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian if implicit is not False else explicit
+
+
 def _frames(dataset: Any) -> int:
     return int(dataset.get("NumberOfFrames") or 1)
 
 
-def _grey(pixels: Any, dataset: Any, stored: NDArray[Any], frame: int, window: Window, raw: bool) -> Values:
+def _grey(
+    pixels: Any,
+    dataset: Any,
+    stored: NDArray[Any],
+    frame: int,
+    window: Window,
+    raw: bool,
+    default_window: Window,
+) -> tuple[Values, Deep | None]:
     modality = _macro(dataset, "PixelValueTransformationSequence", frame)
     values: NDArray[Any] = pixels.apply_modality_lut(stored, modality)
     if raw and window is None:
-        return values.astype(np.float32)
-    if window is not None:
-        shown = stretch_window(values, window)
-    else:
-        shown = _values_of_interest(dataset, stored, values, frame)
-    return 255.0 - shown if dataset.PhotometricInterpretation == "MONOCHROME1" else shown
+        return values.astype(np.float32), None
+    deep = None
+    shown = stretch_window(values, window) if window is not None else _of_interest(dataset, stored, values, frame)
+    if shown is None:  # no window anywhere
+        padding = dataset.get("PixelPaddingValue")
+        inside = values if padding is None else values[stored != padding]
+        deep = deep_range(inside, None)
+        if default_window is not None:
+            shown = stretch_window(values, default_window)
+        elif inside.size:
+            shown = stretch(values, float(inside.min()), float(inside.max()))
+        else:
+            shown = stretch(values, 0.0, 0.0)
+    return (255.0 - shown if dataset.PhotometricInterpretation == "MONOCHROME1" else shown), deep
 
 
-def _values_of_interest(dataset: Any, stored: NDArray[Any], values: NDArray[Any], frame: int) -> Values:
-    """The file's own first table or window; without one, 8 bits as they are and deeper values between the extremes."""
+def _of_interest(dataset: Any, stored: NDArray[Any], values: NDArray[Any], frame: int) -> Values | None:
+    """By the file's own first table or window; without one, 8 bits as they are, and None for deeper values."""
     view = _macro(dataset, "FrameVOILUTSequence", frame)
     if view.get("VOILUTSequence"):
         return _look_up(view.VOILUTSequence[0], values, dataset)
@@ -128,9 +179,7 @@ def _values_of_interest(dataset: Any, stored: NDArray[Any], values: NDArray[Any]
             return np.where(values > center - 0.5, 255.0, 0.0).astype(np.float32)
     if values is stored and values.dtype.kind == "u" and int(dataset.BitsStored) <= 8:
         return stretch(values, 0, 2 ** int(dataset.BitsStored) - 1)
-    padding = dataset.get("PixelPaddingValue")
-    inside = values if padding is None else values[stored != padding]
-    return stretch(values, float(inside.min()), float(inside.max())) if inside.size else stretch(values, 0.0, 0.0)
+    return None
 
 
 def _look_up(item: Any, values: NDArray[Any], dataset: Any) -> Values:

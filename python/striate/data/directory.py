@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from striate._extras import require
 from striate.data._decode import decode_all
+from striate.data._files import check_path
 from striate.data._streams import check_seed, permutation
 from striate.data.dataset import ImageDataset
-from striate.data.image import ColorMode
+from striate.data.image import ColorMode, Reading
 from striate.data.intensity import Window, check_window
 from striate.data.labels import to_categorical
-from striate.data.listing import check_folder, list_classes, list_flat
+from striate.data.listing import Reasons, check_folder, list_classes, list_flat, warn_unused
 from striate.data.resize import check_interpolation, check_size
 from striate.data.splitting import split_indices
 
@@ -50,6 +51,7 @@ def image_dataset_from_directory(
     pad_to_aspect_ratio: bool = False,
     verbose: bool = False,
     window: Window = None,
+    default_window: Window = None,
     dtype: Literal["uint8", "float32"] = "uint8",
     skip_bad: bool = False,
 ) -> tuple[ImageDataset, ImageDataset]: ...
@@ -75,6 +77,7 @@ def image_dataset_from_directory(
     verbose: bool = False,
     *,
     window: Window = None,
+    default_window: Window = None,
     dtype: Literal["uint8", "float32"] = "uint8",
     skip_bad: bool = False,
 ) -> ImageDataset: ...
@@ -99,6 +102,7 @@ def image_dataset_from_directory(
     verbose: bool = False,
     *,
     window: Window = None,
+    default_window: Window = None,
     dtype: Literal["uint8", "float32"] = "uint8",
     skip_bad: bool = False,
 ) -> ImageDataset | tuple[ImageDataset, ImageDataset]:
@@ -106,7 +110,7 @@ def image_dataset_from_directory(
 
     The arguments are Keras's, with these differences: everything is read at once and kept as uint8, so a batch size is
     the business of `fit`; TIFF and DICOM are read too; a validation split takes its share of every class; shrinking
-    averages over the pixels that go; `window`, `dtype` and `skip_bad` are added.
+    averages over the pixels that go; `window`, `default_window`, `dtype` and `skip_bad` are added.
 
     ::
 
@@ -115,8 +119,10 @@ def image_dataset_from_directory(
         flowers/rose/1.png
 
     Args:
-        directory: the folder. Files other than .bmp, .dcm, .dicom, .gif, .jpeg, .jpg, .png, .tif and .tiff are passed
-            over, and so is whatever is hidden.
+        directory: the folder. Pictures are files with the endings .bmp, .dcm, .dib, .dicom, .gif, .j2k, .jfif, .jp2,
+            .jpe, .jpeg, .jpg, .pbm, .pgm, .png, .pnm, .ppm, .tga, .tif, .tiff and .webp, and DICOM files with any or no
+            ending. `unused` lists other files, with a warning where they may be pictures; hidden files and folders are
+            passed over.
         labels: "inferred": a class for each folder, numbered by name; a list of one number for each image, in the order
             of the sorted paths; or None.
         label_mode: "int" (N,) int64; "categorical" (N, K) one-hot float32; "binary" (N, 1) float32, for two classes;
@@ -135,6 +141,8 @@ def image_dataset_from_directory(
         pad_to_aspect_ratio: add black margins to the proportions of image_size, instead of distorting.
         verbose: print how many files and classes there are.
         window: as in `read_image`, for grey images.
+        default_window: as in `read_image`, for grey of more than 8 bits without a window of its own. None: one for the
+            data set, see `ImageDataset.default_window`; for subset="both" it is that of the training part.
         dtype: as in `read_image`.
         skip_bad: pass over files that cannot be read, and list them in `skipped`; otherwise the first one is an error.
 
@@ -148,25 +156,27 @@ def image_dataset_from_directory(
         ValueError: an argument does not fit, or there is nothing to read.
     """
     size = check_size(image_size, _WHAT)
-    check_interpolation(interpolation, _WHAT)
+    resample = check_interpolation(interpolation, _WHAT)
     _check_choice("color_mode", color_mode, tuple(_CHANNELS))
     _check_choice("label_mode", label_mode, ("int", "categorical", "binary", None))
     _check_choice("dtype", dtype, ("uint8", "float32"))
     _check_split(validation_split, subset, shuffle, seed)
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ValueError(f"{_WHAT} can crop to the aspect ratio or pad to it, not both")
-    options = {
-        "color_mode": color_mode,
-        "size": size,
-        "interpolation": interpolation,
-        "crop_to_aspect_ratio": crop_to_aspect_ratio,
-        "pad_to_aspect_ratio": pad_to_aspect_ratio,
-        "window": check_window(window, _WHAT),
-        "dtype": dtype,
-    }
+    reading = Reading(
+        color_mode,
+        size,
+        resample,
+        crop_to_aspect_ratio,
+        pad_to_aspect_ratio,
+        check_window(window, _WHAT),
+        dtype == "float32",
+        check_window(default_window, _WHAT, "default_window"),
+    )
     require("PIL.Image", "data", f"striate.data.{_WHAT}")
 
-    files, numbers, names = _find(Path(directory), labels, class_names, follow_links)
+    files, numbers, names, unused = _find(check_path(directory, _WHAT), labels, class_names, follow_links)
+    warn_unused(unused, _WHAT)
     if label_mode is None:
         names = []
     if label_mode == "binary" and numbers is not None and len(names) != 2:
@@ -179,16 +189,18 @@ def image_dataset_from_directory(
     parts = _cut(len(files), numbers, shuffle, seed, validation_split)
     shape = None if size is None else (*size, _CHANNELS[color_mode])
 
-    def read(part: NDArray[np.int64]) -> ImageDataset:
+    def read(part: NDArray[np.int64], how: Reading = reading) -> ImageDataset:
         paths = [files[number] for number in part.tolist()]
-        images, kept, skipped = decode_all(paths, options, shape, dtype, skip_bad)
+        images, kept, skipped, partly, found_window = decode_all(paths, how, shape, skip_bad)
         y = None
         if numbers is not None and label_mode is not None:
             y = _encode(numbers[part[kept]], label_mode, len(names))
-        return ImageDataset(images, y, names, [paths[number] for number in kept], skipped)
+        kept_paths = [paths[number] for number in kept]
+        return ImageDataset(images, y, names, kept_paths, skipped, [*unused, *partly], found_window)
 
     if subset == "both":
-        return read(parts[0]), read(parts[1])
+        training = read(parts[0])
+        return training, read(parts[1], reading._replace(default_window=training.default_window))
     return read(parts[1 if subset == "validation" else 0])
 
 
@@ -216,19 +228,19 @@ def _check_split(split: float | None, subset: str | None, shuffle: bool, seed: i
 
 def _find(
     directory: Path, labels: Labels, class_names: Sequence[str] | None, follow_links: bool
-) -> tuple[list[str], NDArray[np.int64] | None, list[str]]:
-    """The files, the number of each one's class, and the classes' names."""
+) -> tuple[list[str], NDArray[np.int64] | None, list[str], Reasons]:
+    """The files, the number of each one's class, the classes' names, and files that are not used."""
     check_folder(directory)
     if isinstance(labels, str):
         _check_choice("labels", labels, ("inferred",))
-        names, files = list_classes(directory, class_names, follow_links)
+        names, files, unused = list_classes(directory, class_names, follow_links)
         numbers = np.repeat(np.arange(len(names), dtype=np.int64), [len(some) for some in files])
-        return [path for some in files for path in some], numbers, names
+        return [path for some in files for path in some], numbers, names, unused
     if class_names is not None:
         raise ValueError(f"{_WHAT} takes class_names only with labels='inferred'")
-    found = list_flat(directory, follow_links)
+    found, unused = list_flat(directory, follow_links)
     if labels is None:
-        return found, None, []
+        return found, None, [], unused
     try:
         numbers = np.array([operator.index(label) for label in labels], dtype=np.int64)
     except TypeError:
@@ -237,7 +249,7 @@ def _find(
         raise ValueError(f"{_WHAT} got {len(numbers)} labels for the {len(found)} images of {directory}")
     if numbers.min() < 0:
         raise ValueError(f"{_WHAT} expects labels of 0 or more, got {numbers.min()}")
-    return found, numbers, [str(number) for number in range(int(numbers.max()) + 1)]
+    return found, numbers, [str(number) for number in range(int(numbers.max()) + 1)], unused
 
 
 def _cut(

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate._arrays import array_of
+from striate.data._files import check_path, open_file
 
 PathLike = str | os.PathLike[str]
 Images = NDArray[np.uint8]
@@ -43,11 +44,12 @@ def read_idx(path: PathLike) -> NDArray[Any]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        OSError: the file is no IDX file, or is damaged, truncated or longer than its header says; the message names it.
+        OSError: the file is no IDX file or no regular file, or is damaged, truncated or longer than its header says;
+            the message names it.
     """
-    path = Path(path)
-    with path.open("rb") as file:
-        size = path.stat().st_size
+    path = check_path(path, "read_idx")
+    with open_file(path, "read_idx") as file:
+        size = os.fstat(file.fileno()).st_size
         zipped = file.read(2) == _GZIP_MAGIC
         file.seek(0)
         if not zipped:

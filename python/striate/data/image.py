@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
+import warnings
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -11,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate._extras import require
+from striate.data._files import check_path
 from striate.data.dicom import decode_dicom, dicom_frames, is_dicom
-from striate.data.intensity import Window, check_window, to_uint8
+from striate.data.intensity import Deep, Window, check_window, to_uint8
 from striate.data.picture import decode_picture, picture_frames
 from striate.data.resize import Size, check_interpolation, check_size, resize
 
@@ -29,7 +31,8 @@ def read_image(
     crop_to_aspect_ratio: bool = False,
     pad_to_aspect_ratio: bool = False,
     window: Window = None,
-    frame: int = 0,
+    frame: int | None = None,
+    default_window: Window = None,
     dtype: Literal["uint8", "float32"] = "uint8",
 ) -> NDArray[Any]:
     """Read an image: PNG, JPEG, TIFF, BMP, GIF and whatever else Pillow opens, or DICOM.
@@ -40,7 +43,8 @@ def read_image(
     file                   dtype="uint8"                                  dtype="float32"
     ====================== ============================================== ===========================================
     8-bit grey, colour     as stored, 0 .. 255                            as stored, 0 .. 255
-    16-bit grey            0 .. 65535 stretched to 0 .. 255               as stored, 0 .. 65535
+    16-bit grey            0 .. 65535, or `default_window`, stretched to  as stored, 0 .. 65535
+                           0 .. 255
     32-bit or signed grey  needs a window                                 as stored
     DICOM, grey            windowed to 0 .. 255 (below)                   after rescale slope and intercept: Hounsfield
                                                                           units in CT; MONOCHROME1 not inverted
@@ -49,8 +53,12 @@ def read_image(
     ====================== ============================================== ===========================================
 
     Grey DICOM goes through rescale slope and intercept (or the modality table), then the file's own first VOI table or
-    window; a file that has none keeps 8-bit values and stretches deeper ones from the frame's smallest to its largest,
-    padding left out. MONOCHROME1 is inverted, so that larger is brighter.
+    window; a file that has none keeps 8-bit values and stretches deeper ones by `default_window`, or without one from
+    the frame's smallest to its largest, padding left out. MONOCHROME1 is inverted, so that larger is brighter. A file
+    without transfer syntax is read by the encoding of its elements.
+
+    There is a warning for a 16-bit picture that uses less than a quarter of 0 .. 65535 without a window, and for a TIFF
+    or DICOM file of several pages without a `frame`.
 
     A picture's EXIF orientation is applied. When it shrinks, the filters average over the pixels that go
     (antialiasing), other than Keras's.
@@ -65,7 +73,9 @@ def read_image(
         pad_to_aspect_ratio: add black margins to the proportions of `size` first, instead of distorting.
         window: (center, width): center - width / 2 becomes 0 and center + width / 2 becomes 255; "minmax": the
             image's own extremes; None: as in the table. For grey images only.
-        frame: number of the frame in a file of several (GIF, TIFF, DICOM), from 0.
+        frame: number of the frame in a file of several (GIF, TIFF, DICOM), from 0; None: the first.
+        default_window: (center, width) for grey of more than 8 bits that has no window of its own, such as a data set's
+            `default_window`; `window` is for all grey.
         dtype: "uint8" or "float32".
 
     Returns:
@@ -74,24 +84,37 @@ def read_image(
     Raises:
         ImportError: Pillow, or pydicom for a DICOM file, is missing: `pip install 'striate[data]'`.
         FileNotFoundError: there is no such file.
-        OSError: the file is no image or is damaged; the message names it.
+        OSError: the file is no image, is damaged, or is no regular file (a pipe, a device); the message names it.
         ValueError: an argument does not fit, alone or with the file.
     """
     what = "read_image"
     wanted, resample = check_size(size, what), check_interpolation(interpolation, what)
-    window = check_window(window, what)
+    window, default_window = check_window(window, what), check_window(default_window, what, "default_window")
     if color_mode is not None and color_mode not in _MODES:
         raise ValueError(f"{what} expects color_mode to be one of {', '.join(_MODES)}, or None, got {color_mode!r}")
     if dtype not in ("uint8", "float32", np.uint8, np.float32):
         raise ValueError(f"{what} expects dtype 'uint8' or 'float32', got {dtype!r}")
     raw = np.dtype(dtype) == np.float32
-    if operator.index(frame) < 0:
+    number = 0 if frame is None else operator.index(frame)
+    if number < 0:
         raise ValueError(f"{what} expects a frame of 0 or more, got {frame}")
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ValueError(f"{what} can crop to the aspect ratio or pad to it, not both")
 
-    options = Reading(color_mode, wanted, resample, crop_to_aspect_ratio, pad_to_aspect_ratio, window, raw)
-    return decode(Path(path), operator.index(frame), options)[0]
+    options = Reading(
+        color_mode, wanted, resample, crop_to_aspect_ratio, pad_to_aspect_ratio, window, raw, default_window
+    )
+    picture = decode(check_path(path, what), number, options)
+    if picture.several and frame is None:
+        warnings.warn(f"{what}: {path} has several pages, and the first is read; pass frame=0, 1, ...", stacklevel=2)
+    deep = picture.deep
+    if deep is not None and deep.full and deep.dim and default_window is None:
+        warnings.warn(
+            f"{what}: the values of {path} are within {deep.low:g} .. {deep.high:g} of 0 .. {deep.full:g}, so the "
+            "picture is nearly of one grey; pass window='minmax', or one default_window=(center, width) for all",
+            stacklevel=2,
+        )
+    return picture.values
 
 
 class Reading(NamedTuple):
@@ -104,10 +127,27 @@ class Reading(NamedTuple):
     pad: bool
     window: Window
     raw: bool
+    default_window: Window = None
 
 
-def decode(path: Path, frame: int, options: Reading, whole: bool = False) -> tuple[NDArray[Any], Size]:
-    """What `read_image` returns, and the (height, width) that the picture had before it was resized.
+class Picture(NamedTuple):
+    """Attributes:
+    values: what `read_image` returns.
+    size: (height, width) before it was resized, upright.
+    orientation: EXIF's, 1 .. 8, that was applied; 5 .. 8 swap height and width.
+    several: whether the file has more pages or frames.
+    deep: the range of its values, where they are deeper than 8 bits and the file has no window.
+    """
+
+    values: NDArray[Any]
+    size: Size
+    orientation: int
+    several: bool
+    deep: Deep | None
+
+
+def decode(path: Path, frame: int, options: Reading, whole: bool = False) -> Picture:
+    """Read a picture.
 
     Args:
         path: the file.
@@ -120,14 +160,12 @@ def decode(path: Path, frame: int, options: Reading, whole: bool = False) -> tup
     """
     require("PIL.Image", "data", "striate.data.read_image")
     wanted, raw, color_mode = options.size, options.raw, options.color_mode
-    if not path.exists():
-        raise FileNotFoundError(f"read_image: there is no file {path}")
-    if path.is_dir():
-        raise IsADirectoryError(f"read_image expects a file, got the folder {path}")
     if is_dicom(path):
-        image = decode_dicom(path, frame, options.window, raw)
+        decoded = decode_dicom(path, frame, options.window, raw, options.default_window)
     else:
-        image = decode_picture(path, frame, options.window, raw, None if whole else wanted)
+        size = None if whole else wanted
+        decoded = decode_picture(path, frame, options.window, raw, size, options.default_window)
+    image = decoded.image
     measured = image.height, image.width
 
     deep = image.mode == "F"
@@ -141,7 +179,8 @@ def decode(path: Path, frame: int, options: Reading, whole: bool = False) -> tup
         values = values[..., np.newaxis]
     if deep:
         values = _spread(values if raw else to_uint8(values), color_mode)
-    return values.astype(np.float32 if raw else np.uint8), measured
+    values = values.astype(np.float32 if raw else np.uint8)
+    return Picture(values, measured, decoded.orientation, decoded.several, decoded.deep)
 
 
 def count_frames(path: Path) -> int:
@@ -152,7 +191,7 @@ def count_frames(path: Path) -> int:
     """
     if is_dicom(path):
         return dicom_frames(path)
-    return picture_frames(path) if path.suffix.lower() in (".tif", ".tiff") else 1
+    return picture_frames(path)
 
 
 def _spread(values: NDArray[Any], color_mode: str | None) -> NDArray[Any]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate._extras import require
 from striate.data.dicom import decode_dicom, is_dicom
-from striate.data.picture import load_frame
+from striate.data.picture import is_lossy, load_frame
 from striate.data.resize import Size, resize
 
 Values = Mapping[int, int] | Mapping[tuple[int, int, int], int] | str | None
@@ -19,15 +19,15 @@ Mask = NDArray[np.int32]
 
 
 class MaskError(ValueError):
-    """A mask that holds what it must not; the message names the file."""
+    """A mask that cannot be used; the message names the file."""
 
 
 class ValueMap:
-    """What the values of a mask mean.
+    """The classes of a mask's values.
 
     Args:
         values: as `SegmentationFolder` takes it.
-        what: who asks, for messages.
+        what: the caller, for messages.
 
     Attributes:
         colors: whether a mask's colours are looked up, rather than its values.
@@ -39,12 +39,15 @@ class ValueMap:
     """
 
     def __init__(self, values: Values, what: str) -> None:
-        form = f'{what} expects values to be None, "nonzero", or a dict from values or (r, g, b) to classes'
+        form = (
+            f'{what} expects values to be None, "nonzero", "threshold", or a dict from values or (r, g, b) to classes'
+        )
         self.colors = False
         self.decided = values is not None
+        self._least = 128 if values == "threshold" else 1
         self._keys: Mask | None = None
         if isinstance(values, str):
-            if values != "nonzero":
+            if values not in ("nonzero", "threshold"):
                 raise ValueError(f"{form}, got {values!r}")
         elif values is not None:
             if not isinstance(values, Mapping):
@@ -71,7 +74,7 @@ class ValueMap:
     def translate(self, mask: Mask, path: str | Path) -> Mask:
         """The classes of a mask's values; MaskError for a value that is not in the dict."""
         if self._keys is None:
-            marked: Mask = (mask != 0).astype(np.int32)
+            marked: Mask = (mask >= self._least if self._least > 1 else mask != 0).astype(np.int32)
             return marked
         place = np.minimum(np.searchsorted(self._keys, mask), len(self._keys) - 1)
         wrong = self._keys[place] != mask
@@ -79,29 +82,53 @@ class ValueMap:
             value = int(mask[wrong][0])
             color = (value >> 16, value >> 8 & 255, value & 255)
             shown = f"the colour {color}" if self.colors else f"the value {value}"
-            raise MaskError(f"the mask {path} holds {shown}, which is not among values")
+            hint = "; it is a JPEG, whose compression changes values: save masks as PNG" if is_lossy(Path(path)) else ""
+            raise MaskError(f"the mask {path} holds {shown}, which is not among values{hint}")
         found: Mask = self._classes[place]
         return found
 
 
-def read_mask(path: Path, frame: int, colors: bool) -> Mask:
-    """The values of one frame of a mask, (H, W).
+class RawMask(NamedTuple):
+    """Attributes:
+    values: (H, W).
+    palette: the colour (r, g, b) of each index of a palette picture that occurs.
+    """
+
+    values: Mask
+    palette: dict[int, tuple[int, int, int]]
+
+
+def read_mask(path: Path, frame: int, colors: bool) -> RawMask:
+    """The values of one frame of a mask.
 
     A palette's indices, not its colours; grey values as they are stored; of a colour picture the grey value, where the
     three channels are equal everywhere. With `colors`, red * 65536 + green * 256 + blue instead.
 
     Raises:
         OSError: the file cannot be read.
-        MaskError: the mask is in colour, or holds values that are no whole numbers.
+        MaskError: the mask is in colour, has transparent pixels, or holds values that are no whole numbers.
         ValueError: there is no such frame.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no mask {path}")
-    image: Any = decode_dicom(path, frame, None, raw=True) if is_dicom(path) else load_frame(path, frame)[0]
+    image: Any = decode_dicom(path, frame, None, raw=True).image if is_dicom(path) else load_frame(path, frame).image
     if colors:
         rgb = np.asarray(image.convert("RGB"), dtype=np.int32)
         coded: Mask = (rgb[..., 0] << 16) | (rgb[..., 1] << 8) | rgb[..., 2]
-        return coded
+        return RawMask(coded, {})
+    palette = _palette(image) if image.mode == "P" else {}
+    return RawMask(_values(image, path), palette)
+
+
+def _palette(image: Any) -> dict[int, tuple[int, int, int]]:
+    flat = image.getpalette("RGB") or []
+    used = np.unique(np.asarray(image)).tolist()
+    return {index: tuple(flat[3 * index : 3 * index + 3]) for index in used}
+
+
+def _values(image: Any, path: Path) -> Mask:
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") and image.getchannel("A").getextrema() != (255, 255):
+        raise MaskError(
+            f"the mask {path} has transparent pixels; save it as one channel of classes, without transparency"
+        )
     if image.mode in ("LA", "La", "PA"):
         image = image.getchannel(0)
     elif image.mode not in ("1", "L", "P", "F") and not image.mode.startswith("I"):
@@ -109,7 +136,9 @@ def read_mask(path: Path, frame: int, colors: bool) -> Mask:
     values = np.asarray(image)
     if values.ndim == 3:
         if (values != values[..., :1]).any():
-            raise MaskError(f"the mask {path} is in colour; say what that means: values={{(r, g, b): class, ...}}")
+            raise MaskError(
+                f"the mask {path} is in colour; name the class of each colour: values={{(r, g, b): class, ...}}"
+            )
         values = values[..., 0]
     if values.dtype.kind == "f":
         with np.errstate(invalid="ignore"):
@@ -140,3 +169,9 @@ def _code(color: Any) -> int:
         raise ValueError(f"{color} is no colour (r, g, b) of 0 .. 255")
     red, green, blue = channels
     return red << 16 | green << 8 | blue
+
+
+def turned_mask(mask: Mask, orientation: int) -> Mask:
+    """A mask of a picture as it is stored, turned upright as EXIF's orientation 5 .. 8 turns the picture."""
+    turns = {5: mask.T, 6: np.rot90(mask, -1), 7: np.rot90(mask.T, 2), 8: np.rot90(mask)}
+    return np.ascontiguousarray(turns[orientation])

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate._extras import require
-from striate.data.intensity import Window, stretch, stretch_window
+from striate.data._files import open_file
+from striate.data.intensity import Deep, Window, deep_range, stretch, stretch_window
 from striate.data.resize import Size
 
 if TYPE_CHECKING:
@@ -19,9 +21,49 @@ if TYPE_CHECKING:
 
 _COLOR = {"PA": "RGBA", "La": "LA", "RGBa": "RGBA"}
 _PHOTOMETRIC, _BITS = 262, 258  # TIFF's tags
+_ORIENTATION = 274  # of TIFF and EXIF
+_MAX_PAGES = 20_000
+# Formats that need another program (EPS starts Ghostscript) or have no decoder of their own.
+_LEFT_OUT = ("EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG")
 
 
-def decode_picture(path: Path, frame: int, window: Window, raw: bool, size: Size | None) -> Image:
+class Frame(NamedTuple):
+    """One frame of a picture as it is stored, upright.
+
+    Attributes:
+        image: Pillow's.
+        limit: the largest value that a deep grey picture can hold; None where the file does not tell.
+        inverted: whether its values are still to be inverted.
+        orientation: EXIF's, 1 .. 8, that was applied.
+        several: whether the file is a TIFF of several pages.
+    """
+
+    image: Any
+    limit: int | None
+    inverted: bool
+    orientation: int
+    several: bool
+
+
+class Decoded(NamedTuple):
+    """A picture as Pillow's image of mode L, LA, RGB or RGBA (0 .. 255), or F (one channel).
+
+    Attributes:
+        image: the picture.
+        orientation: EXIF's, 1 .. 8, that was applied.
+        several: whether the file has more pages or frames; an animation has not.
+        deep: the values' range, where they are deeper than 8 bits and the file has no window.
+    """
+
+    image: Image
+    orientation: int = 1
+    several: bool = False
+    deep: Deep | None = None
+
+
+def decode_picture(
+    path: Path, frame: int, window: Window, raw: bool, size: Size | None, default_window: Window = None
+) -> Decoded:
     """Decode one frame of a picture.
 
     Args:
@@ -30,10 +72,10 @@ def decode_picture(path: Path, frame: int, window: Window, raw: bool, size: Size
         window: see `read_image`.
         raw: keep the values of a deep grey picture as they are.
         size: (height, width) that will be made of it; a JPEG four times as large or more is decoded at a fraction.
+        default_window: for deep grey where `window` is None.
 
     Returns:
-        A Pillow image, upright by its EXIF orientation, of mode L, LA, RGB or RGBA (0 .. 255), or F (float32, one
-        channel): 0 .. 255, or the file's own values if `raw`.
+        The picture, upright by its EXIF orientation. Mode F holds 0 .. 255, or the file's own values if `raw`.
 
     Raises:
         OSError: the file is no picture or is damaged.
@@ -41,19 +83,16 @@ def decode_picture(path: Path, frame: int, window: Window, raw: bool, size: Size
             knows.
     """
     pillow = require("PIL.Image", "data", "striate.data.read_image")
-    image, limit, inverted = load_frame(path, frame, size)
-    return _normalise(pillow, image, limit, inverted, path, window, raw)
+    loaded = load_frame(path, frame, size)
+    image, deep = _normalise(pillow, loaded, path, window, raw, default_window)
+    return Decoded(image, loaded.orientation, loaded.several, deep)
 
 
-def load_frame(path: Path, frame: int, size: Size | None = None) -> tuple[Any, int | None, bool]:
+def load_frame(path: Path, frame: int, size: Size | None = None) -> Frame:
     """One frame of a picture as it is stored, upright by its EXIF orientation.
 
     Args:
         path, frame, size: as for `decode_picture`.
-
-    Returns:
-        The Pillow image, the largest value that a deep grey one can hold (None where the file does not tell), and
-        whether its values are still to be inverted.
 
     Raises:
         OSError: the file is no picture or is damaged.
@@ -61,35 +100,68 @@ def load_frame(path: Path, frame: int, size: Size | None = None) -> tuple[Any, i
     """
     pillow = require("PIL.Image", "data", "striate.data.read_image")
     ops = require("PIL.ImageOps", "data", "striate.data.read_image")
-    with _reading(pillow, path) as file, pillow.open(file) as image:
-        _seek(pillow, image, frame, path)
+    with _reading(pillow, path) as file, pillow.open(file, formats=_formats()) as image:
+        if 0 in image.size:
+            raise ValueError("it has no pixels")
+        _seek(image, frame, path)
         if size is not None:
             # Twice the size is left for the filter; either side may become the height (EXIF).
             image.draft(None, (2 * max(size), 2 * max(size)))
+        tiff = image.format == "TIFF"
+        several = tiff and bool(getattr(image, "is_animated", False))
+        orientation = (getattr(image, "tag_v2", {}) if tiff else image.getexif()).get(_ORIENTATION, 1)
         image.load()
         limit, inverted = _white(image), _is_inverted(image)
-        if image.format != "TIFF":  # Pillow turns a TIFF while it loads it
+        if not tiff:  # Pillow turns a TIFF while it loads it
             image = ops.exif_transpose(image)
-    return image, limit, inverted
+    return Frame(image, limit, inverted, orientation if orientation in range(1, 9) else 1, several)
 
 
 def picture_frames(path: Path) -> int:
-    """The number of frames; OSError where the file is no picture or is damaged."""
+    """The number of pages of a TIFF.
+
+    Raises:
+        OSError: the file is no picture, is damaged, or has more than 20,000 pages.
+    """
     pillow = require("PIL.Image", "data", "striate.data.read_image")
-    with _reading(pillow, path) as file, pillow.open(file) as image:
-        return int(getattr(image, "n_frames", 1))
+    with _reading(pillow, path) as file, pillow.open(file, formats=_formats()) as image:
+        if image.format != "TIFF" or not getattr(image, "is_animated", False):
+            return 1
+        try:
+            for number in range(1, _MAX_PAGES + 1):
+                image.seek(number)
+        except EOFError:
+            return number
+        raise ValueError(f"it has more than {_MAX_PAGES} pages")
+
+
+def is_lossy(path: Path) -> bool:
+    """Whether a picture is a JPEG, whose compression changes values."""
+    with open_file(path, "read_image") as file:
+        return file.read(3) == b"\xff\xd8\xff"
+
+
+@functools.cache
+def _formats() -> list[str]:
+    pillow = require("PIL.Image", "data", "striate.data.read_image")
+    pillow.init()
+    return [name for name in pillow.OPEN if name not in _LEFT_OUT]
 
 
 @contextmanager
 def _reading(pillow: Any, path: Path) -> Iterator[BinaryIO]:
     """The open file; whatever Pillow raises becomes an OSError that names it."""
-    with path.open("rb") as file:
+    with open_file(path, "read_image") as file:
         try:
             yield file
         except (MemoryError, _NoSuchFrame):
             raise
         except Exception as error:  # what a damaged file raises in Pillow depends on the format and the damage
-            kind = "it is no picture that Pillow knows" if isinstance(error, pillow.UnidentifiedImageError) else error
+            kind: object = error
+            if isinstance(error, pillow.UnidentifiedImageError):
+                kind = "it is no picture that Pillow knows"
+            elif isinstance(error, (pillow.DecompressionBombError, pillow.DecompressionBombWarning)):
+                kind = f"{error} Raise PIL.Image.MAX_IMAGE_PIXELS if you trust the file"
             raise OSError(f"cannot read the image {path}: {kind}") from error
 
 
@@ -97,32 +169,32 @@ class _NoSuchFrame(ValueError):
     """Told apart from the ValueErrors that damaged files raise."""
 
 
-def _seek(pillow: Any, image: Any, frame: int, path: Path) -> None:
-    if frame == 0:
-        return  # where an image stands when it is opened
+def _seek(image: Any, frame: int, path: Path) -> None:
+    # An image is opened at its first frame. One by one: a seek beyond the end leaves Pillow's own count wrong.
+    frames = 1
     try:
-        image.seek(frame)
+        while frames <= frame:
+            image.seek(frames)
+            frames += 1
     except EOFError:
-        # Counted anew: a seek beyond the end leaves Pillow's own count wrong.
-        with pillow.open(path) as again:
-            frames = getattr(again, "n_frames", 1)
         raise _NoSuchFrame(f"read_image: {path} has {frames} frame{'s' * (frames > 1)}, so no frame {frame}") from None
 
 
 def _normalise(
-    pillow: Any, image: Any, limit: int | None, inverted: bool, path: Path, window: Window, raw: bool
-) -> Image:
+    pillow: Any, loaded: Frame, path: Path, window: Window, raw: bool, default_window: Window
+) -> tuple[Image, Deep | None]:
+    image, limit, deepest = loaded.image, loaded.limit, None
     deep = image.mode == "F" or image.mode.startswith("I")
     if not deep:
         image = _plain_mode(image)
         if window is None:
-            return image  # type: ignore[no-any-return]
+            return image, None
         if image.mode == "LA":
             image = image.convert("L")
         if image.mode != "L":
             raise ValueError(f"read_image: a window is for grey images, but {path} is {image.mode}")
     values: NDArray[Any] = np.asarray(image).astype(np.float64 if image.mode == "I" else np.float32)
-    if inverted and limit is not None:
+    if loaded.inverted and limit is not None:
         values = limit - values
     if window is not None:
         values = stretch_window(values, window)
@@ -133,8 +205,9 @@ def _normalise(
                 "whose black and white only you know; pass window=(center, width), window='minmax' for the image's "
                 "own extremes, or dtype='float32' for the values themselves"
             )
-        values = stretch(values, 0, limit)
-    return pillow.fromarray(values.astype(np.float32))  # type: ignore[no-any-return]
+        deepest = deep_range(values, limit)
+        values = stretch(values, 0, limit) if default_window is None else stretch_window(values, default_window)
+    return pillow.fromarray(values.astype(np.float32)), deepest
 
 
 def _plain_mode(image: Any) -> Any:

@@ -11,12 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate._extras import require
-from striate.data._decode import in_threads
+from striate.data._decode import read_all_files, without_values
+from striate.data._files import check_path
 from striate.data.dataset import ImageDataset
-from striate.data.image import ColorMode, Reading, count_frames, decode
+from striate.data.image import ColorMode, Picture, Reading, count_frames, decode
 from striate.data.intensity import Window, check_window
-from striate.data.listing import check_folder, list_flat
-from striate.data.mask import Mask, MaskError, ValueMap, Values, read_mask, resize_mask
+from striate.data.listing import Reasons, check_folder, list_flat, stem_of, warn_unused
+from striate.data.mask import Mask, MaskError, ValueMap, Values, read_mask, resize_mask, turned_mask
+from striate.data.mask_rule import (
+    MaskFacts,
+    check_lossy,
+    check_palettes,
+    check_values,
+    facts_of,
+    is_yes_and_no,
+    with_one,
+)
+from striate.data.picture import is_lossy
 from striate.data.resize import Size, check_interpolation, check_size
 
 _WHAT = "SegmentationFolder"
@@ -25,8 +36,7 @@ _WHAT = "SegmentationFolder"
 class _Frame(NamedTuple):
     image: NDArray[Any]
     mask: Mask
-    yes_or_no: bool  # holds nothing but 0 and 255
-    full: bool  # holds 255
+    facts: MaskFacts
 
 
 class SegmentationFolder(ImageDataset):
@@ -39,19 +49,27 @@ class SegmentationFolder(ImageDataset):
         cells/masks/a.png
         cells/masks/b.png
 
-    A mask is a picture of one channel: a palette picture means its indices, a grey one its values, of 8 to 32 bits; one
-    in colour needs `values`. Every page of a TIFF and every frame of a DICOM file is an image of its own, and its mask
-    must have as many. Images are read as `read_image` does.
+    A mask is a picture of one channel: the indices of a palette picture, or grey values of 8 to 32 bits; one in colour
+    needs `values`. Every page of a TIFF and every frame of a DICOM file is an image of its own, and its mask must have
+    as many. Images are read as `read_image` does. A mask of the size that its image has before EXIF orientation is
+    applied is turned along with it.
+
+    Without `values`, values are classes, and these are errors that name the fix: a JPEG mask with other values than 0
+    and 255, or 0 and 1; palette pictures that give one index different colours; and, without `class_names`, 255 beside
+    other values than 0, or a value of 64 or more. There is a warning where no mask holds 0, and where at least half of
+    the classes never occur.
 
     Args:
-        images: the folder of the images, folders within it included; files of other kinds are passed over.
+        images: the folder of the images, folders within it included. Endings and other files: as in
+            `image_dataset_from_directory`.
         masks: the folder of the masks, laid out alike; it may be the same one, with a `mask_suffix`.
         size: (height, width) or one number for both: images by `interpolation`, masks by the nearest pixel; None: as
             they are, if they are all of one size.
         color_mode: "grayscale" (1 channel), "rgb" (3) or "rgba" (4).
         values: what the masks' values mean. None: 0 is class 0 and 255 class 1 where no mask holds anything else (and
-            255 is not `ignore_class`); otherwise the values are the classes. "nonzero": class 1 is whatever is not 0,
-            such as numbered objects. A dict: from each value that occurs to its class, or from each (r, g, b).
+            255 is not `ignore_class`); otherwise the values are the classes. "nonzero": all values but 0 are class 1,
+            such as numbered objects. "threshold": values from 128 on are class 1, such as masks with grey edges. A
+            dict: from each value that occurs to its class, or from each (r, g, b).
         class_names: the classes in the order of their numbers; then a class beyond them is an error. None: 0, 1, ...
             up to the largest.
         ignore_class: number of a class that stands for unmarked pixels, such as 255, and is none of `class_names`; give
@@ -61,6 +79,7 @@ class SegmentationFolder(ImageDataset):
         crop_to_aspect_ratio: cut the largest centred part with the proportions of `size`, instead of distorting.
         pad_to_aspect_ratio: add margins to the proportions of `size`, instead of distorting: black, and of value 0.
         window: as in `read_image`, for grey images.
+        default_window: as in `image_dataset_from_directory`.
         dtype: of the images, as in `read_image`.
         follow_links: visit folders that are links.
         skip_bad: pass over pairs that cannot be used, and list them in `skipped`; otherwise the first one is an error.
@@ -72,6 +91,7 @@ class SegmentationFolder(ImageDataset):
         file_paths, mask_paths: N files each; a file of several pages stands there as often.
         frames: N numbers, the page of each.
         skipped: (file, reason) of every file that could not be used; filled only with `skip_bad=True`.
+        unused, default_window: as in `ImageDataset`.
 
     Raises:
         ImportError: Pillow, or pydicom for a DICOM file, is missing: `pip install 'striate[data]'`.
@@ -96,6 +116,7 @@ class SegmentationFolder(ImageDataset):
         crop_to_aspect_ratio: bool = False,
         pad_to_aspect_ratio: bool = False,
         window: Window = None,
+        default_window: Window = None,
         dtype: Literal["uint8", "float32"] = "uint8",
         follow_links: bool = False,
         skip_bad: bool = False,
@@ -116,19 +137,27 @@ class SegmentationFolder(ImageDataset):
             pad_to_aspect_ratio,
             check_window(window, _WHAT),
             dtype == "float32",
+            check_window(default_window, _WHAT, "default_window"),
         )
         meaning = ValueMap(values, _WHAT)
         names = None if class_names is None else [str(name) for name in class_names]
         _check_classes(meaning.classes, names, ignore_class)
         require("PIL.Image", "data", f"striate.data.{_WHAT}")
 
-        pairs, strays = _pair(Path(images), Path(masks), mask_suffix, follow_links)
+        folders = check_path(images, _WHAT), check_path(masks, _WHAT)
+        pairs, strays, unused = _pair(*folders, mask_suffix, follow_links)
+        warn_unused(unused, _WHAT)
         if strays and not skip_bad:
             raise ValueError(f"{_WHAT}: {strays[0][0]}: {strays[0][1]}")
-        frames, origins, skipped = _read(pairs, reading, meaning, skip_bad)
-        full = ignore_class != 255 and any(f.full for f in frames)
-        if not meaning.decided and full and all(f.yes_or_no for f in frames):
-            frames = [f._replace(mask=np.minimum(f.mask, 1)) for f in frames]
+        frames, origins, skipped, found_window = _read(pairs, reading, meaning, skip_bad)
+        facts = [frame.facts for frame in frames]
+        if (not meaning.decided or isinstance(values, str)) and (problem := check_palettes(facts)):
+            raise ValueError(f"{_WHAT}: {problem}")
+        if not meaning.decided:
+            if is_yes_and_no(facts, ignore_class):
+                frames = [frame._replace(mask=with_one(frame.mask)) for frame in frames]
+            elif problem := check_values(facts, names is not None, ignore_class, _WHAT):
+                raise ValueError(f"{_WHAT}: {problem}")
         highest = max(meaning.classes, default=0)
         kept: list[int] = []
         for place, frame in enumerate(frames):
@@ -154,6 +183,8 @@ class SegmentationFolder(ImageDataset):
             [str(number) for number in range(highest + 1)] if names is None else names,
             [pairs[pair][0] for pair, _ in origins],
             [*skipped, *strays],
+            unused,
+            found_window,
         )
         self.mask_paths = [pairs[pair][1] for pair, _ in origins]
         self.frames = [frame for _, frame in origins]
@@ -172,23 +203,25 @@ def _check_classes(classes: list[int], names: list[str] | None, ignore_class: in
             raise ValueError(f"{_WHAT}: values lead to the class {number}; classes are {upto}, or ignore_class")
 
 
-def _pair(
-    images: Path, masks: Path, suffix: str, follow_links: bool
-) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """(image, mask) of every image, a mask that is not there included, and (mask, reason) of those without an image."""
+def _pair(images: Path, masks: Path, suffix: str, follow_links: bool) -> tuple[list[tuple[str, str]], Reasons, Reasons]:
+    """(image, mask) of every image, a mask that is not there included; (mask, reason) of those without an image; and
+    other files.
+    """
     for folder in (images, masks):
         check_folder(folder, _WHAT)
     same = os.path.samefile(images, masks)
     if same and not suffix:
         raise ValueError(f"{_WHAT}: images and masks are the same folder, {images}; tell them apart by a mask_suffix")
-    found = list_flat(images, follow_links, _WHAT)
+    found, unused = list_flat(images, follow_links, _WHAT)
+    masks_found, others = (found, unused) if same else list_flat(masks, follow_links, _WHAT)
+    unused = unused if same else [*unused, *others]
     if same:
-        found = [path for path in found if not os.path.splitext(path)[0].endswith(suffix)]
+        found = [path for path in found if not stem_of(path, images).endswith(suffix)]
         if not found:
             raise ValueError(f"{_WHAT}: every picture of {images} ends in mask_suffix {suffix!r}: there is no image")
     by_stem: dict[str, str] = {}
-    for path in list_flat(masks, follow_links, _WHAT):
-        stem = _stem(path, masks)
+    for path in masks_found:
+        stem = stem_of(path, masks)
         if stem.endswith(suffix):
             stem = stem[: len(stem) - len(suffix)]
             if stem in by_stem:
@@ -196,31 +229,28 @@ def _pair(
             by_stem[stem] = path
     pairs: dict[str, tuple[str, str]] = {}
     for path in found:
-        stem = _stem(path, images)
+        stem = stem_of(path, images)
         if stem in pairs:
             raise ValueError(f"{_WHAT}: two images for one mask: {pairs[stem][0]} and {path}")
         pairs[stem] = (path, by_stem.get(stem, os.path.join(masks, f"{stem}{suffix}.*")))
     strays = [(path, "the mask has no image") for stem, path in by_stem.items() if stem not in pairs]
-    return list(pairs.values()), strays
-
-
-def _stem(path: str, folder: Path) -> str:
-    return os.path.splitext(os.path.relpath(path, folder))[0]
+    return list(pairs.values()), strays, unused
 
 
 def _read(
     pairs: list[tuple[str, str]], reading: Reading, meaning: ValueMap, skip_bad: bool
-) -> tuple[list[_Frame], list[tuple[int, int]], list[tuple[str, str]]]:
-    """All frames, the (pair, frame) that each came from, and (file, reason) of what was passed over."""
+) -> tuple[list[_Frame], list[tuple[int, int]], Reasons, Window]:
+    """All frames, the (pair, frame) of each, (file, reason) of pairs that were passed over, and the default window."""
     frames: list[_Frame] = []
     origins: list[tuple[int, int]] = []
-    skipped: list[tuple[str, str]] = []
+    skipped: Reasons = []
     first = ""
 
-    def read(place: int) -> list[_Frame]:
-        return _read_pair(Path(pairs[place][0]), Path(pairs[place][1]), reading, meaning)
+    def read(place: int, how: Reading) -> tuple[list[_Frame], list[Picture]]:
+        return _read_pair(Path(pairs[place][0]), Path(pairs[place][1]), how, meaning)
 
-    for place, result in enumerate(in_threads(read, len(pairs), skip_bad, (OSError, MaskError))):
+    found = read_all_files(read, len(pairs), reading, skip_bad, (OSError, MaskError), _WHAT)
+    for place, result in enumerate(found.results):
         if isinstance(result, Exception):
             skipped.append((pairs[place][0], str(result)))
             continue
@@ -233,30 +263,36 @@ def _read(
             first = first or pairs[place][0]
             frames.append(frame)
             origins.append((place, number))
-    return frames, origins, skipped
+    return frames, origins, skipped, found.default_window
 
 
-def _read_pair(image: Path, mask: Path, reading: Reading, meaning: ValueMap) -> list[_Frame]:
+def _read_pair(image: Path, mask: Path, reading: Reading, meaning: ValueMap) -> tuple[list[_Frame], list[Picture]]:
     if not mask.exists():
         raise FileNotFoundError(f"{_WHAT}: the image {image} has no mask: there is no {mask}")
     count, masks = count_frames(image), count_frames(mask)
     if count != masks:
         raise MaskError(f"{_WHAT}: the image {image} has {count} pages, its mask {mask} {masks}")
-    frames = []
+    frames, pictures = [], []
+    lossy = is_lossy(mask)
     for number in range(count):
-        values = read_mask(mask, number, meaning.colors)
-        picture, (height, width) = decode(image, number, reading, whole=True)
-        if values.shape != (height, width):
+        raw = read_mask(mask, number, meaning.colors)
+        facts = facts_of(str(mask), raw, lossy)
+        if not meaning.decided and (problem := check_lossy(facts)):
+            raise MaskError(f"{_WHAT}: {problem}")
+        values, picture = raw.values, decode(image, number, reading, whole=True)
+        if values.shape != picture.size and picture.orientation >= 5 and values.shape == picture.size[::-1]:
+            values = turned_mask(values, picture.orientation)
+        if values.shape != picture.size:
+            height, width = picture.size
             raise MaskError(f"{_WHAT}: the mask {mask} is {_size(values)}, its image {image} {height}x{width}")
         if meaning.decided:
             values = meaning.translate(values, mask)
-        full = bool((values == 255).any())
-        yes_or_no = bool(((values == 0) | (values == 255)).all())
         size: Size | None = reading.size
         if size is not None:
             values = resize_mask(values, size, reading.crop, reading.pad)
-        frames.append(_Frame(picture, values, yes_or_no, full))
-    return frames
+        frames.append(_Frame(picture.values, values, facts))
+        pictures.append(without_values(picture))
+    return frames, pictures
 
 
 def _extent(mask: Mask, ignore_class: int | None) -> tuple[int, int]:
@@ -266,8 +302,13 @@ def _extent(mask: Mask, ignore_class: int | None) -> tuple[int, int]:
 
 
 def _out_of_range(label: int, path: str, names: list[str] | None) -> str:
+    if label == 255 and names is not None:
+        return (
+            f"the mask {path} holds 255, but there are {len(names)} classes, 0 .. {len(names) - 1}; if 255 is "
+            "unmarked, pass ignore_class=255; if it is class 1, values={0: 0, 1: 1, 255: 1}"
+        )
     upto = "classes count from 0" if names is None else f"there are {len(names)} classes, 0 .. {len(names) - 1}"
-    return f"the mask {path} holds {label}, but {upto}; say what its values mean with values, or pass ignore_class"
+    return f"the mask {path} holds {label}, but {upto}; name the class of each value with values, or pass ignore_class"
 
 
 def _label_dtype(masks: list[Mask]) -> np.dtype[Any]:

@@ -64,3 +64,20 @@ def fit(boxes: Rows, size: Size, wanted: Size, crop: bool, pad: bool) -> Rows:
     scale = np.array([wanted[1] / width, wanted[0] / height] * 2)
     moved: Rows = (boxes - [left, top, left, top]) * scale
     return moved
+
+
+def turned(boxes: Rows, size: Size, orientation: int) -> Rows:
+    """Boxes that were drawn on the picture as it is stored, on the picture turned upright.
+
+    Args:
+        boxes: (M, 4): x1, y1, x2, y2.
+        size: (height, width) as it is stored.
+        orientation: EXIF's, 5 .. 8: those that swap height and width.
+    """
+    height, width = size
+    x, y = boxes[:, [0, 2]], boxes[:, [1, 3]]
+    if orientation in (6, 7):
+        y = height - y[:, ::-1]
+    if orientation in (7, 8):
+        x = width - x[:, ::-1]
+    return np.stack([y[:, 0], x[:, 0], y[:, 1], x[:, 1]], axis=1)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 from xml.etree import ElementTree
 
 import numpy as np
 
+from striate.data._files import check_path, open_file
+from striate.data._numbers import flag, number, side
 from striate.data.detection import Annotation, DetectionDataset, check_reading, read_all
 from striate.data.image import ColorMode
 from striate.data.intensity import Window
-from striate.data.listing import EXTENSIONS, check_folder
 from striate.data.targets import TargetError
+from striate.data.voc_layout import VocLayout
 
 _WHAT = "VocDetection"
 
@@ -28,14 +32,19 @@ class VocDetection(DetectionDataset):
         root/Annotations/000001.xml       the boxes of each
         root/ImageSets/Main/train.txt     the names of a split, one a line
 
+    The pictures' folder may also be called `images`. Without `Annotations`, the pictures are beside their XML files, as
+    LabelImg and Roboflow leave them. Endings may be in capitals; folders within are read too. A picture has the name of
+    its XML file; where there is none, or where there are several, the file's `filename` decides.
+
     VOC counts pixels from 1 and includes the last one: its box xmin, ymin, xmax, ymax becomes xmin - 1, ymin - 1, xmax,
-    ymax. Objects marked as difficult are in `ignored`. See `DetectionDataset` for the attributes and the rule for
-    boxes.
+    ymax. Objects marked as difficult are in `ignored`; an empty or "Unspecified" mark is none. A size that is empty or
+    0 is not checked. An object without `bndbox`, such as a rotated box, is an error. See `DetectionDataset` for the
+    attributes and the rule for boxes.
 
     Args:
         root: the folder that holds the three.
-        split: name of a list in ImageSets/Main, such as "train", "val", "trainval"; None: every image that has an
-            annotation.
+        split: name of a list in ImageSets/Main or ImageSets, such as "train", "val", "trainval"; None: every image that
+            has an annotation, with a warning where others have none.
         class_names: the classes in the order of their numbers; None: those of all annotations in the folder, sorted, so
             that all splits agree.
         size: (height, width) or one number for both, to which images and boxes are brought; None: as they are.
@@ -44,6 +53,7 @@ class VocDetection(DetectionDataset):
         crop_to_aspect_ratio: cut the largest centred part with the proportions of `size`, instead of distorting.
         pad_to_aspect_ratio: add black margins to the proportions of `size`, instead of distorting.
         window: as in `read_image`, for grey images.
+        default_window: as in `image_dataset_from_directory`.
         dtype: of the images, as in `read_image`.
         skip_bad: pass over images that cannot be used, and list them in `skipped`; otherwise the first is an error.
 
@@ -66,91 +76,131 @@ class VocDetection(DetectionDataset):
         crop_to_aspect_ratio: bool = False,
         pad_to_aspect_ratio: bool = False,
         window: Window = None,
+        default_window: Window = None,
         dtype: Literal["uint8", "float32"] = "uint8",
         skip_bad: bool = False,
     ) -> None:
         reading = check_reading(
-            _WHAT, size, color_mode, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio, window, dtype
+            _WHAT,
+            size,
+            color_mode,
+            interpolation,
+            crop_to_aspect_ratio,
+            pad_to_aspect_ratio,
+            window,
+            dtype,
+            default_window,
         )
-        folder = Path(root)
-        for name in ("", "JPEGImages", "Annotations"):
-            check_folder(folder / name, _WHAT)
-        everything = sorted((folder / "Annotations").glob("*.xml"))
-        chosen = [path.stem for path in everything] if split is None else _names(folder, split)
+        folder = check_path(root, _WHAT)
+        layout = VocLayout(folder, _WHAT)
+        chosen = list(layout.annotations) if split is None else layout.split(split)
         if not chosen:
             raise ValueError(f"{_WHAT} found no image in {folder}" + ("" if split is None else f" for split {split!r}"))
-        names = [str(name) for name in class_names] if class_names is not None else _all_names(everything)
+        if class_names is not None and isinstance(class_names, str):
+            raise TypeError(f"{_WHAT} expects class_names to be a list of names, got {class_names!r}")
+        names = (
+            [str(name) for name in class_names] if class_names is not None else _all_names(layout.annotations.values())
+        )
         numbers = {name: number for number, name in enumerate(names)}
-        images = [_image(folder / "JPEGImages", stem) for stem in chosen]
-        found = [
-            _annotation(folder / "Annotations" / f"{stem}.xml", image, numbers)
-            for stem, image in zip(chosen, images, strict=True)
-        ]
+        found = [_annotation(layout, stem, numbers) for stem in chosen]
         if not skip_bad and (wrong := next((f for f in found if isinstance(f, TargetError)), None)):
             raise wrong
-        super().__init__(*read_all(_WHAT, found, images, names, reading, skip_bad))
+        files = [
+            _file(layout, stem) if isinstance(f, TargetError) else f.image
+            for stem, f in zip(chosen, found, strict=True)
+        ]
+        read = read_all(_WHAT, found, files, names, reading, skip_bad)
+        super().__init__(*read[:-1])
+        if split is None:
+            rest = layout.unused(files)
+            if rest:
+                warnings.warn(
+                    f"{_WHAT}: {len(rest)} pictures of {layout.pictures} have no annotation and are not read; the "
+                    f"first: {rest[0][0]}; `unused` lists them",
+                    stacklevel=2,
+                )
+            self.unused += rest
 
 
-def _names(folder: Path, split: str) -> list[str]:
-    path = folder / "ImageSets" / "Main" / f"{split}.txt"
-    if not path.is_file():
-        raise FileNotFoundError(f"{_WHAT}: there is no {path} for split {split!r}")
-    # The lists of single classes have a second column, 1, 0 or -1.
-    return [line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-
-
-def _image(folder: Path, stem: str) -> str:
-    for ending in (".jpg", *EXTENSIONS):
-        if (path := folder / f"{stem}{ending}").is_file():
-            return str(path)
-    return str(folder / f"{stem}.jpg")  # the error of reading it names it
+def _file(layout: VocLayout, stem: str) -> str:
+    """The picture of an annotation that cannot be used, for the list of those skipped."""
+    try:
+        return layout.picture(stem, None)
+    except ValueError:
+        return f"{stem}.xml"
 
 
 def _parse(path: Path) -> Any:
     """The file's root element, or TargetError."""
     try:
-        content = path.read_bytes()
-        if b"<!ENTITY" in content:  # no annotation needs them, and nested ones fill the memory
+        with open_file(path, _WHAT) as file:
+            content = file.read()
+        if b"<!ENTITY" in content.replace(b"\0", b""):  # no annotation needs them, and nested ones fill the memory
             raise TargetError(f"the annotation {path} declares entities")
-        return ElementTree.fromstring(content)
-    except (OSError, ElementTree.ParseError, LookupError) as error:
+        return _root(content)
+    except TargetError:
+        raise
+    except (OSError, ElementTree.ParseError, LookupError, ValueError, RecursionError) as error:
         raise TargetError(f"cannot read the annotation {path}: {error}") from None
 
 
-def _all_names(paths: Sequence[Path]) -> list[str]:
+def _root(content: bytes) -> Any:
+    try:
+        return ElementTree.fromstring(content)
+    except ValueError:
+        # The parser knows few encodings; Python's codecs know those of several bytes too, such as gb2312.
+        declared = re.match(rb"\s*<\?xml[^>]*encoding=[\"']([\w.-]+)[\"'][^>]*\?>", content)
+        if declared is None:
+            raise
+        return ElementTree.fromstring(content[declared.end() :].decode(declared[1].decode("ascii")))
+
+
+def _all_names(paths: Iterable[Path]) -> list[str]:
     found: set[str] = set()
     for path in paths:
         try:
             found.update(item.findtext("name", "").strip() for item in _parse(path).iter("object"))
         except TargetError:
-            continue  # told of, or skipped, where its image is read
+            continue  # an error, or skipped, where its image is read
     return sorted(found - {""})
 
 
-def _annotation(path: Path, image: str, numbers: dict[str, int]) -> Annotation | TargetError:
+def _annotation(layout: VocLayout, stem: str, numbers: dict[str, int]) -> Annotation | TargetError:
+    path: object = f"{stem}.xml"
     try:
+        path = layout.xml(stem)
         root = _parse(path)
+        image = layout.picture(stem, root.findtext("filename"))
         objects = list(root.iter("object"))
-        rows = []
-        for item in objects:
-            box = item.find("bndbox")
-            rows.append([float(box.findtext(side)) for side in ("xmin", "ymin", "xmax", "ymax")])
-        boxes = np.array(rows, dtype=np.float64).reshape(-1, 4)
+        boxes = np.array([_box(item) for item in objects], dtype=np.float64).reshape(-1, 4)
         boxes[:, :2] -= 1.0
-        classes = [item.findtext("name", "").strip() for item in objects]
-        difficult = np.array([int(item.findtext("difficult", "0")) > 0 for item in objects], dtype=np.bool_)
-        size = root.find("size")
-        # Some sets write 0 where they did not know.
-        known = None if size is None else (int(size.findtext("height", "0")), int(size.findtext("width", "0")))
+        labels = np.array([_class(item, numbers) for item in objects], dtype=np.int64)
+        difficult = np.array([flag(item.findtext("difficult"), "difficult") for item in objects], dtype=np.bool_)
+        height, width = (side(root.findtext(f"size/{name}"), name) for name in ("height", "width"))
     except TargetError as error:
         return error
-    except (AttributeError, TypeError, ValueError) as error:
-        return TargetError(f"the annotation {path} is not in VOC's format: {error}")
-    for name in classes:
-        if name not in numbers:
-            return TargetError(f"the annotation {path} has a box of the class {name!r}, which is not in class_names")
-    sides = boxes[:, 2:] - boxes[:, :2]
-    labels = np.array([numbers[name] for name in classes], dtype=np.int64)
-    crowd = np.zeros(len(labels), dtype=np.bool_)
-    known = known if known is not None and min(known) > 0 else None
-    return Annotation(image, str(path), known, boxes, labels, crowd, difficult, sides[:, 0] * sides[:, 1])
+    except ValueError as error:
+        return TargetError(f"the annotation {path} cannot be used: {error}")
+    with np.errstate(all="ignore"):
+        areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    size = (height, width) if height is not None and width is not None else None
+    return Annotation(image, str(path), size, boxes, labels, np.zeros_like(difficult), difficult, areas)
+
+
+def _box(item: Any) -> list[float]:
+    box = item.find("bndbox")
+    if box is None:
+        others = [child.tag for child in item if child.tag in ("robndbox", "polygon", "point", "points", "mask")]
+        has = f", it has {others[0]}" if others else ""
+        name = item.findtext("name", "").strip()
+        raise ValueError(f"an object {name!r} has no bndbox{has}; only upright boxes are read")
+    return [number(box.findtext(name, ""), name) for name in ("xmin", "ymin", "xmax", "ymax")]
+
+
+def _class(item: Any, numbers: dict[str, int]) -> int:
+    name = item.findtext("name", "").strip()
+    if not name:
+        raise ValueError("an object has no name")
+    if name not in numbers:
+        raise ValueError(f"it has a box of the class {name!r}, which is not in class_names")
+    return numbers[name]
