@@ -84,7 +84,7 @@ py::array augment_images(const Augmentation& change, const py::array& given, con
     const size_t bytes = images.shape[0] ? static_cast<size_t>(given.nbytes() / images.shape[0]) : 0;
     {
         // Only memory that the arguments and the result own.
-        py::gil_scoped_release release;
+        const WithoutGil released;
         each_image(change, images, Shape(images.shape.begin() + 1, images.shape.end()), images.type,
                    [&](Augmenter& augmenter, Drawn& drawn, int64_t i) {
                        augmenter.draw(static_cast<uint64_t>(numbers[i]), epoch, drawn);
@@ -112,7 +112,7 @@ py::array augment_masks(const Augmentation& change, const py::array& masks, cons
     for (size_t i = 0; i < pixel; ++i) values[i] = static_cast<const std::byte*>(fill.data())[i % item];
     const int64_t* numbers = indices.data();
     {
-        py::gil_scoped_release release;
+        const WithoutGil released;
         each_image(change, {from, DType::uint8, shape}, {shape[1], shape[2], 1}, DType::float32,
                    [&](Augmenter& augmenter, Drawn& drawn, int64_t i) {
                        augmenter.draw(static_cast<uint64_t>(numbers[i]), epoch, drawn);
@@ -180,7 +180,7 @@ void BoundFeed::begin(const py::array& order, uint64_t epoch) {
     if (rows.type != DType::int64) throw TypeError("order must be an array of int64");
     require(rows.shape.size() == 1, "order must be 1-D, got ", to_string(rows.shape));
     // The thread may have to finish a few rows; it sees no Python object.
-    py::gil_scoped_release release;
+    const WithoutGil released;
     feed_->begin(static_cast<const int64_t*>(rows.data), rows.shape[0], epoch);
 }
 
@@ -203,8 +203,8 @@ void register_augmentation(py::module_& m) {
              py::arg("inputs"), py::arg("targets"), py::arg("weights"), py::arg("batch"), py::arg("change"),
              py::arg("follows"), py::arg("weights_follow") = "nothing", py::arg("least_visible") = 0.3)
         .def("begin", &BoundFeed::begin, py::arg("order"), py::arg("epoch"))
-        .def("next", &BoundFeed::next, py::call_guard<py::gil_scoped_release>())
-        .def("close", &BoundFeed::close, py::call_guard<py::gil_scoped_release>())
+        .def("next", &BoundFeed::next, py::call_guard<WithoutGil>())
+        .def("close", &BoundFeed::close, py::call_guard<WithoutGil>())
         .def_property_readonly("waited", &BoundFeed::waited)
         .def_property_readonly("buffers", [](const py::object& self) {
             const Dataset& buffers = self.cast<BoundFeed&>().buffers();

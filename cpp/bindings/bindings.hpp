@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "gil.hpp"
 #include "striate/striate.hpp"
 
 namespace striate::bindings {

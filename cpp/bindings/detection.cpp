@@ -22,7 +22,7 @@ Rows<double> iou(const Rows<double>& a, const Rows<double>& b, const std::option
     const bool* marks = crowd ? crowd->data() : nullptr;
     double* values = out.mutable_data();
     // Only memory that the arguments keep alive is touched.
-    const py::gil_scoped_release release;
+    const WithoutGil released;
     box_iou(first, a.shape(0), second, b.shape(0), marks, values);
     return out;
 }
@@ -36,7 +36,7 @@ Rows<int64_t> nms(const Rows<double>& boxes, const Rows<double>& scores, const R
     {
         const double* values = scores.data();
         const int64_t* classes = labels.data();
-        const py::gil_scoped_release release;
+        const WithoutGil released;
         kept =
             non_maximum_suppression(rows, values, classes, each[0], {iou_threshold, score_threshold, max_detections});
     }
@@ -48,7 +48,7 @@ py::list decode(const py::array& output, const std::vector<int64_t>& strides, do
     const Array array = borrow(output, "output");
     std::vector<std::vector<Detection>> found;
     {
-        const py::gil_scoped_release release;
+        const WithoutGil released;
         found = decode_detections(array, strides, {iou_threshold, score_threshold, max_detections});
     }
     py::list images;

@@ -5,7 +5,7 @@ namespace striate::bindings {
 // Paths come as bytes in the file system's encoding. Disks are slow and no Python object is touched: the GIL is
 // released.
 void register_io(py::module_& m) {
-    using Release = py::call_guard<py::gil_scoped_release>;
+    using Release = py::call_guard<WithoutGil>;
     m.def("save_model", &save_model, py::arg("model"), py::arg("path"), py::arg("extra"), Release());
     m.def("save_weights", &save_weights, py::arg("model"), py::arg("path"), Release());
     m.def("load_weights", &load_weights, py::arg("model"), py::arg("path"), Release());

@@ -120,7 +120,7 @@ void register_model(py::module_& m) {
                     shape.insert(shape.begin(), arrays.empty() || arrays[0].shape.empty() ? 0 : arrays[0].shape[0]);
                     memory.push_back(borrow_output(outputs[i], shape, "predict: out"));
                 }
-                py::gil_scoped_release release;
+                const WithoutGil released;
                 model.predict_into(arrays, batch_size, memory);
             },
             py::arg("inputs"), py::arg("batch_size"), py::arg("outputs"))
@@ -131,7 +131,7 @@ void register_model(py::module_& m) {
                 const std::vector<Array> arrays = borrow_all(inputs, "feature_maps: x");
                 std::vector<Tensor> result;
                 {
-                    py::gil_scoped_release release;
+                    const WithoutGil released;
                     result = model.predict_nodes(arrays, nodes, batch_size);
                 }
                 return to_numpy(std::move(result));
@@ -142,7 +142,7 @@ void register_model(py::module_& m) {
             [](const Model& model, const std::vector<py::array>& inputs, const std::vector<int64_t>& firsts,
                int64_t count) {
                 const std::vector<Array> arrays = borrow_all(inputs, "profile: x");
-                py::gil_scoped_release release;
+                const WithoutGil released;
                 return model.profile(arrays, firsts, count, check_signals);
             },
             py::arg("inputs"), py::arg("firsts"), py::arg("count"))
@@ -152,7 +152,7 @@ void register_model(py::module_& m) {
                 const std::vector<Array> arrays = borrow_all(inputs, "forward: x");
                 std::vector<Tensor> result;
                 {
-                    py::gil_scoped_release release;
+                    const WithoutGil released;
                     result = model.forward(arrays, training);
                 }
                 return to_numpy(std::move(result));
@@ -164,7 +164,7 @@ void register_model(py::module_& m) {
                 const std::vector<Array> arrays = borrow_all(output_gradients, "backward: grad_output");
                 std::vector<Tensor> result;
                 {
-                    py::gil_scoped_release release;
+                    const WithoutGil released;
                     result = model.backward(arrays);
                 }
                 return to_numpy(std::move(result));
@@ -178,7 +178,7 @@ void register_model(py::module_& m) {
                 const std::vector<Array> gradients = borrow_all(output_gradients, "node_gradients: grad_output");
                 Model::NodeGradients result;
                 {
-                    py::gil_scoped_release release;
+                    const WithoutGil released;
                     result = model.node_gradients(arrays, gradients, nodes);
                 }
                 return py::make_tuple(to_numpy(std::move(result.values)), to_numpy(std::move(result.gradients)));

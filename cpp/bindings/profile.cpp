@@ -17,7 +17,7 @@ py::ssize_t size(size_t count) {
 }  // namespace
 
 void check_signals() {
-    const py::gil_scoped_acquire acquire;
+    const WithGil held;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
 }
 
@@ -42,7 +42,7 @@ void register_profile(py::module_& m) {
         MachineLimits limits;
         {
             // It copies memory of its own.
-            py::gil_scoped_release release;
+            const WithoutGil released;
             limits = measure_limits();
         }
         py::list copies;

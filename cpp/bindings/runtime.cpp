@@ -17,6 +17,13 @@ void register_runtime(py::module_& m) {
     });
     m.def("set_num_threads", &set_num_threads, py::arg("count"));
     m.def("get_num_threads", &get_num_threads);
+    set_warning_handler([](const std::string& message) {
+        const WithGil held;
+        // Where warnings are errors, the call that was under way ends with it.
+        if (PyErr_WarnEx(PyExc_RuntimeWarning, message.c_str(), 1) != 0) throw py::error_already_set();
+    });
+    m.def("startable_threads", &startable_threads, py::arg("count"), py::call_guard<WithoutGil>());
+    m.def("warn_of_few_threads", &warn_of_few_threads, py::arg("consequence"));
     m.def("set_seed", &set_seed, py::arg("seed"));
     m.def("next_seed", &next_seed);
 
@@ -28,7 +35,7 @@ void register_runtime(py::module_& m) {
             Tensor result(std::move(shape));
             {
                 // Numbers are drawn into memory of the core's own.
-                py::gil_scoped_release release;
+                const WithoutGil released;
                 initialize(initializer, result.shape(), seed, 0, result.data(), initializer);
             }
             return to_numpy(std::move(result));

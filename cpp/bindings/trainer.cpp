@@ -21,7 +21,7 @@ class BoundTrainer {
         if (weights) data.weights = borrow(*weights, "sample_weight");
         {
             // Labels may be checked one by one, and nothing here is a Python object.
-            py::gil_scoped_release release;
+            const WithoutGil released;
             trainer_.bind(data);
         }
         count_ = data.inputs.empty() ? 0 : data.inputs[0].shape[0];
@@ -88,7 +88,7 @@ class BoundTrainer {
         aim(first, count);
         const int64_t* rows = rows_ ? static_cast<const int64_t*>(rows_->data()) + first : nullptr;
         // The step sees the memory of arrays that this object keeps alive, and no Python object.
-        py::gil_scoped_release release;
+        const WithoutGil released;
         return train ? trainer_.train_step(rows, first, count, at_) : trainer_.test_step(rows, first, count, at_);
     }
 
@@ -99,13 +99,13 @@ class BoundTrainer {
                 "a step on a feed's batch of ", count, " rows; bind the feed's buffers first");
         aim(first, count);
         // Waiting and stepping touch no Python object.
-        py::gil_scoped_release release;
+        const WithoutGil released;
         return trainer_.train_step(nullptr, feed.next(), count, at_);
     }
 
     Profile profile(const std::vector<int64_t>& firsts, int64_t count) {
         set_predictions({}, 0);
-        py::gil_scoped_release release;
+        const WithoutGil released;
         return trainer_.profile(firsts, count, check_signals);
     }
 
@@ -187,10 +187,10 @@ void register_trainer(py::module_& m) {
                                [](BoundTrainer& t) { return t.trainer().learning_rate_override(); })
         .def(
             "save_training", [](BoundTrainer& t, const std::string& path) { save_training(t.trainer(), path); },
-            py::arg("path"), py::call_guard<py::gil_scoped_release>())
+            py::arg("path"), py::call_guard<WithoutGil>())
         .def(
             "load_training", [](BoundTrainer& t, const std::string& path) { load_training(t.trainer(), path); },
-            py::arg("path"), py::call_guard<py::gil_scoped_release>())
+            py::arg("path"), py::call_guard<WithoutGil>())
         .def_property_readonly("slot_count", [](BoundTrainer& t) { return t.trainer().slots().size(); })
         .def("slot", &BoundTrainer::slot, py::arg("index"))
         .def("set_slot", &BoundTrainer::set_slot, py::arg("index"), py::arg("value"));

@@ -1,11 +1,14 @@
 #include "striate/runtime.hpp"
 
 #include <atomic>
+#include <iostream>
+#include <memory>
 #include <mutex>
 #include <random>
 
 #include "cuda/device.hpp"
 #include "dispatch/dispatch.hpp"
+#include "forks.hpp"
 #include "striate/error.hpp"
 #include "threads.hpp"
 
@@ -42,13 +45,24 @@ class SeedSequence {
     }
 
   private:
-    std::mutex mutex_;
+    std::mutex& mutex_ = forks::shared_mutex();
     uint64_t state_;
 };
 
 SeedSequence& seeds() {
     static SeedSequence sequence;
     return sequence;
+}
+
+struct Warnings {
+    std::mutex& mutex = forks::shared_mutex();
+    std::shared_ptr<const WarningHandler> handler;
+};
+
+// Never destroyed: a thread may warn while the process ends.
+Warnings& warnings() {
+    static Warnings& all = *new Warnings;
+    return all;
 }
 
 }  // namespace
@@ -86,6 +100,24 @@ void set_seed(uint64_t seed) {
 }
 uint64_t next_seed() {
     return seeds().next();
+}
+
+void set_warning_handler(WarningHandler handler) {
+    auto made = handler ? std::make_shared<const WarningHandler>(std::move(handler)) : nullptr;
+    const std::lock_guard<std::mutex> lock(warnings().mutex);
+    warnings().handler.swap(made);
+}
+
+void warn(const std::string& message) {
+    std::shared_ptr<const WarningHandler> handler;
+    {
+        const std::lock_guard<std::mutex> lock(warnings().mutex);
+        handler = warnings().handler;
+    }
+    if (handler)
+        (*handler)(message);
+    else
+        std::cerr << "striate: warning: " + message + "\n";
 }
 
 }  // namespace striate

@@ -2,17 +2,25 @@
 
 #ifdef __linux__
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <new>
 #include <sstream>
-#include <thread>
+#include <system_error>
+#include <vector>
 
 #include "striate/error.hpp"
+#include "striate/runtime.hpp"
 #include "suggest.hpp"
 
 namespace striate {
@@ -108,6 +116,53 @@ int default_num_threads() {
          {static_cast<int>(std::thread::hardware_concurrency()), affinity_count(), cgroup_cpu_quota().value_or(0)})
         if (limit > 0) count = count > 0 ? std::min(count, limit) : limit;
     return std::clamp(count, 1, kMaxThreads);
+}
+
+namespace {
+
+// A thread that has ended counts for the kernel's limits for a little longer: until its number is unknown.
+void wait_until_gone([[maybe_unused]] const std::vector<int>& threads) {
+#ifdef __linux__
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+    for (const int thread : threads)
+        while (syscall(SYS_tgkill, getpid(), thread, 0) == 0 && std::chrono::steady_clock::now() < end)
+            std::this_thread::yield();
+#endif
+}
+
+}  // namespace
+
+int startable_threads(int count) {
+    std::vector<int> numbers(static_cast<size_t>(count));
+    std::vector<std::thread> threads;
+    threads.reserve(static_cast<size_t>(count));
+    std::atomic<bool> end{false};
+    try {
+        for (int& number : numbers)
+            threads.push_back(quiet_thread([&end, &number] {
+#ifdef __linux__
+                number = static_cast<int>(syscall(SYS_gettid));
+#else
+                number = 0;
+#endif
+                end.wait(false);
+            }));
+    } catch (const std::system_error&) {
+    } catch (const std::bad_alloc&) {
+    }
+    end = true;
+    end.notify_all();
+    for (std::thread& thread : threads) thread.join();
+    numbers.resize(threads.size());
+    wait_until_gone(numbers);
+    return static_cast<int>(threads.size());
+}
+
+void warn_of_few_threads(const std::string& consequence) {
+    static std::atomic<bool> said{false};
+    if (said.exchange(true)) return;
+    warn("no further thread could be started (the limit of the container or of the user's processes is reached); " +
+         consequence + "; raise the limit, or call set_num_threads with fewer");
 }
 
 }  // namespace striate

@@ -3,6 +3,12 @@
 
 #include <optional>
 #include <string>
+#include <thread>
+#include <utility>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <signal.h>
+#endif
 
 namespace striate {
 
@@ -18,5 +24,21 @@ std::optional<int> cgroup_cpu_quota(const std::string& root = "");
 
 // STRIATE_NUM_THREADS, or else the least of the affinity mask, the quota and the machine's CPUs.
 int default_num_threads();
+
+// A thread that leaves all signals to the others: Python's handlers belong to the main thread. Throws
+// std::system_error when no thread can be started.
+template <class F>
+std::thread quiet_thread(F&& f) {
+#if defined(__unix__) || defined(__APPLE__)
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    struct Restore {
+        ~Restore() { pthread_sigmask(SIG_SETMASK, &mask, nullptr); }
+        const sigset_t& mask;
+    } const restore{before};
+#endif
+    return std::thread(std::forward<F>(f));
+}
 
 }  // namespace striate

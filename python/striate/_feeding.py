@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from striate import _core
 from striate._arrays import AnyArray, FloatArray, array_of
 from striate._data import Data
+from striate._threads import threads_for
 from striate.detection.targets import pack, unpack
 
 Augment = Callable[[AnyArray, NDArray[np.int64], int], AnyArray]
@@ -127,8 +128,11 @@ class PythonFeed:
             targets=[array[first] for array in data.targets],
             weights=None if data.weights is None else data.weights[first],
         )
-        self._thread = ThreadPoolExecutor(1, "striate-augment")
-        self._next: Future[Data] | None = None
+        # Without a thread, batches are made when they are due.
+        self._thread = (
+            ThreadPoolExecutor(1, "striate-augment") if threads_for(1, "augment runs between the steps") else None
+        )
+        self._next: Callable[[], Data] | None = None
         self._order: NDArray[np.int64] = np.arange(0)
         self._epoch = 0
         self._predictions: Sequence[FloatArray] = ()
@@ -152,7 +156,7 @@ class PythonFeed:
 
     def step(self, first: int, count: int) -> float:
         assert self._next is not None
-        batch = self._next.result()
+        batch = self._next()
         self._submit(first + count)
         for buffer, array in zip(self._arrays(self.buffers), self._arrays(batch), strict=True):
             buffer[:count] = array
@@ -163,11 +167,17 @@ class PythonFeed:
         return self._core.train_step(0, count)
 
     def close(self) -> None:
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        if self._thread is not None:
+            self._thread.shutdown(wait=True, cancel_futures=True)
 
     def _submit(self, first: int) -> None:
         rows = self._order[first : first + self._batch_size]
-        self._next = self._thread.submit(self._gather, rows) if len(rows) else None
+        if not len(rows):
+            self._next = None
+        elif self._thread is None:
+            self._next = partial(self._gather, rows)
+        else:
+            self._next = self._thread.submit(self._gather, rows).result
 
     def _gather(self, rows: NDArray[np.int64]) -> Data:
         data = self._data

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -26,5 +27,18 @@ int get_num_threads();
 // starts here, so that a script that begins with set_seed gives the same bits at every run.
 void set_seed(uint64_t seed);
 uint64_t next_seed();
+
+// Called with warnings, such as that no further thread could be started, on the thread that computes. It may throw; the
+// call that was under way then ends with that exception. Without a handler, warnings go to the standard error stream.
+using WarningHandler = std::function<void(const std::string& message)>;
+void set_warning_handler(WarningHandler handler);
+// Passes a warning to the handler.
+void warn(const std::string& message);
+
+// How many of `count` further threads can be started now: limits of a user or of a container allow so many. It starts
+// them, and waits until they are gone.
+int startable_threads(int count);
+// Warns, once in a process, that no further thread could be started. `consequence` says how the work goes on.
+void warn_of_few_threads(const std::string& consequence);
 
 }  // namespace striate STRIATE_API

@@ -1,18 +1,11 @@
 #include "graph/executor.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 
 #include "graph/recorder.hpp"
+#include "graph/team.hpp"
 #include "striate/runtime.hpp"
-
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-#if defined(__unix__) || defined(__APPLE__)
-#include <pthread.h>
-#endif
 
 namespace striate {
 namespace {
@@ -20,18 +13,6 @@ namespace {
 // What a step takes on one thread, in nanoseconds, roughly; below the bound a barrier costs more than a second thread
 // saves.
 constexpr double kFlopsPerNs = 60.0, kBytesPerNs = 8.0, kWorthSharing = 3000.0;
-
-// The OpenMP runtime's threads do not survive a fork, and waiting for them would hang: a child works on one thread.
-std::atomic<bool> threads_started{false}, threads_lost{false};
-
-#ifdef _OPENMP
-void watch_forks() {
-#if defined(__unix__) || defined(__APPLE__)
-    static const int registered = pthread_atfork(nullptr, nullptr, [] { threads_lost = threads_started.load(); });
-    (void)registered;
-#endif
-}
-#endif
 
 double expected_ns(const ScheduledStep& step) {
     return std::max(step.flops / kFlopsPerNs, step.bytes / kBytesPerNs);
@@ -61,27 +42,18 @@ double expected_seconds(const std::vector<ScheduledStep>& steps, size_t begin, s
 // `slot` bytes of `scratch` are each thread's.
 void run_on(int threads, const std::vector<ScheduledStep>& steps, size_t begin, size_t end, const Frame& frame,
             bool with_output, std::byte* scratch, size_t slot, Recorder* recorder) {
-#ifdef _OPENMP
     if (threads > 1) {
-        watch_forks();
-        threads_started = true;
-#pragma omp parallel num_threads(threads)
-        {
-            // The runtime may give fewer threads than it was asked for; the units are dealt out to those there are.
-            const int thread = omp_get_thread_num(), count = omp_get_num_threads();
+        const auto part = [&](int thread, int count) {
             for (size_t i = begin; i < end; ++i) {
                 const ScheduledStep& step = steps[i];
                 if (step.for_output && !with_output) continue;
                 run_part(step, i, frame, thread, count, scratch + slot * thread, recorder);
-                if (step.barrier && i + 1 < end) {
-#pragma omp barrier
-                }
+                if (step.barrier && i + 1 < end) team_barrier();
             }
-        }
+        };
+        run_in_team(threads, std::cref(part));  // a reference: nothing is allocated
         return;
     }
-#endif
-    (void)threads, (void)slot;
     for (size_t i = begin; i < end; ++i)
         if (with_output || !steps[i].for_output) run_part(steps[i], i, frame, 0, 1, scratch, recorder);
 }
@@ -112,7 +84,7 @@ void Executor::run(const std::vector<ScheduledStep>& steps, size_t begin, size_t
                    bool with_output, size_t scratch, AlignedBuffer& memory, Recorder* recorder) {
     bool any_shared = false;
     for (size_t i = begin; i < end; ++i) any_shared |= steps[i].shared;
-    const int allowed = any_shared && !threads_lost ? get_num_threads() : 1;
+    const int allowed = any_shared ? get_num_threads() : 1;
     const size_t slot = (scratch + 4095) / 4096 * 4096;
     if (memory.size() < slot * allowed) {
         memory = AlignedBuffer();  // before the larger one is made

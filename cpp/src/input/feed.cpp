@@ -10,10 +10,10 @@
 
 #include "input/rows.hpp"
 #include "striate/error.hpp"
+#include "striate/runtime.hpp"
+#include "threads.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
-#include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 #endif
 #ifdef __linux__
@@ -34,21 +34,6 @@ int64_t process() {
 #else
     return 0;
 #endif
-}
-
-// A thread that leaves all signals to the others: Python's handlers belong to the main thread.
-template <class F>
-std::thread quiet_thread(F&& f) {
-#if defined(__unix__) || defined(__APPLE__)
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    struct Restore {
-        ~Restore() { pthread_sigmask(SIG_SETMASK, &mask, nullptr); }
-        const sigset_t& mask;
-    } const restore{before};
-#endif
-    return std::thread(std::forward<F>(f));
 }
 
 // The step's threads go first: taking a core from one of them would keep the others waiting at every barrier. What is
@@ -172,7 +157,7 @@ void Feed::Impl::start() {
     try {
         shared->thread = quiet_thread([this, s = shared.get()] { run(*s); });
     } catch (const std::system_error&) {
-        // No thread is to be had: the caller makes all batches.
+        warn_of_few_threads("batches are augmented between the steps, not beside them");
     }
 }
 

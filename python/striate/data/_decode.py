@@ -12,6 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from striate._threads import threads_for
 from striate.data.image import Picture, Reading, decode
 from striate.data.intensity import Window, common_window
 from striate.data.listing import Reasons
@@ -165,7 +166,11 @@ def in_threads(
                 return error
             raise
 
-    with ThreadPoolExecutor(max_workers=min(_MOST_THREADS, _cpus(), max(1, count))) as pool:
+    threads = threads_for(min(_MOST_THREADS, _cpus(), max(1, count)), "files are read one after another")
+    if threads == 0:
+        yield from map(attempt, range(count))
+        return
+    with ThreadPoolExecutor(max_workers=threads) as pool:
         # The iterator gives results in order; leaving it on an error cancels what has not begun.
         yield from pool.map(attempt, range(count))
 

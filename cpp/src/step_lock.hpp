@@ -1,0 +1,52 @@
+// Steps that change a model's weights, one at a time, and calls that read them, many at a time.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <shared_mutex>
+
+#include "forks.hpp"
+
+namespace striate {
+
+// A mutex for one writer or several readers, to be used with std::unique_lock and std::shared_lock. Readers that wait
+// get their turn after one writer, and a writer after the readers that are reading: a loop of training steps stops
+// neither predictions nor copies of the weights, nor do they stop it. In the child of a fork it is free.
+class StepLock {
+  public:
+    void lock();
+    void unlock();
+    void lock_shared();
+    void unlock_shared();
+
+  private:
+    using Lock = std::unique_lock<std::mutex>;
+    void renew();  // in the child of a fork
+    void wait(Lock& lock);
+    void wake();
+
+    std::mutex& mutex_ = forks::shared_mutex();
+    std::atomic<uint32_t> changes_{0};
+    uint64_t generation_ = forks::generation();
+    uint32_t turn_ = 0;  // of readers
+    int readers_ = 0, waiting_readers_ = 0, waiting_writers_ = 0;
+    bool writing_ = false;
+};
+
+// fork() waits at this for steps that are under way, so that a child has the weights of a whole step.
+StepLock& fork_gate();
+
+// Held while weights, gradients or what training keeps beside them are changed.
+class Writing {
+  public:
+    explicit Writing(StepLock& weights) : gate_(fork_gate()), weights_(weights) {}
+
+  private:
+    std::shared_lock<StepLock> gate_;
+    std::unique_lock<StepLock> weights_;
+};
+
+using Reading = std::shared_lock<StepLock>;
+
+}  // namespace striate
