@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["load"]
 
 
-def load(source: str | os.PathLike[str] | Any, input_shapes: Mapping[str, Sequence[int]] | None = None) -> Model:
+def load(
+    source: str | os.PathLike[str] | Any,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    max_constants: int = 1 << 24,
+) -> Model:
     """Read an ONNX model as a striate model, to predict with or to train further.
 
     ONNX's maps are (N, C, H, W), striate's (N, H, W, C): the model takes and gives maps with the channels last, and
@@ -30,6 +34,8 @@ def load(source: str | os.PathLike[str] | Any, input_shapes: Mapping[str, Sequen
         source: the file, or an `onnx.ModelProto`.
         input_shapes: whole shapes, as ONNX has them, of inputs whose sizes the model leaves open:
             {"image": (1, 3, 224, 224)}.
+        max_constants: how many numbers may be made of few that the file stores, such as by ConstantOfShape or for
+            the weights of a Resize; 32 times the numbers that the file stores are allowed in addition.
 
     Returns:
         The model. Its layers have the names of the graph's nodes, where these have names.
@@ -47,4 +53,4 @@ def load(source: str | os.PathLike[str] | Any, input_shapes: Mapping[str, Sequen
     from striate.onnx._importer import Importer
 
     name = "the model" if isinstance(source, onnx.ModelProto) else f"'{os.fsdecode(source)}'"
-    return Importer(onnx, model, name, shapes=input_shapes).run().model
+    return Importer(onnx, model, name, shapes=input_shapes, max_constants=max_constants).run().model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,45 +17,68 @@ if TYPE_CHECKING:
 Converted = Value | Array | None
 """A tensor of the graph: computed, constant, or an optional one that is left out."""
 
+_UNBOUNDED = ("max", "min", "value")  # attributes that may be infinite
+
 
 class Call:
     """A node with its inputs.
 
+    It notes which attributes and inputs its converter reads: a node that says more is refused.
+
     Attributes:
         kind: the operator.
         opset: the version of the operators that the model is written in.
-        inputs: what its inputs are.
-        outputs: how many outputs it has that somebody reads: trailing ones that nobody does are not counted.
+        outputs: how many of its outputs are used; unused outputs at the end are not counted.
     """
 
     def __init__(
         self, kind: str, opset: int, attributes: dict[str, Any], inputs: list[Converted], outputs: int, name: str | None
     ) -> None:
-        self.kind, self.opset, self.inputs, self.outputs = kind, opset, inputs, outputs
-        self._attributes, self._name = attributes, name
+        self.kind, self.opset, self.outputs = kind, opset, outputs
+        self._inputs, self._attributes, self._name = inputs, attributes, name
+        self._read: set[str | int] = set()
         self.weights: list[tuple[layers.Layer, list[Array]]] = []
+
+    @property
+    def inputs(self) -> list[Converted]:
+        """All inputs."""
+        self._read.update(range(len(self._inputs)))
+        return self._inputs
+
+    def unread(self) -> set[str | int]:
+        """The attributes, by name, and the inputs, by number, that the converter has not asked for."""
+        given = {i for i, item in enumerate(self._inputs) if item is not None}
+        names: set[str | int] = {*self._attributes, *given}
+        return names - self._read
 
     def get(self, name: str, default: Any = None) -> Any:
         """An attribute: a number, string, array, or list of these."""
+        self._read.add(name)
         value = self._attributes.get(name, default)
+        if isinstance(value, float) and not math.isfinite(value) and (name not in _UNBOUNDED or math.isnan(value)):
+            raise Unsupported(f"its attribute {name} is {value}")
         return value.decode() if isinstance(value, bytes) else value
 
     def given(self, index: int) -> bool:
         """Whether there is an input of that number."""
-        return index < len(self.inputs) and self.inputs[index] is not None
+        return index < len(self._inputs) and self._inputs[index] is not None
 
     def value(self, index: int = 0) -> Value:
         """An input that the network computes."""
-        found = self.inputs[index] if self.given(index) else None
+        self._read.add(index)
+        found = self._inputs[index] if self.given(index) else None
+        if found is None:
+            raise Unsupported(f"its input {index} is missing")
         if not isinstance(found, Value):
             raise Unsupported(f"its input {index} is a constant")
         return found
 
     def constant(self, index: int, default: Any = None) -> Any:
         """An input that is known beforehand, as an array; `default` if it is left out."""
+        self._read.add(index)
         if not self.given(index):
             return default
-        found = self.inputs[index]
+        found = self._inputs[index]
         if isinstance(found, Value):
             raise Unsupported(f"its input {index} is not constant")
         return found
@@ -95,11 +119,14 @@ class Row(NamedTuple):
         convert: makes the node's outputs, one or a list.
         constants: the inputs that have to be known beforehand.
         moves: whether it only moves elements, whatever their type.
+        ignores: the attributes, by name, and inputs, by number, that do not change what inference computes. All
+            others that differ from their default must be read by `convert`.
     """
 
     convert: Callable[[Call], Any]
     constants: frozenset[int]
     moves: bool
+    ignores: frozenset[str | int]
 
 
 CONVERTERS: dict[str, Row] = {}
@@ -107,14 +134,14 @@ CONVERTERS: dict[str, Row] = {}
 
 
 def operator(
-    *names: str, constants: Sequence[int] = (), moves: bool = False
+    *names: str, constants: Sequence[int] = (), moves: bool = False, ignores: Sequence[str | int] = ()
 ) -> Callable[[Callable[[Call], Any]], Callable[[Call], Any]]:
     """Put a converter into the table."""
 
     def put(convert: Callable[[Call], Any]) -> Callable[[Call], Any]:
         for name in names:
             assert name not in CONVERTERS, name
-            CONVERTERS[name] = Row(convert, frozenset(constants), moves)
+            CONVERTERS[name] = Row(convert, frozenset(constants), moves, frozenset(ignores))
         return convert
 
     return put

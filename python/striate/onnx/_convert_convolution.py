@@ -75,6 +75,20 @@ def padded(symbol: Symbol, around: Sequence[Sides]) -> Symbol:
     return layers.ZeroPadding2D(more)(symbol) if any(map(any, more)) else symbol  # type: ignore[arg-type]
 
 
+def _kernel(call: Call, x: Value, channels_at: int) -> tuple[Array, int]:
+    """The weight of a convolution, which has its height and width last, and its number of groups."""
+    weight, group = np.asarray(call.constant(1)), int(call.get("group", 1))
+    shape = call.get("kernel_shape")
+    if weight.ndim != x.rank or not weight.size:
+        raise Unsupported(f"a weight of shape {weight.shape} for a tensor of shape {x.shape}")
+    if shape is not None and tuple(shape) != weight.shape[2:]:
+        raise Unsupported(f"its kernel_shape is {tuple(shape)}, its weight has shape {weight.shape}")
+    channels = weight.shape[channels_at] * (group if channels_at == 1 else 1)
+    if group < 1 or weight.shape[0] % group or channels != size_of(x.axes[0]):
+        raise Unsupported(f"a weight of shape {weight.shape} in {group} groups for a tensor of shape {x.shape}")
+    return weight.reshape(*weight.shape[:2], *two(weight.shape[2:], 1, x.rank - 2)), group
+
+
 def map_of(x: Value, symbol: Symbol) -> Value:
     """The value for a symbol (N, H, W, C) that a layer made of x."""
     height, width, channels = (axis_of(int(size or 1)) for size in symbol.shape[1:])
@@ -82,12 +96,12 @@ def map_of(x: Value, symbol: Symbol) -> Value:
     return Value(symbol, (channels, *space), joined((height, width, channels)), x.batch)
 
 
-@operator("Conv", constants=(1, 2))
+@operator("Conv", constants=(1, 2), ignores=("pads",))
 def conv(call: Call) -> Value:
-    x, weight, bias = call.value(), call.constant(1), call.constant(2)
+    x, bias = call.value(), call.constant(2)
     height, width = spatial(x, "a convolution")
-    weight = weight.reshape(*weight.shape[:2], *two(weight.shape[2:], 1, x.rank - 2))
-    group, kernel = int(call.get("group", 1)), weight.shape[2:]
+    weight, group = _kernel(call, x, channels_at=1)
+    kernel = weight.shape[2:]
     strides, dilations = (two(call.get(name), 1, x.rank - 2) for name in ("strides", "dilations"))
     sizes = [size_of(height), size_of(width)]
     extents = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
@@ -131,12 +145,12 @@ def conv(call: Call) -> Value:
     )
 
 
-@operator("ConvTranspose", constants=(1, 2))
+@operator("ConvTranspose", constants=(1, 2), ignores=("pads",))
 def conv_transpose(call: Call) -> Value:
-    x, weight, bias = call.value(), call.constant(1), call.constant(2)
+    x, bias = call.value(), call.constant(2)
     axes = spatial(x, "a transposed convolution")
-    rank, group = x.rank - 2, int(call.get("group", 1))
-    weight = weight.reshape(*weight.shape[:2], *two(weight.shape[2:], 1, rank))
+    weight, group = _kernel(call, x, channels_at=0)
+    rank = x.rank - 2
     kernel, filters = weight.shape[2:], weight.shape[1] * group
     strides, dilations = (two(call.get(name), 1, rank) for name in ("strides", "dilations"))
     extra = two(call.get("output_padding"), 0, rank)
@@ -217,7 +231,7 @@ def dense(call: Call, x: Value, place: int, matrix: Array, bias: Array | None, t
     return Value(symbol, axes, (*rest, *new), x.batch)
 
 
-@operator("Gemm", constants=(1, 2))
+@operator("Gemm", constants=(1, 2), ignores=("broadcast",))
 def gemm(call: Call) -> Value:
     x, matrix, beta = call.value(), call.constant(1), float(call.get("beta", 1.0))
     added = call.inputs[2] if call.given(2) else None

@@ -339,7 +339,7 @@ def _arithmetic(kind: str) -> Callable[[Call], Value]:
 
 
 for _operator in ("Add", "Sub", "Mul", "Div"):
-    operator(_operator)(_arithmetic(_operator))
+    operator(_operator, ignores=("axis", "broadcast"))(_arithmetic(_operator))
 
 
 def _folded(call: Call, kind: str) -> Value:
@@ -397,7 +397,7 @@ def identity(call: Call) -> Value:
     return call.value()
 
 
-@operator("Dropout", constants=(1, 2))
+@operator("Dropout", constants=(1, 2), ignores=("ratio", "seed", "is_test", 1))
 def dropout(call: Call) -> Value:
     if call.given(2) and bool(np.asarray(call.constant(2)).reshape(-1)[0]):
         rate = float(np.asarray(call.constant(1, 0.5)).reshape(-1)[0])
@@ -407,7 +407,7 @@ def dropout(call: Call) -> Value:
     return call.value()
 
 
-@operator("Cast", moves=True)
+@operator("Cast", moves=True, ignores=("saturate", "round_mode"))
 def cast(call: Call) -> Value:
     if int(call.get("to", 0)) != 1:
         raise Unsupported("it casts to another type than float")

@@ -41,7 +41,7 @@ def _weight(array: Array, axes: tuple[Axis, ...], order: Axis) -> Array:
     return laid(array.reshape([size_of(axis) for axis in axes]), list(axes), order) if order else array.reshape(-1)
 
 
-@operator("BatchNormalization", constants=(1, 2, 3, 4))
+@operator("BatchNormalization", constants=(1, 2, 3, 4), ignores=("is_test",))
 def batch_normalization(call: Call) -> Value:
     if call.get("training_mode", 0):
         raise Unsupported("it is in training mode")
@@ -79,12 +79,12 @@ def instance_normalization(call: Call) -> Value:
     return _by_groups(call, size_of(call.value().axes[0]))
 
 
-@operator("GroupNormalization", constants=(1, 2))
+@operator("GroupNormalization", constants=(1, 2), ignores=("stash_type",))
 def group_normalization(call: Call) -> Value:
     return _by_groups(call, int(call.get("num_groups", 1)))
 
 
-@operator("LayerNormalization", constants=(1, 2))
+@operator("LayerNormalization", constants=(1, 2), ignores=("stash_type",))
 def layer_normalization(call: Call) -> Value:
     call.single_output()
     x = call.value()

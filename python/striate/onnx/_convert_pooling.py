@@ -180,14 +180,14 @@ def _dilated_maximum(call: Call, x: Value, place: int, window: _Window) -> Value
     return Value(symbol, axes, (*rest, *new), x.batch)
 
 
-@operator("MaxPool")
+@operator("MaxPool", ignores=("pads", "ceil_mode", "storage_order"))
 def max_pool(call: Call) -> Value:
     x = call.value()
     pooled = _pooled(call, x, layers.MaxPooling2D)
     return Value(pooled.symbol, pooled.axes, pooled.order, pooled.batch, x.exact)
 
 
-@operator("AveragePool")
+@operator("AveragePool", ignores=("pads", "ceil_mode"))
 def average_pool(call: Call) -> Value:
     return _pooled(call, call.value(), layers.AveragePooling2D)
 

@@ -50,7 +50,11 @@ def upsample(call: Call) -> Value:
     return _resized(call, given, None, "asymmetric", "simple")
 
 
-@operator("Resize", constants=(1, 2, 3))
+# The converter reads them where they matter: cubic_coeff_a for "cubic" alone, the roi for one mode.
+_SOMETIMES = ("antialias", "cubic_coeff_a", "exclude_outside", "extrapolation_value", "nearest_mode", 1)
+
+
+@operator("Resize", constants=(1, 2, 3), ignores=_SOMETIMES)
 def resize(call: Call) -> Value:
     if call.opset < 11:
         return _resized(call, call.constant(1), None, "asymmetric", "simple")

@@ -14,6 +14,9 @@ from striate._extras import require
 # What a tensor's elements take, of the types that networks store; see `TensorProto.DataType`.
 _BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}
 
+_MOST = (1 << 31) - 1  # bytes of a message of protobuf
+_SHARED = 4  # tensors that may share bytes of a file, on average
+
 
 def onnx_package(what: str) -> ModuleType:
     """The onnx package, or an ImportError that names the extra."""
@@ -32,20 +35,35 @@ def read_model(source: Any, what: str) -> Any:
         model, folder, name = source, None, "the model"
     else:
         path = Path(os.fsdecode(source))
-        with open(path, "rb") as file:
-            data = file.read()
         model, folder, name = onnx.ModelProto(), path.parent, f"'{path}'"
+        with open(path, "rb") as file:
+            data = b""
+            while len(data) <= _MOST and (part := file.read(max(os.fstat(file.fileno()).st_size, 1 << 20))):
+                data = data + part if data else part
+        if len(data) > _MOST:
+            raise ValueError(
+                f"cannot load {name}: ONNX models have at most 2 GiB, beside tensors in files of their own"
+            )
         try:
             model.ParseFromString(data)
         except Exception as error:  # the class depends on protobuf's version
             raise ValueError(f"cannot load {name}: it is no ONNX model, or damaged ({error})") from None
     if any(isinstance(text, bytes) for text in _texts(model)):
         raise ValueError(f"cannot load {name}: it is damaged: a name in it is no text")
-    model = _with_external(onnx, model, folder, name)
     try:
+        model = _with_external(onnx, model, folder, name)
         onnx.checker.check_model(model)
+    except RecursionError:
+        raise ValueError(f"cannot load {name}: its graphs are nested too deeply") from None
     except (onnx.checker.ValidationError, UnicodeDecodeError) as error:
         raise ValueError(f"cannot load {name}: it is no valid ONNX model ({str(error).strip()})") from None
+    newest = onnx.defs.onnx_opset_version()
+    for opset in model.opset_import:
+        if opset.domain in ("", "ai.onnx") and opset.version > newest:
+            raise ValueError(
+                f"cannot load {name}: it is written in version {opset.version} of ONNX's operators; the installed onnx "
+                f"package knows {newest}: update it, or export the model in an older version"
+            )
     return model
 
 
@@ -57,9 +75,14 @@ def _with_external(onnx: ModuleType, model: Any, folder: Path | None, name: str)
         raise ValueError(f"cannot load {name}: its tensors are stored outside of it; load it from its file")
     whole = onnx.ModelProto()
     whole.CopyFrom(model)
+    files: dict[str, int] = {}
+    taken = 0
     for tensor in _tensors(whole):
         if _is_external(onnx, tensor):
-            tensor.raw_data = _external_bytes(tensor, folder, name)
+            tensor.raw_data = _external_bytes(tensor, folder, name, files)
+            taken += len(tensor.raw_data)
+            if taken > _SHARED * sum(files.values()):
+                raise ValueError(f"cannot load {name}: its tensors take more than {_SHARED} times all their files have")
             tensor.data_location = onnx.TensorProto.DEFAULT
             del tensor.external_data[:]
     return whole
@@ -69,7 +92,8 @@ def _is_external(onnx: ModuleType, tensor: Any) -> bool:
     return bool(tensor.data_location == onnx.TensorProto.EXTERNAL)
 
 
-def _external_bytes(tensor: Any, folder: Path, name: str) -> bytes:
+def _external_bytes(tensor: Any, folder: Path, name: str, files: dict[str, int]) -> bytes:
+    """What a tensor stores in another file; `files` notes the sizes of these."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     where = f"cannot load {name}: its tensor {tensor.name!r}"
     location = entries.get("location", "")
@@ -85,26 +109,43 @@ def _external_bytes(tensor: Any, folder: Path, name: str) -> bytes:
             raise ValueError(f"{where} is stored behind a symbolic link: {location!r}")
     if not path.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"{where} is stored outside the model's folder: {location!r}")
-    try:
-        offset, length = int(entries.get("offset", "0")), int(entries.get("length", "-1"))
-    except ValueError:
-        raise ValueError(f"{where} has an offset or a length that is no number") from None
+    places = [entries.get(key, "") for key in ("offset", "length")]
+    if any(text and not (text.isascii() and text.isdigit() and len(text) < 20) for text in places):
+        raise ValueError(f"{where} has an offset or a length that is no number of bytes")
+    offset, length = int(places[0] or 0), int(places[1]) if places[1] else None
     count = 1
     for size in tensor.dims:
         if size < 0:
             raise ValueError(f"{where} has a negative size in {list(tensor.dims)}")
         count *= size
-    needed = count * _BYTES.get(tensor.data_type, 0)
-    if tensor.data_type not in _BYTES or length not in (-1, needed) or offset < 0:
-        raise ValueError(f"{where} of shape {list(tensor.dims)} does not fit its {length} bytes at offset {offset}")
-    # Checked once more on the open file: what was looked at above may have been exchanged since.
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(handle, "rb") as file:
-        about = os.fstat(file.fileno())
-        if not stat.S_ISREG(about.st_mode) or offset + needed > about.st_size:
-            raise ValueError(f"{where} needs bytes {offset} to {offset + needed} of {location!r}, which has fewer")
-        file.seek(offset)
-        return file.read(needed)
+    if tensor.data_type not in _BYTES:
+        raise ValueError(f"{where} has elements of type {tensor.data_type}, which are not read from other files")
+    needed = count * _BYTES[tensor.data_type]
+    if length not in (None, needed):
+        raise ValueError(f"{where} of shape {list(tensor.dims)} takes {needed} bytes, but states {length}")
+    try:
+        # The open file is checked: a path may name another one a moment later. A pipe must not be waited for.
+        flags = ("O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_BINARY")
+        handle = os.open(path, os.O_RDONLY | sum(getattr(os, flag, 0) for flag in flags))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{where} is stored in {location!r}, which is not there") from None
+    try:
+        about = os.fstat(handle)
+        if not stat.S_ISREG(about.st_mode):
+            raise ValueError(f"{where} is stored in {location!r}, which is no regular file")
+        if offset + needed > about.st_size:
+            raise ValueError(
+                f"{where} needs bytes {offset} to {offset + needed} of {location!r}, which has {about.st_size}"
+            )
+        files[location] = about.st_size
+        with open(handle, "rb", closefd=False) as file:
+            file.seek(offset)
+            content = file.read(needed)
+    finally:
+        os.close(handle)
+    if len(content) != needed:
+        raise ValueError(f"{where} needs {needed} bytes of {location!r}, of which {len(content)} could be read")
+    return content
 
 
 def _texts(model: Any) -> Iterator[Any]:

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from striate import layers
-from striate._extras import require
 from striate.layers import Symbol
 from striate.model import Model
 from striate.onnx import (  # noqa: F401  (they fill the table)
@@ -24,21 +23,18 @@ from striate.onnx import (  # noqa: F401  (they fill the table)
     _convert_resize,
     _convert_shape,
 )
-from striate.onnx._call import CONVERTERS, Call, Converted
+from striate.onnx._budget import FLOOR, Budget, limited
+from striate.onnx._call import CONVERTERS, Call, Converted, Row
 from striate.onnx._exporter import LAYOUT_KEY, LAYOUTS
+from striate.onnx._folding import FOLDED, folded, is_real
 from striate.onnx._layouts import Layouts
 from striate.onnx._patterns import joined_nodes
 from striate.onnx._values import Array, Axis, Unsupported, Value, as_samples, axis_of, joined, size_of
 
-# What is computed beforehand where all inputs are known. Others might be large, random, or no plain function.
-_FOLDED = {
-    *("Abs", "Add", "And", "Cast", "Ceil", "Clip", "Concat", "Div", "Equal", "Exp", "Flatten", "Floor", "Gather"),
-    *("Greater", "Identity", "Less", "Log", "Max", "Min", "Mod", "Mul", "Neg", "Not", "Or", "Pow", "Reciprocal"),
-    *("ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceMean", "Reshape", "Round", "Shape", "Sign", "Size"),
-    *("Slice", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Transpose", "Unsqueeze", "Where", "Relu", "MatMul"),
-    *("ConstantOfShape", "Expand", "Range", "Tile"),
-}
-_MOST = 1 << 28  # elements of a constant that is computed
+_MOST = 1 << 26
+"""Numbers of a sample of any tensor; more where an input has more."""
+
+_SHOWN = 50  # complaints in a message
 
 
 @dataclass(frozen=True)
@@ -81,6 +77,7 @@ class Importer:
         flat: bool = False,
         shapes: Mapping[str, Sequence[int]] | None = None,
         constants: Mapping[str, Array] | None = None,
+        max_constants: int = FLOOR,
     ) -> None:
         self._onnx, self._model, self._graph, self._name = onnx, model, model.graph, name
         self._batched, self._flat = batched, flat
@@ -100,6 +97,10 @@ class Importer:
         # What striate itself has written says how its maps lie.
         self._layout: str = {prop.key: prop.value for prop in model.metadata_props}.get(LAYOUT_KEY, "")
         self._outputs = {output.name for output in self._graph.output}
+        self._max_constants = max_constants
+        self._own = {(function.domain or "ai.onnx", function.name) for function in model.functions}
+        self._sparse = {tensor.values.name for tensor in model.graph.sparse_initializer}
+        self._largest = 0  # numbers of a sample of an input
 
     def run(self) -> Imported:
         """The network.
@@ -107,6 +108,11 @@ class Importer:
         Raises:
             ValueError: with every node that cannot be converted, and why.
         """
+        stored = self._model.ByteSize() // 4 + sum(array.size for array in self._constants.values())
+        with limited(Budget(stored, self._max_constants)):
+            return self._converted()
+
+    def _converted(self) -> Imported:
         if self._opset < 6:
             raise ValueError(
                 f"cannot load {self._name}: it is written in version {self._opset} of ONNX's operators, striate reads "
@@ -135,18 +141,19 @@ class Importer:
         outputs, results = [], []
         for info in self._graph.output:
             found = self._tensors.get(info.name)
-            if isinstance(found, Value):
+            if isinstance(found, Value) and not self._problems:
                 port, symbol = self._output(info, found)
                 if symbol in symbols or symbol in results:  # a network's outputs are those of layers
                     symbol = layers.Activation("linear")(symbol)
                 outputs.append(port)
                 results.append(symbol)
-            elif info.name not in self._lost:
+            elif not isinstance(found, Value) and info.name not in self._lost:
                 self._problems.append(f"output {info.name!r}: it does not depend on the inputs")
         if self._problems:
+            shown, more = self._problems[:_SHOWN], len(self._problems) - _SHOWN
             raise ValueError(
                 f"cannot load {self._name}: striate has no layers for {len(self._problems)} of its parts:\n  "
-                + "\n  ".join(self._problems)
+                + "\n  ".join([*shown, f"and {more} more"] if more > 0 else shown)
             )
         return Imported(self._built(symbols, results), inputs, outputs)
 
@@ -165,9 +172,14 @@ class Importer:
 
     def _array(self, tensor: Any) -> Array:
         try:
-            return np.asarray(self._onnx.numpy_helper.to_array(tensor))
-        except (KeyError, ValueError, TypeError) as error:
+            array = np.asarray(self._onnx.numpy_helper.to_array(tensor))
+        except MemoryError:
+            raise
+        except Exception as error:  # onnx's and NumPy's, for numbers and sizes that do not fit each other
             raise ValueError(f"cannot load {self._name}: its tensor {tensor.name!r} is damaged ({error})") from None
+        if array.dtype.kind == "V" and array.dtype.names is None:  # ml_dtypes: floats and integers of few bits
+            return array.astype(np.int8 if "int" in array.dtype.name else np.float32)
+        return array
 
     def _dtype(self, info: Any) -> Any:
         try:
@@ -207,6 +219,7 @@ class Importer:
 
     def _placed(self, name: str, shape: tuple[int, ...], dtype: Any, exact: bool) -> tuple[Port, Value]:
         sample = shape[1:] if self._batched else shape
+        self._largest = max(self._largest, math.prod(sample))
         axes = tuple(axis_of(size) for size in sample)
         label = re.sub(r"[^\w.\-]+", "_", name).strip("_")
         if not self._batched or (self._flat and len(sample) > 3):
@@ -220,7 +233,10 @@ class Importer:
             )
         last = len(shape) == 4 and not self._is_channels_last(name)
         order = (1, 2, 0) if last else tuple(range(len(sample)))
-        symbol = layers.Input([sample[axis] for axis in order], name=self._unique(label))
+        try:
+            symbol = layers.Input([sample[axis] for axis in order], name=self._unique(label))
+        except ValueError as error:
+            raise ValueError(f"cannot load {self._name}: input {name!r} has shape {shape}: {error}") from None
         value = Value(symbol, axes, joined(axes[axis] for axis in order), shape[0], exact)
         return Port(name, shape, (0, *(axis + 1 for axis in order)), True, dtype), value
 
@@ -270,11 +286,13 @@ class Importer:
     def _convert(self, index: int, node: Any) -> None:
         label = f"{node.op_type} node {node.name or index}"
         row = CONVERTERS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
-        inputs: list[Converted] = [self._tensors[name] if name in self._tensors else None for name in node.input]
         try:
-            folded = self._folded(node, inputs)
-            if folded is not None:
-                results: list[Any] = folded
+            if (node.domain or "ai.onnx", node.op_type) in self._own:
+                raise Unsupported("it is a function that the model defines itself")
+            inputs = self._inputs_of(node)
+            constants = self._folded(node, inputs)
+            if constants is not None:
+                results: list[Any] = constants
             else:
                 if row is None:
                     domain = f" of {node.domain}" if node.domain not in ("", "ai.onnx") else ""
@@ -288,9 +306,14 @@ class Importer:
                 call = self._call(node, inputs)
                 with np.errstate(all="ignore"):  # numbers that float32 cannot hold become infinite
                     made = row.convert(call)
+                self._refuse_ignored(node, row, call)
                 self._weights.extend(call.weights)
                 results = made if isinstance(made, list) else [made]
-        except (Unsupported, ValueError, TypeError, ArithmeticError, IndexError, KeyError) as error:
+                for result in results:
+                    self._check_sample(result)
+        except MemoryError:
+            raise
+        except Exception as error:  # whatever a layer or NumPy says about arguments that make no sense
             text = str(error) if isinstance(error, (Unsupported, ValueError)) else f"{type(error).__name__}: {error}"
             self._problems.append(f"{label}: {text}")
             for name in node.output:
@@ -299,6 +322,37 @@ class Importer:
         for name, result in zip(node.output, results, strict=False):
             if name:
                 self._tensors[name] = result
+
+    def _inputs_of(self, node: Any) -> list[Converted]:
+        """A node's inputs; None for those that are left out."""
+        found: list[Converted] = []
+        for index, name in enumerate(node.input):
+            item = self._tensors.get(name) if name else None
+            if name in self._sparse:
+                raise Unsupported(f"its input {name!r} is a sparse tensor")
+            if name and item is None and name not in self._lost:
+                raise Unsupported(f"its input {name!r} is no input, initializer or output of an earlier node")
+            if isinstance(item, np.ndarray) and not is_real(item):
+                raise Unsupported(f"its input {index} holds {item.dtype}, which are no real numbers")
+            found.append(item)
+        return found
+
+    def _refuse_ignored(self, node: Any, row: Row, call: Call) -> None:
+        """Refuse a node that asks for something that its converter knows nothing of."""
+        for name in sorted(call.unread() - row.ignores, key=str):
+            if isinstance(name, int):
+                raise Unsupported(f"its input {name} is not supported")
+            schema = self._onnx.defs.get_schema(node.op_type, self._opset, "")
+            given = next(a for a in node.attribute if a.name == name)
+            default = schema.attributes[name].default_value if name in schema.attributes else None
+            get = self._onnx.helper.get_attribute_value
+            if default is None or not default.type or get(default) != get(given):
+                raise Unsupported(f"its attribute {name} is not supported")
+
+    def _check_sample(self, result: Any) -> None:
+        """Refuse a tensor that is out of proportion to the inputs."""
+        if isinstance(result, Value) and size_of(result.order) > max(_MOST, 256 * self._largest):
+            raise Unsupported(f"its output has {size_of(result.order)} numbers a sample")
 
     def _call(self, node: Any, inputs: list[Converted]) -> Call:
         read = [bool(name) and (name in self._readers or name in self._outputs) for name in node.output]
@@ -318,7 +372,7 @@ class Importer:
 
     def _folded(self, node: Any, inputs: list[Converted]) -> list[Array] | None:
         """The outputs of a node whose inputs are known, or None."""
-        if node.domain not in ("", "ai.onnx"):
+        if node.domain not in ("", "ai.onnx") or any(name in self._lost for name in node.input):
             return None
         if node.op_type == "Constant":
             return [self._constant(node)]
@@ -329,42 +383,9 @@ class Importer:
             attributes = self._attributes(node)
             return [shape[attributes.get("start", 0) : attributes.get("end", len(shape))]]
         known = [item for item in inputs if item is not None]
-        if node.op_type not in _FOLDED or not known or any(isinstance(item, Value) for item in known):
+        if node.op_type not in FOLDED or not known or any(isinstance(item, Value) for item in known):
             return None
-        if any(name and item is None for name, item in zip(node.input, inputs, strict=True)):
-            return None
-        arrays = [np.asarray(item) for item in known if not isinstance(item, Value)]
-        self._check_size(node, arrays)
-        helper = self._onnx.helper
-        names = [name for name in node.input if name]
-        graph = helper.make_graph(
-            [node],
-            "constant",
-            [
-                helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
-                for n, a in zip(names, arrays, strict=True)
-            ],
-            [helper.make_empty_tensor_value_info(name) for name in node.output if name],
-        )
-        reference = require("onnx.reference", "onnx", "striate.onnx.load")
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self._opset)])
-        with np.errstate(all="ignore"):
-            results = reference.ReferenceEvaluator(model).run(None, dict(zip(names, arrays, strict=True)))
-        return [np.asarray(result) for result in results]
-
-    def _check_size(self, node: Any, arrays: list[Array]) -> None:
-        """Refuse what makes a large constant of a few numbers."""
-        elements = sum(array.size for array in arrays)
-        if node.op_type in ("ConstantOfShape", "Expand", "Tile"):
-            sizes = [abs(int(size)) for size in arrays[-1].reshape(-1)]
-            elements = math.prod(sizes) * (arrays[0].size if len(arrays) > 1 else 1)
-        elif node.op_type == "Range":
-            start, limit, delta = (float(array.reshape(-1)[0]) for array in arrays)
-            elements = int(abs((limit - start) / delta)) if delta else _MOST + 1
-        elif node.op_type in ("Add", "Sub", "Mul", "Div", "Where", "Equal", "Max", "Min", "Pow", "Sum", "MatMul"):
-            elements = math.prod(max(sizes) for sizes in zip(*(_right(a.shape) for a in arrays), strict=True))
-        if elements > _MOST:
-            raise Unsupported(f"a constant of {elements} elements")
+        return folded(self._onnx, self._opset, node, [np.asarray(item) for item in known])
 
     def _constant(self, node: Any) -> Array:
         for attribute in node.attribute:
@@ -382,14 +403,14 @@ class Importer:
     def _stand_in(self, name: str, shape: tuple[int, ...] | None) -> tuple[Port, Value]:
         """An input in the place of what could not be made."""
         batched = self._batched
-        if shape is None or min(shape, default=1) < 1 or len(shape) < 1 + batched:
+        fits = shape is not None and len(shape) >= 1 + batched and min(shape, default=1) >= 1
+        if shape is None or not fits or math.prod(shape) > _MOST:
             self._lost.add(name)
             value = None
         else:
             sample = shape[1:] if batched else shape
             axes: tuple[Axis, ...] = tuple(axis_of(size) for size in sample)
-            symbol = layers.Input((math.prod(size_of(axis) for axis in axes),))
-            value = Value(symbol, axes, joined(axes), shape[0] if batched else None)
+            value = Value(layers.Input((math.prod(sample),)), axes, joined(axes), shape[0] if batched else None)
             self._tensors[name] = value
         if value is None:
             value = Value(layers.Input((1,)), (), (), None)
@@ -416,7 +437,3 @@ def _sizes(info: Any) -> list[int | None]:
     return [
         d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else None for d in info.type.tensor_type.shape.dim
     ]
-
-
-def _right(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return (1,) * (8 - len(shape)) + shape

@@ -18,21 +18,10 @@ from numpy.typing import NDArray
 
 from striate import layers
 from striate.layers import Symbol
+from striate.onnx._budget import Unsupported as Unsupported
+from striate.onnx._budget import check_size as check_size
 
 Array = NDArray[Any]
-
-
-MOST = 1 << 26  # numbers of a weight that a few numbers of the file stand for
-
-
-class Unsupported(Exception):
-    """Why a node cannot be converted."""
-
-
-def check_size(count: int, what: str) -> None:
-    """Refuse to make so many numbers of few."""
-    if count > MOST:
-        raise Unsupported(f"it takes {count} numbers as {what}")
 
 
 class Atom:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from striate._extras import require
+from striate.onnx._budget import FLOOR
 from striate.onnx._call import CONVERTERS
 from striate.onnx._files import onnx_package, read_model
 from striate.onnx._importer import Imported, Importer, Port
@@ -26,8 +27,8 @@ __all__ = ["Backend", "BackendRep", "is_compatible", "prepare", "run_model", "su
 class BackendRep(_base.BackendRep):  # type: ignore[misc]
     """A model that is ready to run."""
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
+    def __init__(self, model: Any, max_constants: int = FLOOR) -> None:
+        self._model, self._max_constants = model, max_constants
         initialized = {tensor.name for tensor in model.graph.initializer}
         self._inputs = [info.name for info in model.graph.input if info.name not in initialized]
         self._late = _weights_among(self._inputs, model)
@@ -57,8 +58,10 @@ class BackendRep(_base.BackendRep):  # type: ignore[misc]
         return tuple(_out_of(array, port) for array, port in zip(outputs, built.outputs, strict=True))
 
     def _build(self, late: dict[str, Array]) -> None:
-        onnx = onnx_package("striate.onnx.backend")
-        make = functools.partial(Importer, onnx, self._model, "the model", flat=True, constants=late)
+        onnx, most = onnx_package("striate.onnx.backend"), self._max_constants
+        make = functools.partial(
+            Importer, onnx, self._model, "the model", flat=True, constants=late, max_constants=most
+        )
         try:
             self._built = make().run()
         except ValueError as error:
@@ -124,14 +127,14 @@ class Backend(_base.Backend):  # type: ignore[misc]
 
     @classmethod
     def prepare(cls, model: Any, device: str = "CPU", **kwargs: Any) -> BackendRep:
-        """The model, ready to run.
+        """The model, ready to run; `max_constants` is that of `striate.onnx.load`.
 
         Raises:
             ValueError: striate has no layers for it (the message lists what it lacks), or none for the device.
         """
         if not cls.supports_device(device):
             raise ValueError(f"striate.onnx.backend runs on CPU, not on {device!r}")
-        return BackendRep(read_model(model, "striate.onnx.backend"))
+        return BackendRep(read_model(model, "striate.onnx.backend"), kwargs.get("max_constants", FLOOR))
 
     @classmethod
     def run_node(cls, node: Any, inputs: Any, device: str = "CPU", outputs_info: Any = None, **kwargs: Any) -> Any:
