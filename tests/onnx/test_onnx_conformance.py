@@ -27,7 +27,7 @@ NODES = {
 }
 NETWORKS = {
     "test_Conv3d": "maps are (N, C, H, W)",
-    "test_Embedding": "it has no inputs",
+    "test_Embedding": "it holds int64",
     "test_LogSoftmax": "no layer for the operator",
     "test_log_softmax": "no layer for the operator",
     "test_MaxPool1d_stride_padding_dilation": "as a matrix that resamples",

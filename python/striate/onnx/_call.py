@@ -51,6 +51,17 @@ class Call:
         names: set[str | int] = {*self._attributes, *given}
         return names - self._read
 
+    def operands(self, least: int, most: int | None = None) -> list[Value | Array]:
+        """All inputs of an operator that has none to leave out.
+
+        Raises:
+            Unsupported: there are fewer or more of them, or one is left out.
+        """
+        found = [item for item in self.inputs if item is not None]
+        if len(found) != len(self._inputs) or len(found) < least or len(found) > (most or len(found)):
+            raise Unsupported(f"it has {len(found)} inputs")
+        return found
+
     def get(self, name: str, default: Any = None) -> Any:
         """An attribute: a number, string, array, or list of these."""
         self._read.add(name)

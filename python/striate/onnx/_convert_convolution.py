@@ -39,8 +39,8 @@ def spatial(x: Value, what: str) -> list[Axis]:
 def two(numbers: Sequence[int] | None, default: int, rank: int) -> list[int]:
     """One number for the height and one for the width."""
     given = [default] * rank if numbers is None else [int(number) for number in numbers]
-    if len(given) != rank:
-        raise Unsupported(f"it has {len(given)} numbers for {rank} axes")
+    if len(given) != rank or min(given, default=1) < min(default, 1):
+        raise Unsupported(f"it has the numbers {given} for {rank} axes")
     return given if rank == 2 else [default, *given]
 
 
@@ -58,6 +58,8 @@ def paddings(call: Call, sizes: Sequence[int], extents: Sequence[int], strides: 
     if mode in ("SAME_UPPER", "SAME_LOWER"):
         around = [same_padding(*numbers) for numbers in zip(sizes, extents, strides, strict=True)]
         return around if mode == "SAME_UPPER" else [(after, before) for before, after in around]
+    if mode != "NOTSET":
+        raise Unsupported(f"auto_pad is {mode!r}")
     pads = call.get("pads")
     if pads is None:
         return [(0, 0)] * len(sizes)
@@ -170,6 +172,8 @@ def conv_transpose(call: Call) -> Value:
     if wanted is not None or mode.startswith("SAME"):
         total = [max(r + e - out, 0) for r, e, out in zip(reached, extra, outputs, strict=True)]
         around = [(t // 2, t - t // 2) if upper else (t - t // 2, t // 2) for t in total]
+    if mode.startswith("SAME") and any(r < out for r, out in zip(reached, outputs, strict=True)):
+        raise Unsupported(f"auto_pad {mode} with a stride above the kernel, which ONNX Runtime computes otherwise")
     if min(outputs) < 1:
         raise Unsupported(f"it would have an output of {tuple(outputs)}")
 

@@ -100,6 +100,8 @@ def selu(call: Call) -> Value:
 @operator("Celu")
 def celu(call: Call) -> Value:
     alpha = float(call.get("alpha", 1.0))
+    if alpha <= 0:
+        raise Unsupported(f"alpha is {alpha:g}")
     symbol = layers.Rescaling(1 / alpha)(call.value().symbol)
     return call.value().like(layers.Rescaling(alpha)(call.apply(symbol, layers.ELU)))
 
@@ -125,8 +127,10 @@ def hard_sigmoid(call: Call) -> Value:
 
 @operator("Gelu")
 def gelu(call: Call) -> Value:
-    x = call.value()
-    if call.get("approximate", "none") == "none":
+    x, approximate = call.value(), call.get("approximate", "none")
+    if approximate not in ("none", "tanh"):
+        raise Unsupported(f"approximate is {approximate!r}")
+    if approximate == "none":
         return x.like(call.apply(x.symbol, layers.Activation, "gelu"))
     # x (1 + tanh(√(2 / π) (x + 0.044715 x³))) / 2
     square = layers.Multiply()([x.symbol, x.symbol])
@@ -175,7 +179,7 @@ def clip(call: Call) -> Value:
 
 
 def clipped(call: Call, x: Value, low: float | None, high: float | None) -> Value:
-    """min(max(x, low), high), by a ReLU between two shifts."""
+    """min(max(x, low), high), as exact as x itself: a shift by a bound that is far from x would round x off."""
     largest = float(np.finfo(np.float32).max)
     low = None if low is None or low <= -largest else low
     high = None if high is None or high >= largest else high
@@ -183,11 +187,16 @@ def clipped(call: Call, x: Value, low: float | None, high: float | None) -> Valu
         raise Unsupported(f"its bounds {low:g} and {high:g} leave nothing")
     if low == high is None:
         return x.like(call.apply(x.symbol, layers.Activation, "linear"))
-    if low is None:
-        assert high is not None
-        return x.like(_scaled(call.apply(_scaled(x.symbol, -1.0, high), layers.ReLU), -1.0, high))
-    width = None if high is None else high - low
-    return x.like(_scaled(call.apply(_scaled(x.symbol, 1.0, -low), layers.ReLU, max_value=width), 1.0, low))
+    if high is not None and (high < 0 or low is None):  # the mirror image
+        mirrored = x.like(layers.Rescaling(-1.0)(x.symbol))
+        return x.like(layers.Rescaling(-1.0)(clipped(call, mirrored, -high, None if low is None else -low).symbol))
+    assert low is not None
+    if low >= 0:  # no x that stays is smaller than the shift
+        width = None if high is None else high - low
+        return x.like(_scaled(call.apply(_scaled(x.symbol, 1.0, -low), layers.ReLU, max_value=width), 1.0, low))
+    above = call.apply(x.symbol, layers.ReLU, max_value=high)
+    below = layers.ReLU(max_value=-low)(layers.Rescaling(-1.0)(x.symbol))
+    return x.like(layers.Subtract()([above, below]))
 
 
 def _scaled(symbol: Symbol, scale: float, offset: float) -> Symbol:
@@ -280,9 +289,9 @@ def combine(call: Call, kind: str, a: Value | Array, b: Value | Array) -> Value:
     assert isinstance(a, Value)
     constant = np.asarray(b, np.float64)
     if kind == "Div":
-        with np.errstate(divide="ignore"):
+        with np.errstate(all="ignore"):
             constant = 1.0 / constant
-    if not np.isfinite(constant).all():
+    if not np.isfinite(constant.astype(np.float32)).all():
         raise Unsupported("a constant that is not finite")
     if constant.ndim == 0:
         constant = constant.reshape(1)
@@ -328,8 +337,7 @@ def matched(a: Value, b: Value) -> tuple[Value, Value]:
 
 def _arithmetic(kind: str) -> Callable[[Call], Value]:
     def convert(call: Call) -> Value:
-        a, b = call.inputs[:2]
-        assert a is not None and b is not None
+        a, b = call.operands(2, 2)
         axis = call.get("axis")
         if call.opset < 7 and axis is not None and isinstance(a, Value) and not isinstance(b, Value):
             b = b.reshape((*b.shape, *(1,) * (a.rank - int(axis) - b.ndim)))  # where the second's axes begin
@@ -343,15 +351,15 @@ for _operator in ("Add", "Sub", "Mul", "Div"):
 
 
 def _folded(call: Call, kind: str) -> Value:
-    total = call.inputs[0]
-    for other in call.inputs[1:]:
-        assert total is not None and other is not None
+    total, *others_ = call.operands(1)
+    for other in others_:
         total = (
             combine(call, kind, total, other)
             if isinstance(total, Value) or isinstance(other, Value)
             else (total + other)
         )
-    assert isinstance(total, Value)
+    if not isinstance(total, Value):
+        raise Unsupported("its inputs are constants")
     return total
 
 
@@ -362,13 +370,14 @@ def total(call: Call) -> Value:
 
 @operator("Mean")
 def mean(call: Call) -> Value:
-    return affine(call, _folded(call, "Add"), 1.0 / len(call.inputs), 0.0)
+    return affine(call, _folded(call, "Add"), 1.0 / len(call.operands(1)), 0.0)
 
 
 @operator("Min", "Max")
 def bound(call: Call) -> Value:
-    values = [item for item in call.inputs if isinstance(item, Value)]
-    constants = [np.asarray(item) for item in call.inputs if item is not None and not isinstance(item, Value)]
+    operands = call.operands(1)
+    values = [item for item in operands if isinstance(item, Value)]
+    constants = [np.asarray(item) for item in operands if not isinstance(item, Value)]
     if not constants:
         return _larger(call, values)
     if len(values) != 1 or any(constant.size != 1 for constant in constants):
@@ -380,15 +389,14 @@ def bound(call: Call) -> Value:
 
 
 def _larger(call: Call, values: Sequence[Value]) -> Value:
-    """max(a, b) = a + relu(b - a), min(a, b) = a - relu(a - b)."""
+    """The larger of tensors: a maximum over pairs that are next to each other. The smaller is its mirror image."""
+    sign = 1.0 if call.kind == "Max" else -1.0
     result = values[0]
     for other in values[1:]:
         a, b = matched(result, other)
-        pair = [b, a] if call.kind == "Max" else [a, b]
-        symbols = [reshaped(v.symbol, [size_of(v.order)]) for v in pair]
-        beyond = layers.ReLU()(layers.Subtract()(symbols))
-        base = reshaped(a.symbol, [size_of(a.order)])
-        result = a.like(call.apply([base, beyond], layers.Add if call.kind == "Max" else layers.Subtract))
+        pairs = [_scaled(reshaped(v.symbol, [size_of(v.order), 1]), sign, 0.0) for v in (a, b)]
+        pair = layers.Reshape((size_of(a.order), 2, 1))(layers.Concatenate()(pairs))
+        result = a.like(_scaled(call.apply(pair, layers.MaxPooling2D, (1, 2)), sign, 0.0))
     return result
 
 
@@ -397,13 +405,15 @@ def identity(call: Call) -> Value:
     return call.value()
 
 
-@operator("Dropout", constants=(1, 2), ignores=("ratio", "seed", "is_test", 1))
+@operator("Dropout", constants=(1, 2), ignores=("ratio", "seed", 1))
 def dropout(call: Call) -> Value:
     if call.given(2) and bool(np.asarray(call.constant(2)).reshape(-1)[0]):
         rate = float(np.asarray(call.constant(1, 0.5)).reshape(-1)[0])
         if rate != 0.0:
             raise Unsupported("it is in training mode")
     call.single_output()
+    if call.opset < 7 and not call.get("is_test", 0):
+        raise Unsupported("it is in training mode (is_test=0)")
     return call.value()
 
 

@@ -41,11 +41,13 @@ def _weight(array: Array, axes: tuple[Axis, ...], order: Axis) -> Array:
     return laid(array.reshape([size_of(axis) for axis in axes]), list(axes), order) if order else array.reshape(-1)
 
 
-@operator("BatchNormalization", constants=(1, 2, 3, 4), ignores=("is_test",))
+@operator("BatchNormalization", constants=(1, 2, 3, 4))
 def batch_normalization(call: Call) -> Value:
     if call.get("training_mode", 0):
         raise Unsupported("it is in training mode")
     call.single_output()
+    if call.opset < 7 and not call.get("is_test", 0):
+        raise Unsupported("it is in training mode (is_test=0)")
     if not call.get("spatial", 1):
         raise Unsupported("it normalises every position for itself (spatial=0)")
     x, symbol, channels = _channels_last(call.value())

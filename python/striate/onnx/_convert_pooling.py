@@ -61,10 +61,15 @@ def _windows(call: Call, x: Value) -> list[_Window]:
         raise Unsupported(f"it pools a tensor of shape {x.shape}; maps are (N, C, H, W)")
     sizes = [size_of(axis) for axis in x.axes[1:]]
     rank = len(sizes)
-    lengths = call.get("kernel_shape")
+    lengths = call.get("kernel_shape") or []
     if len(lengths) != rank:
         raise Unsupported(f"its kernel_shape has {len(lengths)} numbers for {rank} axes")
     strides, dilations = call.get("strides") or [1] * rank, call.get("dilations") or [1] * rank
+    if any(len(numbers) != rank or min(numbers) < 1 for numbers in (lengths, strides, dilations)):
+        raise Unsupported(f"its windows are {list(lengths)} by {list(strides)}, dilated by {list(dilations)}")
+    mode = call.get("auto_pad", "NOTSET")
+    if mode.startswith("SAME") and max(dilations) > 1:
+        raise Unsupported(f"auto_pad {mode} with dilations, which ONNX Runtime computes otherwise than ONNX defines it")
     extents = [(k - 1) * d + 1 for k, d in zip(lengths, dilations, strict=True)]
     around = paddings(call, sizes, extents, strides)
     return [_Window(call, i, size, around[i]) for i, size in enumerate(sizes)]
@@ -227,14 +232,14 @@ def global_max_pool(call: Call) -> Value:
 
 @operator("ReduceMean", "ReduceSum", "ReduceMax", constants=(1,))
 def reduce(call: Call) -> Value:
-    x, axes = call.value(), call.numbers(1, "axes")
+    x, axes, keep = call.value(), call.numbers(1, "axes"), bool(call.get("keepdims", 1))
     if not axes:
-        if axes is not None and int(call.get("noop_with_empty_axes", 0)):
+        if int(call.get("noop_with_empty_axes", 0)):
             return x
         axes = list(range(x.rank))
     places = [x.place(axis) for axis in axes]
     kind = layers.GlobalMaxPooling2D if call.kind == "ReduceMax" else layers.GlobalAveragePooling2D
-    y = reduced(call, x, places, bool(call.get("keepdims", 1)), kind)
+    y = reduced(call, x, places, keep, kind)
     if call.kind != "ReduceSum":
         return y
     return affine(call, y, float(np.prod([size_of(x.axes[place]) for place in places])), 0.0)

@@ -231,6 +231,8 @@ def slices(call: Call) -> Value:
     if starts is None or ends is None:
         raise Unsupported("it has no starts and ends")
     axes = call.numbers(3, "axes") or list(range(len(starts)))
+    if len({axis % x.rank for axis in axes}) < len(axes):
+        raise Unsupported(f"its axes {axes} name one twice")
     steps = call.numbers(4, "steps") or [1] * len(starts)
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         if axis % x.rank == 0 and x.batch is not None and start == 0 and step == 1 and end >= x.batch:
@@ -301,6 +303,10 @@ def pad(call: Call) -> Value:
     axes = call.numbers(3, "axes") or list(range(x.rank))
     fill = float(np.asarray(call.constant(2, call.get("value", 0.0))).reshape(-1)[0])
     mode = call.get("mode", "constant")
+    if mode not in ("constant", "edge", "reflect", "wrap") or len(numbers) != 2 * len(axes):
+        raise Unsupported(f"mode {mode!r} with {len(numbers)} pads for {len(axes)} axes")
+    if len({axis % x.rank for axis in axes}) < len(axes):
+        raise Unsupported(f"its axes {axes} name one twice")
     if not math.isfinite(fill):
         raise Unsupported(f"it pads with {fill}")
     around: dict[int, tuple[int, int]] = {}
@@ -308,8 +314,6 @@ def pad(call: Call) -> Value:
         sides = numbers[i], numbers[i + len(axes)]
         if any(sides):
             around[x.place(axis)] = sides
-    if mode == "constant" and fill:
-        x = affine(call, x, 1.0, -fill)
     for place, (before, after) in sorted(around.items()):
         size = size_of(x.axes[place])
         x = part(call, x, place, max(-before, 0), size - max(-after, 0))
@@ -319,8 +323,20 @@ def pad(call: Call) -> Value:
             numbered = np.pad(np.arange(size), (before, after), mode=mode)
             x = _gathered(call, x, place, numbered)
         elif before or after:
-            x = _zeros(call, x, place, before, after)
-    return affine(call, x, 1.0, fill) if mode == "constant" and fill else x
+            x = _filled(call, x, place, (before, after), fill) if fill else _zeros(call, x, place, before, after)
+    return x
+
+
+def _filled(call: Call, x: Value, place: int, sides: tuple[int, int], fill: float) -> Value:
+    """x between blocks of a number. (Zeros and a shift of x would round x off.)"""
+    parts = [x]
+    for number, count in enumerate(sides):
+        if count:
+            block = affine(call, part(call, x, place, 0, 1), 0.0, fill)
+            axis = axis_of(count)
+            block = block.with_axes([axis if i == place else a for i, a in enumerate(block.axes)])
+            parts.insert(len(parts) * number, spread(block, axis, (*block.order, *axis)) if axis else block)
+    return _side_by_side(call, parts, place)
 
 
 def _zeros(call: Call, x: Value, place: int, before: int, after: int) -> Value:
@@ -347,8 +363,13 @@ def depth_to_space(call: Call) -> Value:
     if x.batch is None or x.rank != 4:
         raise Unsupported(f"it works on a tensor of shape {x.shape}")
     _, channels, height, width = x.shape
+    if block < 1 or channels % block**2:
+        raise Unsupported(f"blocks of {block} of {channels} channels")
     depth = channels // block**2
-    if call.get("mode", "DCR") == "DCR":
+    mode = call.get("mode", "DCR")
+    if mode not in ("DCR", "CRD"):
+        raise Unsupported(f"mode is {mode!r}")
+    if mode == "DCR":
         x = cut(x, [block, block, depth, height, width])
         down, across, deep, high, wide = x.axes
     else:
@@ -363,9 +384,8 @@ def space_to_depth(call: Call) -> Value:
     if x.batch is None or x.rank != 4:
         raise Unsupported(f"it works on a tensor of shape {x.shape}")
     _, channels, height, width = x.shape
-    if height % block or width % block:
+    if block < 1 or height % block or width % block:
         raise Unsupported(f"blocks of {block} of a map of {height} x {width}")
     x = cut(x, [channels, height // block, block, width // block, block])
     deep, high, down, wide, across = x.axes
-    first = call.get("mode", "DCR") == "DCR"
-    return x.with_axes([down + across + deep if first else deep + down + across, high, wide])
+    return x.with_axes([down + across + deep, high, wide])

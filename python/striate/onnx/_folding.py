@@ -62,6 +62,8 @@ def folded(onnx: ModuleType, opset: int, node: Any, arrays: Sequence[Array]) -> 
 def _pay(onnx: ModuleType, opset: int, node: Any, infos: dict[str, Any], arrays: dict[str, Array]) -> None:
     """Take what the node makes, and the work that it does for it, from the model's budget."""
     shown = {name: onnx.numpy_helper.from_array(array, name) for name, array in arrays.items() if array.size <= _SHOWN}
+    if node.op_type == "Slice" and not all(array.size for array in arrays.values()):
+        raise Unsupported("it slices an empty constant")  # onnx ends the process for a negative step
     try:
         schema = onnx.defs.get_schema(node.op_type, opset, "")
         made = onnx.shape_inference.infer_node_outputs(

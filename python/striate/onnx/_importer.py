@@ -84,7 +84,7 @@ class Importer:
         self._shapes, self._constants = dict(shapes or {}), dict(constants or {})
         self._opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
         self._tensors: dict[str, Converted] = {}
-        self._inferred: dict[str, tuple[int, ...]] | None = None
+        self._stated: dict[str, tuple[int, ...]] | None = None
         self._problems: list[str] = []
         self._lost: set[str] = set()  # tensors that nothing is known of
         self._weights: list[tuple[layers.Layer, list[Array]]] = []
@@ -417,19 +417,15 @@ class Importer:
         return Port(name, shape or (), (), batched, np.dtype(np.float32)), value
 
     def _shape_of(self, name: str) -> tuple[int, ...] | None:
-        """The shape that ONNX infers for a tensor."""
-        if self._inferred is None:
-            self._inferred = {}
-            try:
-                whole = self._onnx.shape_inference.infer_shapes(self._model)
-            except Exception:  # the shapes are only for further complaints
-                return None
-            for info in (*whole.graph.value_info, *whole.graph.output):
-                sizes = [d.dim_value if d.HasField("dim_value") else 0 for d in info.type.tensor_type.shape.dim]
+        """The shape that the model states for a tensor. (Inferring it is left to onnx, which may end the process.)"""
+        if self._stated is None:
+            self._stated = {}
+            for info in (*self._graph.value_info, *self._graph.output):
+                sizes = [0 if size is None else size for size in _sizes(info)]
                 if sizes and self._batched and sizes[0] == 0:
                     sizes[0] = 1
-                self._inferred[info.name] = tuple(sizes)
-        return self._inferred.get(name)
+                self._stated[info.name] = tuple(sizes)
+        return self._stated.get(name)
 
 
 def _sizes(info: Any) -> list[int | None]:

@@ -178,7 +178,8 @@ def cut(value: Value, sizes: Sequence[int]) -> Value:
 
     Where the sizes cut across the atoms, the elements are first brought into ONNX's order.
     """
-    assert math.prod(sizes) == size_of(value.order)
+    if any(size < 1 for size in sizes) or math.prod(sizes) != size_of(value.order):
+        raise Unsupported(f"it makes {tuple(sizes)} of {value.shape}")
     attempt, rest, axes = value, list(joined(value.axes)), []
     for size in sizes:
         axis: list[Atom] = []

@@ -75,12 +75,14 @@ class BackendRep(_base.BackendRep):  # type: ignore[misc]
 
 def _weights_among(inputs: Sequence[str], model: Any) -> list[str]:
     """The inputs that nodes take where a layer has a weight or an argument."""
+    known = {tensor.name for tensor in model.graph.initializer}
     late = {
         name
         for node in model.graph.node
         if node.op_type in CONVERTERS
         for index, name in enumerate(node.input)
-        if index in CONVERTERS[node.op_type].constants
+        # A node of constants but for this input computes on it.
+        if index in CONVERTERS[node.op_type].constants and not {*node.input} - {name, ""} <= known
     }
     return [name for name in inputs if name in late]
 
