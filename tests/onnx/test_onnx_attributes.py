@@ -16,7 +16,7 @@ from onnx import helper, numpy_helper  # noqa: E402
 from striate.onnx.backend import Backend  # noqa: E402
 
 FULL = bool(os.environ.get("FULL"))
-SEED = int(os.environ.get("STRIATE_SEED", "0"))
+SEED = int(os.environ.get("STRIATE_SEED", "0"), 16)
 EMPTY = np.zeros(0)
 
 

@@ -347,3 +347,17 @@ def test_only_the_first_complaints_are_told() -> None:
     with pytest.raises(ValueError, match=r"1000 of its parts(?s:.*)and 950 more") as caught:
         load(model_of(nodes, outputs=tuple(f"y{i}" for i in range(1000))))
     assert len(str(caught.value)) < 10_000
+
+
+INPUTS = sorted((Path(__file__).parents[1] / "fuzz" / "regressions" / "onnx").glob("*"))
+
+
+@pytest.mark.parametrize("path", INPUTS, ids=lambda path: path.name)
+def test_what_fuzzing_has_found(path: Path) -> None:
+    """Serialized models; the first byte tells the fuzz target so."""
+    model = onnx.ModelProto()
+    model.ParseFromString(path.read_bytes()[1:])
+    try:
+        load(model)
+    except ValueError as error:
+        assert "Error:" not in str(error)

@@ -16,7 +16,7 @@ from striate.onnx import load  # noqa: E402
 from striate.onnx.backend import Backend  # noqa: E402
 
 FULL = bool(os.environ.get("FULL"))
-SEED = int(os.environ.get("STRIATE_SEED", "0"))
+SEED = int(os.environ.get("STRIATE_SEED", "0"), 16)
 MODES = [
     "half_pixel",
     "pytorch_half_pixel",
