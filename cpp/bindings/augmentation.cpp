@@ -67,7 +67,11 @@ template <class Change>
 void each_image(const Augmentation& change, const Array& images, const Shape& shape, DType type, Change&& apply) {
     Augmenter augmenter(change, shape, type);
     Drawn drawn;
-    for (int64_t i = 0; i < images.shape[0]; ++i) apply(augmenter, drawn, i);
+    SignalCheck check;
+    for (int64_t i = 0; i < images.shape[0]; ++i) {
+        check();
+        apply(augmenter, drawn, i);
+    }
 }
 
 // `matrices`, (B, 2, 3), take the place of the maps that are drawn.

@@ -4,6 +4,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <chrono>
 #include <memory>
 
 #include "gil.hpp"
@@ -36,8 +37,23 @@ std::shared_ptr<T> without_const(const std::shared_ptr<const T>& pointer) {
     return std::const_pointer_cast<T>(pointer);
 }
 
-// Between the runs of a profile: Ctrl-C ends it.
+// Between pieces of a long call, by a thread without the GIL: Ctrl-C ends it.
 void check_signals();
+
+// The same, at most every 50 ms: for pieces that may be short.
+class SignalCheck {
+  public:
+    void operator()() {
+        const Clock::time_point now = Clock::now();
+        if (now < next_) return;
+        check_signals();
+        next_ = Clock::now() + std::chrono::milliseconds(50);
+    }
+
+  private:
+    using Clock = std::chrono::steady_clock;
+    Clock::time_point next_ = Clock::now() + std::chrono::milliseconds(50);
+};
 
 inline py::tuple to_tuple(const Shape& shape) {
     py::tuple result(shape.size());

@@ -23,7 +23,7 @@ Rows<double> iou(const Rows<double>& a, const Rows<double>& b, const std::option
     double* values = out.mutable_data();
     // Only memory that the arguments keep alive is touched.
     const WithoutGil released;
-    box_iou(first, a.shape(0), second, b.shape(0), marks, values);
+    box_iou(first, a.shape(0), second, b.shape(0), marks, values, SignalCheck());
     return out;
 }
 
@@ -37,8 +37,8 @@ Rows<int64_t> nms(const Rows<double>& boxes, const Rows<double>& scores, const R
         const double* values = scores.data();
         const int64_t* classes = labels.data();
         const WithoutGil released;
-        kept =
-            non_maximum_suppression(rows, values, classes, each[0], {iou_threshold, score_threshold, max_detections});
+        kept = non_maximum_suppression(rows, values, classes, each[0], {iou_threshold, score_threshold, max_detections},
+                                       SignalCheck());
     }
     return Rows<int64_t>(static_cast<py::ssize_t>(kept.size()), kept.data());
 }
@@ -49,7 +49,7 @@ py::list decode(const py::array& output, const std::vector<int64_t>& strides, do
     std::vector<std::vector<Detection>> found;
     {
         const WithoutGil released;
-        found = decode_detections(array, strides, {iou_threshold, score_threshold, max_detections});
+        found = decode_detections(array, strides, {iou_threshold, score_threshold, max_detections}, SignalCheck());
     }
     py::list images;
     for (const std::vector<Detection>& image : found) {

@@ -12,13 +12,57 @@ const ParameterInfo& parameter(const Model& model, size_t index) {
     return model.parameters()[index];
 }
 
-void set_value(Model& model, size_t index, const py::array& value) {
-    const ParameterInfo& info = parameter(model, index);
+// Throws unless the array may become the parameter's value.
+const void* value_for(const ParameterInfo& info, const py::array& value) {
     const Array array = borrow(value, info.name);
     if (array.type != DType::float32) throw TypeError(info.name + " must be set from an array of float32");
     require(array.shape == info.shape, "[", info.name, "] has shape ", to_string(info.shape), ", got ",
             to_string(array.shape));
-    std::memcpy(info.value, array.data, sizeof(float) * static_cast<size_t>(element_count(info.shape)));
+    return array.data;
+}
+
+size_t byte_count(const ParameterInfo& info) {
+    return sizeof(float) * static_cast<size_t>(element_count(info.shape));
+}
+
+// All values or, where one does not fit, none.
+void set_values(Model& model, const std::vector<std::pair<size_t, py::array>>& values) {
+    std::vector<std::pair<const ParameterInfo*, const void*>> copies;
+    for (const auto& [index, value] : values) {
+        const ParameterInfo& info = parameter(model, index);
+        copies.emplace_back(&info, value_for(info, value));
+    }
+    const WithoutGil released;
+    model.write([&] {
+        for (const auto& [info, data] : copies) std::memcpy(info->value, data, byte_count(*info));
+    });
+}
+
+// Copies of one moment, between two steps of a training that another thread may run.
+py::list copies_of(const Model& model, const std::vector<size_t>& indices, float* ParameterInfo::*memory) {
+    py::list result;
+    std::vector<std::pair<const ParameterInfo*, float*>> copies;
+    for (const size_t index : indices) {
+        const ParameterInfo& info = parameter(model, index);
+        py::array_t<float> copy(info.shape);
+        copies.emplace_back(&info, copy.mutable_data());
+        result.append(std::move(copy));
+    }
+    std::vector<char> there(copies.size(), 0);
+    {
+        const WithoutGil released;
+        model.read([&] {
+            for (size_t i = 0; i < copies.size(); ++i) {
+                const float* const from = copies[i].first->*memory;
+                if (!from) continue;
+                std::memcpy(copies[i].second, from, byte_count(*copies[i].first));
+                there[i] = 1;
+            }
+        });
+    }
+    for (size_t i = 0; i < there.size(); ++i)
+        if (!there[i]) result[i] = py::none();
+    return result;
 }
 
 py::list nodes_of(const Model& model) {
@@ -79,32 +123,31 @@ void register_model(py::module_& m) {
             py::arg("name"))
         .def_property_readonly("input_shapes", [](const Model& model) { return to_tuples(model.input_shapes()); })
         .def_property_readonly("output_shapes", [](const Model& model) { return to_tuples(model.output_shapes()); })
-        .def("set_trainable", &Model::set_trainable, py::arg("layer"), py::arg("trainable"))
-        .def("trainable", &Model::trainable, py::arg("layer"))
-        .def("arena_bytes", &Model::arena_bytes, py::arg("batch"), py::arg("training"))
-        .def_property_readonly("parameters", [](const Model& model) { return model.parameters(); })
+        // The model's lock is taken without the GIL: a thread that holds it may wait for the GIL.
+        .def("set_trainable", &Model::set_trainable, py::arg("layer"), py::arg("trainable"),
+             py::call_guard<WithoutGil>())
+        .def("trainable", &Model::trainable, py::arg("layer"), py::call_guard<WithoutGil>())
+        .def("arena_bytes", &Model::arena_bytes, py::arg("batch"), py::arg("training"), py::call_guard<WithoutGil>())
+        .def_property_readonly("parameters",
+                               [](const Model& model) {
+                                   std::vector<ParameterInfo> infos;
+                                   const WithoutGil released;
+                                   model.read([&] { infos = model.parameters(); });
+                                   return infos;
+                               })
         .def(
-            "value",
-            [](const Model& model, size_t index) {
-                const ParameterInfo& info = parameter(model, index);
-                return copy_to_numpy(info.value, info.shape);
+            "values",
+            [](const Model& model, const std::vector<size_t>& indices) {
+                return copies_of(model, indices, &ParameterInfo::value);
             },
-            py::arg("index"))
+            py::arg("indices"))
         .def(
-            "gradient",
-            [](const Model& model, size_t index) -> py::object {
-                const ParameterInfo& info = parameter(model, index);
-                if (!info.gradient) return py::none();
-                return copy_to_numpy(info.gradient, info.shape);
+            "gradients",
+            [](const Model& model, const std::vector<size_t>& indices) {
+                return copies_of(model, indices, &ParameterInfo::gradient);
             },
-            py::arg("index"))
-        .def(
-            "set_values",
-            [](Model& model, const std::vector<std::pair<size_t, py::array>>& values) {
-                for (const auto& [index, value] : values) set_value(model, index, value);
-                model.parameters_changed();
-            },
-            py::arg("values"))
+            py::arg("indices"))
+        .def("set_values", &set_values, py::arg("values"))
         // In what follows the GIL is released while the core computes: it sees borrowed memory and no Python object.
         .def(
             "predict_into",
@@ -121,7 +164,7 @@ void register_model(py::module_& m) {
                     memory.push_back(borrow_output(outputs[i], shape, "predict: out"));
                 }
                 const WithoutGil released;
-                model.predict_into(arrays, batch_size, memory);
+                model.predict_into(arrays, batch_size, memory, SignalCheck());
             },
             py::arg("inputs"), py::arg("batch_size"), py::arg("outputs"))
         .def(
@@ -132,7 +175,7 @@ void register_model(py::module_& m) {
                 std::vector<Tensor> result;
                 {
                     const WithoutGil released;
-                    result = model.predict_nodes(arrays, nodes, batch_size);
+                    result = model.predict_nodes(arrays, nodes, batch_size, SignalCheck());
                 }
                 return to_numpy(std::move(result));
             },

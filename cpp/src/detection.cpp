@@ -13,6 +13,8 @@ namespace {
 constexpr float kMostLog = 8.0f;
 // Of an image, so many of the best go into the suppression, or this many times those that are wanted.
 constexpr int64_t kMostCandidates = 1000, kCandidatesEach = 10;
+// Boxes that are compared with all others between two calls of a caller's function.
+constexpr int64_t kBoxesBetween = 64;
 
 double area(const BoundingBox& b) {
     return std::max(b.x2 - b.x1, 0.0) * std::max(b.y2 - b.y1, 0.0);
@@ -36,10 +38,11 @@ float sigmoid(float x) {
 }  // namespace
 
 void box_iou(const BoundingBox* a, int64_t count_a, const BoundingBox* b, int64_t count_b, const bool* crowd,
-             double* out) {
+             double* out, const Between& between) {
     std::vector<double> areas(static_cast<size_t>(count_b));
     for (int64_t j = 0; j < count_b; ++j) areas[static_cast<size_t>(j)] = area(b[j]);
     for (int64_t i = 0; i < count_a; ++i) {
+        if (between && i % kBoxesBetween == 0) between();
         const double own = area(a[i]);
         for (int64_t j = 0; j < count_b; ++j) {
             const double both = shared_area(a[i], b[j]);
@@ -50,7 +53,7 @@ void box_iou(const BoundingBox* a, int64_t count_a, const BoundingBox* b, int64_
 }
 
 std::vector<int64_t> non_maximum_suppression(const BoundingBox* boxes, const double* scores, const int64_t* labels,
-                                             int64_t count, const Suppression& rule) {
+                                             int64_t count, const Suppression& rule, const Between& between) {
     std::vector<int64_t> order(static_cast<size_t>(count));
     std::iota(order.begin(), order.end(), int64_t{0});
     if (rule.score_threshold)
@@ -61,8 +64,10 @@ std::vector<int64_t> non_maximum_suppression(const BoundingBox* boxes, const dou
     std::vector<int64_t> kept;
     std::vector<double> areas;  // of those kept
     const auto most = static_cast<size_t>(rule.most.value_or(count));
+    int64_t compared = 0;
     for (const int64_t i : order) {
         if (kept.size() >= most) break;
+        if (between && compared++ % kBoxesBetween == 0) between();
         const double own = area(boxes[i]);
         bool free = true;
         for (size_t k = 0; k < kept.size() && free; ++k) {
@@ -117,7 +122,7 @@ DetectionMaps detection_maps(const Shape& output, const std::vector<int64_t>& st
 }
 
 std::vector<std::vector<Detection>> decode_detections(const Array& output, const std::vector<int64_t>& strides,
-                                                      const Suppression& rule) {
+                                                      const Suppression& rule, const Between& between) {
     require(!output.shape.empty(), "[decode] expects an output (N, rows, columns, 5 + classes)");
     if (output.type != DType::float32) throw TypeError(concat("[decode] expects float32, got ", name_of(output.type)));
     const DetectionMaps maps = detection_maps(Shape(output.shape.begin() + 1, output.shape.end()), strides, "decode");
@@ -133,6 +138,7 @@ std::vector<std::vector<Detection>> decode_detections(const Array& output, const
     std::vector<double> scores;
     std::vector<int64_t> labels;
     for (std::vector<Detection>& image : found) {
+        if (between) between();
         candidates.clear();
         for (int64_t l = 0; l < maps.levels; ++l) {
             const auto stride = static_cast<float>(maps.stride << l);
@@ -173,7 +179,7 @@ std::vector<std::vector<Detection>> decode_detections(const Array& output, const
         Suppression among = rule;
         among.score_threshold.reset();
         for (const int64_t i : non_maximum_suppression(boxes.data(), scores.data(), labels.data(),
-                                                       static_cast<int64_t>(boxes.size()), among))
+                                                       static_cast<int64_t>(boxes.size()), among, between))
             image.push_back(candidates[static_cast<size_t>(i)]);
     }
     return found;

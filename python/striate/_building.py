@@ -47,7 +47,7 @@ def join(drawn: dict[int, Layer], core: _core.Model, before: _core.Model | None)
     """
     ours = _parameters_by_layer(core)
     theirs: dict[int, dict[int, list[tuple[int, _core.ParameterInfo]]]] = {}
-    copies: list[tuple[int, Any]] = []
+    wanted: dict[int, list[tuple[int, int]]] = {}  # of an owner: its parameters, and the new model's
     layers = [drawn[id(layer)] for layer, _, _ in core.layers]
     for place, layer in enumerate(layers):
         owner = layer._owner
@@ -62,8 +62,11 @@ def join(drawn: dict[int, Layer], core: _core.Model, before: _core.Model | None)
                     f"[{needs.name}] has shape {has.shape} in the model that the layer belongs to, and would need "
                     f"{needs.shape} here; make a new layer"
                 )
-            copies.append((target, owner.value(source)))
-    core.set_values(copies)
+            wanted.setdefault(id(owner), []).append((source, target))
+    for layer in layers:
+        if layer._owner is not None and (pairs := wanted.pop(id(layer._owner), None)):
+            values = layer._owner.values([source for source, _ in pairs])
+            core.set_values([(target, value) for (_, target), value in zip(pairs, values, strict=True)])
     joined = [layer if layer._owner in (None, before) else copy.copy(layer) for layer in layers]
     for place, layer in enumerate(joined):
         layer._belong(core, place)

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from striate.callbacks import Callback
     from striate.model import Model
 
-# Batches that one call of the core computes between two checks for Ctrl-C.
-_BATCHES_A_CALL = 64
-
 
 def predict(
     model: Model, x: Any, batch_size: int | None, verbose: str | int, callbacks: Sequence[Callback] | None
@@ -32,7 +29,7 @@ def predict(
         steps = -(-rows // batch_size)
         watched = CallbackList(callbacks, add_progbar=True, model=model, verbose=verbose, steps=steps, epochs=1)
         watched.on_predict_begin()
-    piece = batch_size * (_BATCHES_A_CALL if watched is None else 1)
+    piece = max(rows, 1) if watched is None else batch_size  # the core answers Ctrl-C between batches
     for first in range(0, max(rows, 1), piece):
         part = slice(first, first + piece)
         if watched is not None:

@@ -132,7 +132,7 @@ def _without_last_activation(model: Model) -> _core.Model:
     output = _core.apply(linear, [symbol._core for symbol in last.inputs])
     scores = _core.Model([symbol._core for symbol in model.inputs], [output], 0)
     scores.fusion, scores.winograd = network.fusion, network.winograd
-    scores.set_values([(index, network.value(index)) for index in range(len(network.parameters))])
+    scores.set_values(list(enumerate(network.values(range(len(network.parameters))))))
     return scores
 
 

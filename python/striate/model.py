@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from striate._building import join, layers_of, symbols_of
 from striate._checks import chosen, next_seed
 from striate._names import suggestion
 from striate._predicting import one_or_all, predict
+from striate._sharing import building
 from striate._trained import Trained
 from striate.layers._base import Layer, Symbol, _of_core, assign
 
@@ -32,6 +32,20 @@ class Model(Trained):
     """A network: any directed acyclic graph of layers, from its inputs to its outputs.
 
     Layers that two models have in common: see `Layer`.
+
+    Several threads may use one model:
+
+    - Calls that read it (`predict`, calling it, `feature_maps`, `grad_cam`, `profile` without `y`, `evaluate` of a
+      second `Trainer`, copies of weights, `save`, `export`, `summary`) run at the same time, also beside a training. A
+      batch is predicted, weights are copied and files are written between two training steps; training gives the same
+      bits as without them.
+    - Calls that change it (`set_weights`, `load_weights`, `load_state_dict`, `forward`, `backward`, `trainable`) wait
+      for the end of a step. `backward` belongs to the thread that called `forward`.
+    - One thread at a time trains a model. Meanwhile `fit`, `train_on_batch`, `profile` with `y`, `compile`, `add`,
+      `pop`, `save_training`, `load_training`, and `evaluate` of the same trainer raise RuntimeError in other threads.
+
+    A process may fork at any time. The child computes on all its threads, and may go on with models that other threads
+    of its parent were training; their weights are those after a whole step.
 
     Args:
         inputs: what `Input` returned, or a list of several.
@@ -78,7 +92,6 @@ class Model(Trained):
         self._built: _core.Model | None = None
         self._layers: list[Layer] = []
         self._trainer = None
-        self._one_at_a_time = threading.Lock()  # forward and backward share a plan
 
     def _choose(self, **choices: bool) -> None:
         """Choose how plans are built, of the network there is and of those that replace it."""
@@ -91,12 +104,12 @@ class Model(Trained):
 
     def _build(self) -> None:
         """Make the network of the symbols, in place of the one there was."""
-        before = self._built
         core = _core.Model([s._core for s in self._inputs], [s._core for s in self._outputs], self._seed)
         for what, value in self._choices.items():
             setattr(core, what, value)
-        self._layers = join(layers_of(self._outputs), core, before)
-        self._built = core
+        with building:
+            self._layers = join(layers_of(self._outputs), core, self._built)
+            self._built = core
 
     @classmethod
     def _of_core(cls, core: _core.Model, name: str) -> Model:
@@ -332,7 +345,7 @@ class Model(Trained):
     def get_weights(self) -> list[FloatArray]:
         """Copies of all weights, layer by layer, each in the order of `Layer.get_weights`."""
         core = self._network
-        return [core.value(index) for index in range(len(core.parameters))]
+        return core.values(range(len(core.parameters)))
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Set all weights from arrays in the order of `get_weights`.
@@ -345,7 +358,8 @@ class Model(Trained):
     def state_dict(self) -> dict[str, FloatArray]:
         """Copies of all weights by name, such as "conv2d/kernel"."""
         core = self._network
-        return {info.name: core.value(index) for index, info in enumerate(core.parameters)}
+        infos = core.parameters
+        return {info.name: value for info, value in zip(infos, core.values(range(len(infos))), strict=True)}
 
     def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
         """Set all weights by name.
@@ -455,13 +469,13 @@ class Model(Trained):
             training: whether layers behave as in training: batch statistics, dropout.
         """
         arrays = self._arrays(x, "forward")
-        with self._one_at_a_time:
-            return one_or_all(self._network.forward(arrays, bool(training)))
+        return one_or_all(self._network.forward(arrays, bool(training)))
 
     def backward(self, grad_output: Any) -> Any:
         """The gradient with respect to the input, for a gradient with respect to the output of the last `forward`.
 
-        The weights' are then in `gradients()`. It may be called once for a `forward`.
+        The weights' are then in `gradients()`. It may be called once for a `forward`, by the same thread, while the
+        weights are the same.
 
         Args:
             grad_output: of the output's shape; a list for several outputs.
@@ -472,14 +486,14 @@ class Model(Trained):
         several = len(self._network.output_nodes) > 1
         given = list(grad_output) if several and isinstance(grad_output, (list, tuple)) else [grad_output]
         arrays = [as_float32(numbers(item, "backward: grad_output")) for item in given]
-        with self._one_at_a_time:
-            return one_or_all(self._network.backward(arrays))
+        return one_or_all(self._network.backward(arrays))
 
     def gradients(self) -> dict[str, FloatArray]:
         """Copies of the weights' gradients of the last pass, of `backward` or of a training step, by name."""
         core = self._network
-        found = {info.name: core.gradient(i) for i, info in enumerate(core.parameters) if info.trainable}
-        return {name: value for name, value in found.items() if value is not None}
+        infos = {index: info for index, info in enumerate(core.parameters) if info.trainable}
+        found = zip(infos.values(), core.gradients(list(infos)), strict=True)
+        return {info.name: value for info, value in found if value is not None}
 
     def feature_maps(self, x: Any, layers: str | Sequence[str | Layer] | None = None) -> dict[str, FloatArray]:
         """The outputs of layers for an array of inputs.

@@ -8,6 +8,7 @@ from typing import Any
 from striate import _core
 from striate._arrays import numbers
 from striate._checks import chosen
+from striate._sharing import building
 from striate.layers._base import Layer, Symbol
 from striate.layers.core import Input, InputLayer
 from striate.model import Model
@@ -128,9 +129,12 @@ class Sequential(Model):
                     f"[{self.name}] has no input shape yet: begin it with Input(shape), or call fit or predict, "
                     "which take the shape from the data"
                 )
-            self._build()
-        assert self._built is not None
-        return self._built
+            with building:
+                if self._built is None:
+                    self._build()
+        built = self._built
+        assert built is not None
+        return built
 
     def _is_built(self) -> bool:
         return bool(self._tails and self._items)

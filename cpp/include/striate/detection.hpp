@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,9 @@
 
 namespace striate STRIATE_API {
 
+// Called now and then within long calls; an exception of it ends them.
+using Between = std::function<void()>;
+
 struct BoundingBox {
     double x1 = 0, y1 = 0, x2 = 0, y2 = 0;
 };
@@ -18,7 +22,7 @@ struct BoundingBox {
 // Intersection over union (Jaccard 1901) of every box of `a` with every box of `b`: out[i * count_b + j]. Where
 // `crowd[j]` is set the area of the box of `a` stands for the union. `crowd` may be null.
 void box_iou(const BoundingBox* a, int64_t count_a, const BoundingBox* b, int64_t count_b, const bool* crowd,
-             double* out);
+             double* out, const Between& between = {});
 
 struct Suppression {
     double iou_threshold = 0.5;             // above it the worse box goes
@@ -29,7 +33,7 @@ struct Suppression {
 // Greedy non-maximum suppression within classes: the numbers of the boxes that are kept, best first; of equal scores
 // the lower number is better. `labels` may be null: one class.
 std::vector<int64_t> non_maximum_suppression(const BoundingBox* boxes, const double* scores, const int64_t* labels,
-                                             int64_t count, const Suppression& rule);
+                                             int64_t count, const Suppression& rule, const Between& between = {});
 
 // The maps of a detector's output (N, rows, columns, 5 + classes), finest first. Each next has twice the stride and
 // half the rows and columns; its pixels lie below those of the one before, in rows of the finest one's width.
@@ -51,6 +55,6 @@ struct Detection {
 // What a detector's output (N, rows, columns, 5 + classes) tells of each image, best first, after suppression. Boxes
 // are cut at the edges of the image.
 std::vector<std::vector<Detection>> decode_detections(const Array& output, const std::vector<int64_t>& strides,
-                                                      const Suppression& rule);
+                                                      const Suppression& rule, const Between& between = {});
 
 }  // namespace striate STRIATE_API

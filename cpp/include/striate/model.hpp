@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,10 @@ struct ParameterInfo {
     float* gradient;  // of the last backward pass; null for what is not trainable
 };
 
+// Sharing a model among threads. Any number of threads may call const functions, forward(), backward() and the other
+// functions that change weights at the same time, and one thread may train the model meanwhile: each prediction of a
+// batch, each copy and each change of weights happens between two steps. Whoever reads or writes the memory of
+// `parameters()` directly does so within read() or write().
 class Model {
   public:
     // Weights are drawn here, by each layer's initializers, from `seed`.
@@ -40,6 +45,10 @@ class Model {
     const std::vector<ParameterInfo>& parameters() const;
     // To be called after a parameter's value was written through `value`.
     void parameters_changed();
+    // Calls `use` while nothing changes weights, gradients or what is frozen.
+    void read(const std::function<void()>& use) const;
+    // Calls `change` while nothing else reads or changes them, then parameters_changed().
+    void write(const std::function<void()>& change);
     // A frozen layer's weights are left as they are by training; batch normalisation then uses its moving averages.
     void set_trainable(const std::string& layer, bool trainable);
     bool trainable(const std::string& layer) const;
@@ -49,18 +58,18 @@ class Model {
     PlanOptions plan_options() const;
     void set_plan_options(PlanOptions options);
 
-    // One output tensor for each output of the model; inputs are float32 or uint8 of shape (N, ...), N at least 1. Safe
-    // to call from several threads at once.
+    // One output tensor for each output of the model; inputs are float32 or uint8 of shape (N, ...), N at least 1.
     std::vector<Tensor> predict(const std::vector<Array>& inputs, int64_t batch_size = 32) const;
-    // The same, into the caller's memory.
-    void predict_into(const std::vector<Array>& inputs, int64_t batch_size, const std::vector<float*>& outputs) const;
+    // The same, into the caller's memory. `before_batch` is called before each batch; an exception of it ends the call.
+    void predict_into(const std::vector<Array>& inputs, int64_t batch_size, const std::vector<float*>& outputs,
+                      const BeforeRun& before_batch = {}) const;
     // The outputs of these nodes of the graph instead of the model's.
     std::vector<Tensor> predict_nodes(const std::vector<Array>& inputs, const std::vector<int>& nodes,
-                                      int64_t batch_size = 32) const;
+                                      int64_t batch_size = 32, const BeforeRun& before_batch = {}) const;
 
     // One raw pass over a whole array, without loss or optimizer. backward() follows a forward() and gives the
     // gradients with respect to the inputs; those of the parameters are in parameters(). It may be called once for a
-    // forward().
+    // forward(), by the same thread, while the weights are the same.
     std::vector<Tensor> forward(const std::vector<Array>& inputs, bool training = false);
     std::vector<Tensor> backward(const std::vector<Array>& output_gradients);
     // The gradients of sum(outputs * output_gradients) with respect to the outputs of these nodes, and the values

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,7 @@ struct Dataset {
     Array weights;               // float32 (N,) or with the target's leading dimensions; no data: all ones
 };
 
+// A trainer is for one thread at a time. Other threads may use its model meanwhile, see Model.
 class Trainer {
   public:
     // `losses` has one for each output, `loss_weights` likewise or is empty (all 1). The model must outlive the
@@ -73,8 +75,13 @@ class Trainer {
     std::vector<Shape> output_shapes() const;
     // To be called after a parameter's value was written through `value`.
     void parameters_changed();
+    // As the model's, for the optimizer's state too.
+    void read(const std::function<void()>& use) const;
+    void write(const std::function<void()>& change);
 
   private:
+    double train_step_alone(const int64_t* rows, int64_t first, int64_t count, const std::vector<float*>& predictions);
+
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };

@@ -11,7 +11,7 @@ namespace striate {
 
 bool PlanBuilder::wants_parameter_gradient(const std::string& parameter) const {
     const ParameterInfo& info = parameters_.infos()[parameter_index(node().graph_layer, parameter)];
-    return request_.backward && info.trainable && !info.frozen;
+    return request_.backward && request_.weight_gradients && info.trainable && !info.frozen;
 }
 
 bool PlanBuilder::wants_input_gradient(size_t index) const {
@@ -108,7 +108,7 @@ void PlanBuilder::emit_backward() {
     // What no output depends on has no gradient; a former pass must not show through.
     for (size_t i = 0; i < parameters_.infos().size(); ++i) {
         const ParameterInfo& info = parameters_.infos()[i];
-        if (!info.trainable || info.frozen || gradient_written_[i]) continue;
+        if (!request_.weight_gradients || !info.trainable || info.frozen || gradient_written_[i]) continue;
         const TensorId id = external(reinterpret_cast<std::byte*>(info.gradient), info.shape);
         const size_t bytes = element_count(info.shape) * sizeof(float);
         Step zero;

@@ -138,19 +138,34 @@ void Model::parameters_changed() {
     state_->parameters.changed();
 }
 
+void Model::read(const std::function<void()>& use) const {
+    const Reading reading(state_->weights);
+    use();
+}
+
+void Model::write(const std::function<void()>& change) {
+    const Writing writing(state_->weights);
+    struct Changed {
+        ~Changed() { parameters.changed(); }
+        Parameters& parameters;
+    } const changed{state_->parameters};
+    change();
+}
+
 void Model::set_trainable(const std::string& layer, bool trainable) {
     const int index = graph().find_layer(layer);
+    const Writing writing(state_->weights);
     if (state_->parameters.frozen(index) == !trainable) return;
     state_->parameters.freeze(index, !trainable);
-    ++state_->structure;
+    ++state_->structure;  // plans of inference do not depend on it
     state_->raw.reset();
     state_->raw_forward_done = false;
-    const std::lock_guard<std::mutex> lock(state_->mutex);
-    state_->idle.clear();
 }
 
 bool Model::trainable(const std::string& layer) const {
-    return !state_->parameters.frozen(graph().find_layer(layer));
+    const int index = graph().find_layer(layer);
+    const Reading reading(state_->weights);
+    return !state_->parameters.frozen(index);
 }
 
 PlanOptions Model::plan_options() const {
@@ -163,7 +178,7 @@ void Model::set_plan_options(PlanOptions options) {
 namespace {
 
 void predict_rows(Model::State& state, const std::vector<Array>& inputs, int64_t batch_size,
-                  const std::vector<int>& nodes, const std::vector<float*>& outputs) {
+                  const std::vector<int>& nodes, const std::vector<float*>& outputs, const BeforeRun& before_batch) {
     require(batch_size > 0, "batch_size must be positive, got ", batch_size);
     const int64_t rows = check_inputs(state.graph, inputs);
     std::vector<int64_t> sizes;
@@ -172,6 +187,7 @@ void predict_rows(Model::State& state, const std::vector<Array>& inputs, int64_t
     Model::State::Lease lease;
     for (int64_t first = 0; first < rows; first += batch_size) {
         const int64_t count = std::min(batch_size, rows - first);
+        if (before_batch) before_batch();
         if (!lease.plan || lease.plan->request().batch != count) {
             if (lease.plan) state.give_back(std::move(lease));
             PlanRequest request;
@@ -184,6 +200,7 @@ void predict_rows(Model::State& state, const std::vector<Array>& inputs, int64_t
         set_sources(plan.data.inputs, inputs);
         plan.data.first = first;
         for (size_t o = 0; o < nodes.size(); ++o) plan.data.outputs[o] = outputs[o] + first * sizes[o];
+        const Reading reading(state.weights);
         plan.run(Plan::input, Plan::end, state.seed, 0);
     }
     state.give_back(std::move(lease));
@@ -200,9 +217,9 @@ std::vector<Tensor> make_outputs(const Graph& graph, const std::vector<int>& nod
 
 }  // namespace
 
-void Model::predict_into(const std::vector<Array>& inputs, int64_t batch_size,
-                         const std::vector<float*>& outputs) const {
-    predict_rows(*state_, inputs, batch_size, graph().outputs, outputs);
+void Model::predict_into(const std::vector<Array>& inputs, int64_t batch_size, const std::vector<float*>& outputs,
+                         const BeforeRun& before_batch) const {
+    predict_rows(*state_, inputs, batch_size, graph().outputs, outputs, before_batch);
 }
 
 std::vector<Tensor> Model::predict(const std::vector<Array>& inputs, int64_t batch_size) const {
@@ -210,12 +227,12 @@ std::vector<Tensor> Model::predict(const std::vector<Array>& inputs, int64_t bat
 }
 
 std::vector<Tensor> Model::predict_nodes(const std::vector<Array>& inputs, const std::vector<int>& nodes,
-                                         int64_t batch_size) const {
+                                         int64_t batch_size, const BeforeRun& before_batch) const {
     for (int node : nodes)
         require(node >= 0 && node < static_cast<int>(graph().nodes.size()), "there is no node ", node, " in the graph");
     std::vector<float*> pointers;
     std::vector<Tensor> outputs = make_outputs(graph(), nodes, check_inputs(graph(), inputs), pointers);
-    predict_rows(*state_, inputs, batch_size, nodes, pointers);
+    predict_rows(*state_, inputs, batch_size, nodes, pointers, before_batch);
     return outputs;
 }
 
@@ -228,6 +245,7 @@ std::vector<Tensor> Model::forward(const std::vector<Array>& inputs, bool traini
     request.training = training;
     request.backward = request.input_gradient = true;
     request.outputs = state.graph.outputs;
+    const Writing writing(state.weights);
     state.raw_forward_done = false;
     if (!state.raw || !state.raw->request().same_plan(request)) {
         state.raw.reset();
@@ -240,12 +258,20 @@ std::vector<Tensor> Model::forward(const std::vector<Array>& inputs, bool traini
     plan.run(Plan::input, Plan::backward, state.seed, state.raw_passes++);
     if (training) state.parameters.changed();
     state.raw_forward_done = true;
+    state.raw_thread = std::this_thread::get_id();
+    state.raw_version = state.parameters.version();
     return outputs;
 }
 
 std::vector<Tensor> Model::backward(const std::vector<Array>& output_gradients) {
     State& state = *state_;
+    const Writing writing(state.weights);
     require(state.raw_forward_done, "backward() needs a forward() before it; each forward() serves one backward()");
+    require(state.raw_thread == std::this_thread::get_id(),
+            "backward() must be called by the thread that called forward(), and another thread has called forward(); "
+            "give each thread a model of its own");
+    require(state.raw_version == state.parameters.version(),
+            "backward() needs the weights that forward() used, and they have been changed; call forward() again");
     const Graph& graph = state.graph;
     require(output_gradients.size() == graph.outputs.size(), "the model has ", graph.outputs.size(), " output(s), got ",
             output_gradients.size(), " gradient(s)");
@@ -291,12 +317,16 @@ Model::NodeGradients Model::node_gradients(const std::vector<Array>& inputs, con
     request.backward = true;
     request.outputs = state.graph.outputs;
     request.watched = nodes;
+    request.weight_gradients = false;  // their memory is what other threads train with
     const std::unique_ptr<Plan> plan = build_plan(state.graph, state.parameters, request);
     Workspace workspace;
     plan->use(workspace);
     set_sources(plan->data.inputs, inputs);
     set_sources(plan->data.output_gradients, output_gradients);
-    plan->run(Plan::input, Plan::end, state.seed, 0);
+    {
+        const Reading reading(state.weights);
+        plan->run(Plan::input, Plan::end, state.seed, 0);
+    }
     NodeGradients result;
     for (size_t i = 0; i < nodes.size(); ++i) {
         const Shape& shape = state.graph.nodes[nodes[i]].shape;
@@ -323,6 +353,7 @@ Profile Model::profile(const std::vector<Array>& inputs, const std::vector<int64
     set_sources(plan->data.inputs, inputs);
     return record(*plan, firsts, before_run, [&](int64_t first) {
         plan->data.first = first;
+        const Reading reading(state_->weights);
         plan->run(Plan::input, Plan::end, state_->seed, 0);
     });
 }
@@ -335,6 +366,7 @@ size_t Model::arena_bytes(int64_t batch, bool training) const {
     request.options = state_->options;
     request.training = request.backward = training;
     request.outputs = graph().outputs;
+    const Reading reading(state_->weights);  // of what is frozen
     return measure_plan(state_->graph, state_->parameters, request);
 }
 

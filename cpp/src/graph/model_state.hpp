@@ -4,10 +4,12 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 #include "graph/parameters.hpp"
 #include "graph/plan.hpp"
+#include "step_lock.hpp"
 #include "striate/model.hpp"
 
 namespace striate {
@@ -21,19 +23,25 @@ struct Model::State {
     std::atomic<PlanOptions> options{PlanOptions::from_environment()};
     uint64_t structure = 0;  // grows when plans become invalid
 
+    // Taken by Reading and Writing: of weights, gradients, what is frozen, and what raw passes and training keep. Never
+    // while the GIL is held.
+    StepLock weights;
+
     // A plan of inference, and the memory that it runs in.
     struct Lease {
         std::unique_ptr<Workspace> workspace;
         std::unique_ptr<Plan> plan;
     };
     // Those that no call uses at the moment; each call borrows one of each. The most recently used come first.
-    std::mutex mutex;
+    std::mutex& mutex = forks::shared_mutex();
     std::vector<std::unique_ptr<Plan>> idle;
     std::vector<std::unique_ptr<Workspace>> idle_workspaces;
 
     Workspace raw_workspace;
     std::unique_ptr<Plan> raw;  // of forward() and backward()
     bool raw_forward_done = false;
+    std::thread::id raw_thread;  // of the last forward()
+    uint64_t raw_version = 0;    // of the weights that it saw
     uint64_t raw_passes = 0;
 
     Lease borrow(const PlanRequest& request);

@@ -53,6 +53,7 @@ int Parameters::find(int layer, const std::string& name) const {
 }
 
 float* Parameters::gradients() {
+    const std::lock_guard<std::mutex> lock(making_gradients_);
     if (!gradients_.data()) {
         gradients_ = AlignedBuffer(sizeof(float) * arena_size_);
         for (size_t i = 0; i < infos_.size(); ++i)

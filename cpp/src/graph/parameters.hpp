@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "forks.hpp"
 #include "striate/graph.hpp"
 #include "striate/model.hpp"
 #include "striate/optimizer.hpp"
@@ -21,7 +22,8 @@ class Parameters {
     // -1 when the layer has none of that name.
     int find(int layer, const std::string& name) const;
 
-    // The arenas of trainable parameters and of their gradients; gradients exist from the first call on.
+    // The arenas of trainable parameters and of their gradients; gradients exist from the first call on, which may come
+    // from several threads.
     float* values() { return values_.floats(); }
     float* gradients();
     int64_t arena_size() const { return arena_size_; }
@@ -40,6 +42,7 @@ class Parameters {
     std::vector<Segment> segments_;
     std::vector<char> frozen_;
     AlignedBuffer values_, gradients_, state_;
+    std::mutex& making_gradients_ = forks::shared_mutex();
     int64_t arena_size_ = 0;
     std::atomic<uint64_t> version_{1};
 };

@@ -18,8 +18,9 @@ struct PlanRequest {
     bool training = false;  // layers behave as in training
     bool backward = false;  // from the outputs' gradients, or from the losses if there are any
     bool input_gradient = false;
-    std::vector<int> outputs;  // nodes of the graph
-    std::vector<int> watched;  // nodes whose value and gradient are kept to be read
+    bool weight_gradients = true;  // of a backward pass
+    std::vector<int> outputs;      // nodes of the graph
+    std::vector<int> watched;      // nodes whose value and gradient are kept to be read
 
     // For training and evaluation steps; one loss for each output.
     std::vector<LossPtr> losses;
@@ -32,8 +33,9 @@ struct PlanRequest {
 
     bool same_plan(const PlanRequest& other) const {
         return batch == other.batch && options == other.options && training == other.training &&
-               backward == other.backward && input_gradient == other.input_gradient && outputs == other.outputs &&
-               watched == other.watched && labels == other.labels && weight_shapes == other.weight_shapes;
+               backward == other.backward && input_gradient == other.input_gradient &&
+               weight_gradients == other.weight_gradients && outputs == other.outputs && watched == other.watched &&
+               labels == other.labels && weight_shapes == other.weight_shapes;
     }
 };
 

@@ -50,7 +50,7 @@ PlanBuilder::PlanBuilder(const Graph& graph, Parameters& parameters, const PlanR
 }
 
 std::unique_ptr<Plan> PlanBuilder::build() {
-    if (request_.backward) parameters_.gradients();
+    if (request_.backward && request_.weight_gradients) parameters_.gradients();
     emit_all();
     finish(*plan_);
     return std::move(plan_);
@@ -101,8 +101,9 @@ void PlanBuilder::choose_gradients() {
     for (const PlanNode& n : network_.nodes) {
         bool needed = value(n.output).needs_gradient;
         for (int from : n.inputs) needed |= value(from).needs_gradient;
-        for (const ParameterInfo& p : parameters_.infos())
-            needed |= p.layer == n.graph_layer && p.trainable && !p.frozen;
+        if (request_.weight_gradients)
+            for (const ParameterInfo& p : parameters_.infos())
+                needed |= p.layer == n.graph_layer && p.trainable && !p.frozen;
         value(n.output).needs_gradient = needed;
     }
 }

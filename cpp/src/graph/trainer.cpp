@@ -230,6 +230,12 @@ void check_rows(int64_t rows, const int64_t* list, int64_t first, int64_t count)
 }  // namespace
 
 double Trainer::train_step(const int64_t* rows, int64_t first, int64_t count, const std::vector<float*>& predictions) {
+    const Writing writing(impl_->model.weights);
+    return train_step_alone(rows, first, count, predictions);
+}
+
+double Trainer::train_step_alone(const int64_t* rows, int64_t first, int64_t count,
+                                 const std::vector<float*>& predictions) {
     Impl& t = *impl_;
     check_rows(t.rows, rows, first, count);
     Plan& plan = t.plan(count, true);
@@ -243,6 +249,7 @@ double Trainer::train_step(const int64_t* rows, int64_t first, int64_t count, co
 double Trainer::test_step(const int64_t* rows, int64_t first, int64_t count, const std::vector<float*>& predictions) {
     Impl& t = *impl_;
     check_rows(t.rows, rows, first, count);
+    const Reading reading(t.model.weights);
     return t.run(t.plan(count, false), rows, first, count, predictions);
 }
 
@@ -266,6 +273,8 @@ Profile Trainer::profile(const std::vector<int64_t>& firsts, int64_t count, cons
     Impl& t = *impl_;
     require(t.rows > 0, "bind() data to the trainer before profiling");
     check_profile(t.rows, firsts, count);
+    // All runs are one change. fork() waits for a run alone: a caller of `before_run` may wait for who forks.
+    const std::unique_lock<StepLock> weights(t.model.weights);
     Plan& plan = t.plan(count, true);
     struct Rest {
         ~Rest() {
@@ -284,7 +293,10 @@ Profile Trainer::profile(const std::vector<int64_t>& firsts, int64_t count, cons
         if (info.gradient) restored.keep(info.gradient, size);
     }
     for (float* slot : slots()) restored.keep(slot, parameter_arena_size());
-    return record(plan, firsts, before_run, [&](int64_t first) { train_step(nullptr, first, count); });
+    return record(plan, firsts, before_run, [&](int64_t first) {
+        const std::shared_lock<StepLock> gate(fork_gate());
+        train_step_alone(nullptr, first, count, {});
+    });
 }
 
 const std::vector<double>& Trainer::losses() const {
@@ -354,6 +366,17 @@ std::vector<Shape> Trainer::output_shapes() const {
     return shapes;
 }
 void Trainer::parameters_changed() {
+    impl_->model.parameters.changed();
+}
+
+void Trainer::read(const std::function<void()>& use) const {
+    const Reading reading(impl_->model.weights);
+    use();
+}
+
+void Trainer::write(const std::function<void()>& change) {
+    const Writing writing(impl_->model.weights);
+    change();
     impl_->model.parameters.changed();
 }
 

@@ -44,8 +44,10 @@ void check_weights(const std::vector<Expected>& weights, const io::SafetensorsFi
 }
 
 void read_weights(Model& model, const io::SafetensorsFile& file) {
-    for (const ParameterInfo& parameter : model.parameters()) file.read(*file.find(parameter.name), parameter.value);
-    model.parameters_changed();
+    model.write([&] {
+        for (const ParameterInfo& parameter : model.parameters())
+            file.read(*file.find(parameter.name), parameter.value);
+    });
 }
 
 std::vector<io::NamedTensor> tensors_of(const Model& model) {
@@ -77,11 +79,11 @@ void save_model(const Model& model, const std::string& path, const Metadata& ext
     Metadata metadata = extra;
     require(metadata.emplace(kArchitectureKey, architecture_json(model)).second, "save_model: the metadata key '",
             kArchitectureKey, "' is the architecture's; choose another");
-    io::write_safetensors(path, tensors_of(model), metadata);
+    model.read([&] { io::write_safetensors(path, tensors_of(model), metadata); });
 }
 
 void save_weights(const Model& model, const std::string& path) {
-    io::write_safetensors(path, tensors_of(model), {});
+    model.read([&] { io::write_safetensors(path, tensors_of(model), {}); });
 }
 
 Model load_model(const std::string& path, Metadata* extra) {

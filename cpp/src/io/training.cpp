@@ -77,7 +77,7 @@ void save_training(const Trainer& trainer, const std::string& path) {
     if (trainer.learning_rate_override()) state["learning_rate"] = *trainer.learning_rate_override();
     state["optimizer"]["type"] = trainer.optimizer().type();
     state["optimizer"]["config"] = io::json_of(trainer.optimizer().config());
-    io::write_safetensors(path, tensors, {{kKey, io::dump_json(state)}});
+    trainer.read([&] { io::write_safetensors(path, tensors, {{kKey, io::dump_json(state)}}); });
 }
 
 void load_training(Trainer& trainer, const std::string& path) {
@@ -102,11 +102,12 @@ void load_training(Trainer& trainer, const std::string& path) {
             file.read(*file.find(name), values.back().data());
         });
         size_t next = 0;
-        each_tensor(trainer, [&](const std::string&, const ParameterInfo&, float* memory) {
-            std::copy(values[next].begin(), values[next].end(), memory);
-            ++next;
+        trainer.write([&] {
+            each_tensor(trainer, [&](const std::string&, const ParameterInfo&, float* memory) {
+                std::copy(values[next].begin(), values[next].end(), memory);
+                ++next;
+            });
         });
-        trainer.parameters_changed();
         trainer.set_iteration(state.iteration);
         trainer.set_epochs(state.epochs);
         trainer.set_seed(state.seed);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -19,6 +20,7 @@ from striate.data.listing import Reasons
 
 _WHAT = "image_dataset_from_directory"
 _MOST_THREADS = 16
+_AHEAD = 4  # files of a thread that are begun before they are asked for
 _NOTHING: NDArray[np.uint8] = np.zeros((0, 0, 0), np.uint8)
 _Result = TypeVar("_Result")
 
@@ -156,7 +158,7 @@ def in_threads(
     read: Callable[[int], _Result], count: int, skip_bad: bool, bad: tuple[type[Exception], ...] = (OSError,)
 ) -> Iterator[_Result | Exception]:
     """`read(0)`, ..., `read(count - 1)`, in order; with `skip_bad` an exception of `bad` itself where one is raised."""
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Future, ThreadPoolExecutor
 
     def attempt(place: int) -> _Result | Exception:
         try:
@@ -170,9 +172,19 @@ def in_threads(
     if threads == 0:
         yield from map(attempt, range(count))
         return
+    # A few files ahead: an error or Ctrl-C leaves little to wait for.
+    begun: deque[Future[_Result | Exception]] = deque()
     with ThreadPoolExecutor(max_workers=threads) as pool:
-        # The iterator gives results in order; leaving it on an error cancels what has not begun.
-        yield from pool.map(attempt, range(count))
+        try:
+            for place in range(count):
+                begun.append(pool.submit(attempt, place))
+                if len(begun) == _AHEAD * threads:
+                    yield begun.popleft().result()
+            while begun:
+                yield begun.popleft().result()
+        finally:
+            for future in begun:
+                future.cancel()
 
 
 def _allocate(count: int, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:

@@ -203,7 +203,7 @@ class Layer:
         """
         indices = self._parameters()
         assert self._owner is not None
-        return [self._owner.value(index) for index in indices]
+        return self._owner.values(indices)
 
     def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
         """Set the weights from arrays in the order of `get_weights`.

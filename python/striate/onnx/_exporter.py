@@ -169,6 +169,7 @@ def to_onnx(model: Model, data_format: str = "channels_last") -> Any:
     if missing:
         raise ValueError(f"export: there is no ONNX operator for {', '.join(missing)}")
     graph = GraphWriter(onnx)
+    weights = _weights_by_layer(network)
     tensors: list[Tensor] = []
     inputs: list[Any] = []
     for number, (place, sources, shape) in enumerate(network.nodes):
@@ -178,7 +179,7 @@ def to_onnx(model: Model, data_format: str = "channels_last") -> Any:
             continue
         node = Node(graph, name, layer.type, layer.config(), shape)
         node.inputs = [tensors[source] for source in sources]
-        node.weights = _weights(network, place)
+        node.weights = weights.get(place, {})
         tensors.append(CONVERTERS[layer.type](node))
     outputs, named = [], {info.name for info in inputs}
     for number in network.output_nodes:
@@ -189,12 +190,13 @@ def to_onnx(model: Model, data_format: str = "channels_last") -> Any:
     return proto
 
 
-def _weights(network: _core.Model, place: int) -> dict[str, Array]:
-    return {
-        info.name.rpartition("/")[2]: network.value(index)
-        for index, info in enumerate(network.parameters)
-        if info.layer == place
-    }
+def _weights_by_layer(network: _core.Model) -> dict[int, dict[str, Array]]:
+    """All weights, of one moment: place of the layer -> name -> values."""
+    found: dict[int, dict[str, Array]] = {}
+    infos = network.parameters
+    for info, value in zip(infos, network.values(range(len(infos))), strict=True):
+        found.setdefault(info.layer, {})[info.name.rpartition("/")[2]] = value
+    return found
 
 
 def _outer(shape: tuple[int, ...], data_format: str) -> tuple[str, list[str | int]]:
