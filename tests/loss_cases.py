@@ -152,13 +152,16 @@ def setups(last: st.SearchStrategy[int], **args: st.SearchStrategy[Any]) -> st.S
 
 
 LABELS = {"from_logits": LOGITS, "ignore_class": st.sampled_from((None, None, 0, 1, -1, 255))}
-AXES = st.sampled_from((None, (1, 2, 3), (1, 2)))
+AXES = st.sampled_from((None, (1, 2, 3), (1, 2), (0, 1, 2)))
+SMOOTH = st.sampled_from((None, None, 0.0, 1.0, 1e-3))
 
 
 def overlaps(**args: st.SearchStrategy[Any]) -> st.SearchStrategy[LossSetup]:
     """Masks; the sums run over everything, over each sample, or over each channel of each sample."""
     shapes = st.tuples(BATCHES, SIDES, SIDES, st.sampled_from((1, 2, 3, 17)))
-    return st.builds(LossSetup, st.fixed_dictionaries({"axis": AXES, "from_logits": LOGITS, **args}), shapes)
+    return st.builds(
+        LossSetup, st.fixed_dictionaries({"axis": AXES, "smooth": SMOOTH, "from_logits": LOGITS, **args}), shapes
+    )
 
 
 def label_maps(**args: st.SearchStrategy[Any]) -> st.SearchStrategy[LossSetup]:
@@ -276,9 +279,11 @@ LOSS_CASES: tuple[LossCase, ...] = (
         large=LossSetup({}, (6, 60, 44, 19)),
     ),
     LossCase("Dice", overlaps(), overlap.dice, "shares", "by channels", overlap=True),
-    LossCase("Dice", label_maps(axis=AXES), overlap.dice, "labels", "softmax", overlap=True),
+    LossCase("Dice", label_maps(axis=AXES, smooth=SMOOTH), overlap.dice, "labels", "softmax", overlap=True),
     LossCase("Tversky", overlaps(**TVERSKY), overlap.tversky, "shares", "by channels", overlap=True),
-    LossCase("Tversky", label_maps(axis=AXES, **TVERSKY), overlap.tversky, "labels", "softmax", overlap=True),
+    LossCase(
+        "Tversky", label_maps(axis=AXES, smooth=SMOOTH, **TVERSKY), overlap.tversky, "labels", "softmax", overlap=True
+    ),
 )
 _DENSE = {(case.loss, case.targets): case for case in LOSS_CASES}
 LOSS_CASES += tuple(

@@ -269,8 +269,8 @@ SIGNATURES: dict[type, dict[str, Any]] = {
 # What we add behind Keras's arguments.
 OWN: dict[type, dict[str, Any]] = {
     losses.CategoricalFocalCrossentropy: {"ignore_class": None},
-    losses.Dice: {"from_logits": False, "ignore_class": None},
-    losses.Tversky: {"from_logits": False, "ignore_class": None},
+    losses.Dice: {"from_logits": False, "ignore_class": None, "smooth": None},
+    losses.Tversky: {"from_logits": False, "ignore_class": None, "smooth": None},
 }
 FIT = {
     "batch_size": 32,

@@ -171,7 +171,7 @@ WRONG: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("label not whole", lambda: fit(classifier(), X, LABELS + 0.5), VALUE, "expects class labels, whole numbers"),
     ("label nan", lambda: fit(classifier(), X, np.full(10, np.nan)), VALUE, "whole numbers, got nan"),
     ("one-hot to sparse", lambda: fit(classifier(), X, np.eye(3)[LABELS]), VALUE, "for one-hot targets use CategoricalCrossentropy"),
-    ("sparse to one-hot", lambda: fit(classifier("categorical_crossentropy"), X, LABELS), VALUE, "use SparseCategoricalCrossentropy"),
+    ("sparse to one-hot", lambda: fit(classifier(losses.CategoricalCrossentropy(from_logits=True)), X, LABELS), VALUE, "use SparseCategoricalCrossentropy"),
     (
         "y that would broadcast",
         lambda: fit(regressor(3), Z, np.zeros((10, 1))),

@@ -35,14 +35,16 @@ LABELS = np.arange(23) % 4
 
 def feed_of(augment: Augment, batch: int, images: Any = IMAGES, targets: Any = (LABELS,), follows: Any = ("nothing",),
             weights: Any = None, weights_follow: str = "nothing") -> _core.Feed:  # fmt: skip
-    return _core.Feed([images], list(targets), weights, batch, augment._change(), list(follows), weights_follow)
+    given = [] if weights is None else [weights]
+    follow = [weights_follow] * len(given)
+    return _core.Feed([images], list(targets), given, batch, augment._change(), list(follows), follow)
 
 
 def epoch_of(feed: _core.Feed, order: np.ndarray, epoch: int, batch: int) -> list[np.ndarray]:
     """All arrays of an epoch, put together again."""
     feed.begin(order, epoch)
     inputs, targets, weights = feed.buffers
-    arrays = [*inputs, *targets, *([] if weights is None else [weights])]
+    arrays = [*inputs, *targets, *weights]
     batches = []
     for start in range(0, len(order), batch):
         first, count = feed.next(), min(batch, len(order) - start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,9 @@ class Probe:
             stack.append(layers.Activation(activation))
         self.model = striate.Sequential(stack, seed=0)
         self.model.set_weights([predictions.reshape(self.shape[0], -1)])
-        self.model.compile(optimizer=striate.optimizers.SGD(learning_rate=0.0), loss=loss)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "compile: the output")  # the weights are probabilities
+            self.model.compile(optimizer=striate.optimizers.SGD(learning_rate=0.0), loss=loss)
 
     def value(self, y: np.ndarray, weight: np.ndarray | None = None) -> float:
         return self.model.test_on_batch(self.x, y, sample_weight=weight)
@@ -222,7 +225,8 @@ def test_sums_of_losses() -> None:
     ):
         assert isinstance(loss, losses.WeightedSum)
         assert loss(y, p) == pytest.approx(value, rel=1e-6)
-    assert repr(0.5 * dice + entropy).startswith("0.5 * Dice(axis=None, from_logits=True, ignore_class=None) + Sparse")
+    text = "0.5 * Dice(axis=None, from_logits=True, ignore_class=None, smooth=None) + Sparse"
+    assert repr(0.5 * dice + entropy).startswith(text)
     assert losses.WeightedSum(["mse", "mae"])(p, p + 1) == pytest.approx(2.0)
 
 

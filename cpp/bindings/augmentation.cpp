@@ -166,17 +166,17 @@ py::array view_of(const Array& array, const py::object& owner) {
 
 }  // namespace
 
-BoundFeed::BoundFeed(std::vector<py::array> inputs, std::vector<py::array> targets, std::optional<py::array> weights,
-                     int64_t batch, const Augmentation& change, const std::vector<std::string>& follows,
-                     const std::string& weights_follow, double least_visible) {
+BoundFeed::BoundFeed(std::vector<py::array> inputs, Some targets, Some weights, int64_t batch,
+                     const Augmentation& change, const std::vector<std::string>& follows,
+                     const std::vector<std::string>& weights_follow, double least_visible) {
     Dataset data;
     data.inputs = borrow_all(inputs, "x");
     data.targets = borrow_all(targets, "y");
-    if (weights) data.weights = borrow(*weights, "sample_weight");
+    data.weights = borrow_all(weights, "sample_weight");
     feed_ = std::make_unique<Feed>(data, batch, change, follows_of(follows), follows_of(weights_follow), least_visible);
-    arrays_ = std::move(inputs);
-    arrays_.insert(arrays_.end(), targets.begin(), targets.end());
-    if (weights) arrays_.push_back(std::move(*weights));
+    inputs_ = std::move(inputs);
+    targets_ = std::move(targets);
+    weights_ = std::move(weights);
 }
 
 void BoundFeed::begin(const py::array& order, uint64_t epoch) {
@@ -202,21 +202,23 @@ void register_augmentation(py::module_& m) {
     m.def("move_boxes", &move_boxes, py::arg("boxes"), py::arg("matrix"), py::arg("height"), py::arg("width"),
           py::arg("least_visible"));
     py::class_<BoundFeed>(m, "Feed")
-        .def(py::init<std::vector<py::array>, std::vector<py::array>, std::optional<py::array>, int64_t,
-                      const Augmentation&, const std::vector<std::string>&, const std::string&, double>(),
+        .def(py::init<std::vector<py::array>, BoundFeed::Some, BoundFeed::Some, int64_t, const Augmentation&,
+                      const std::vector<std::string>&, const std::vector<std::string>&, double>(),
              py::arg("inputs"), py::arg("targets"), py::arg("weights"), py::arg("batch"), py::arg("change"),
-             py::arg("follows"), py::arg("weights_follow") = "nothing", py::arg("least_visible") = 0.3)
+             py::arg("follows"), py::arg("weights_follow"), py::arg("least_visible") = 0.3)
         .def("begin", &BoundFeed::begin, py::arg("order"), py::arg("epoch"))
         .def("next", &BoundFeed::next, py::call_guard<WithoutGil>())
         .def("close", &BoundFeed::close, py::call_guard<WithoutGil>())
         .def_property_readonly("waited", &BoundFeed::waited)
         .def_property_readonly("buffers", [](const py::object& self) {
             const Dataset& buffers = self.cast<BoundFeed&>().buffers();
-            py::list inputs, targets;
-            for (const Array& array : buffers.inputs) inputs.append(view_of(array, self));
-            for (const Array& array : buffers.targets) targets.append(view_of(array, self));
-            return py::make_tuple(inputs, targets,
-                                  buffers.weights.data ? py::object(view_of(buffers.weights, self)) : py::none());
+            const auto views = [&](const std::vector<Array>& arrays) {
+                py::list list;
+                for (const Array& array : arrays)
+                    list.append(array.data ? py::object(view_of(array, self)) : py::none());
+                return list;
+            };
+            return py::make_tuple(views(buffers.inputs), views(buffers.targets), views(buffers.weights));
         });
 }
 

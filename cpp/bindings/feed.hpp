@@ -8,9 +8,11 @@ namespace striate::bindings {
 
 class BoundFeed {
   public:
-    BoundFeed(std::vector<py::array> inputs, std::vector<py::array> targets, std::optional<py::array> weights,
-              int64_t batch, const Augmentation& change, const std::vector<std::string>& follows,
-              const std::string& weights_follow, double least_visible);
+    using Some = std::vector<std::optional<py::array>>;
+
+    BoundFeed(std::vector<py::array> inputs, Some targets, Some weights, int64_t batch, const Augmentation& change,
+              const std::vector<std::string>& follows, const std::vector<std::string>& weights_follow,
+              double least_visible);
 
     void begin(const py::array& order, uint64_t epoch);
     int64_t next() { return feed_->next(); }
@@ -19,7 +21,8 @@ class BoundFeed {
     void close() { feed_->close(); }
 
   private:
-    std::vector<py::array> arrays_;
+    std::vector<py::array> inputs_;
+    Some targets_, weights_;
     std::unique_ptr<Feed> feed_;
 };
 

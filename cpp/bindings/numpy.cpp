@@ -42,6 +42,12 @@ std::vector<Array> borrow_all(const std::vector<py::array>& arrays, const std::s
     return result;
 }
 
+std::vector<Array> borrow_all(const std::vector<std::optional<py::array>>& arrays, const std::string& what) {
+    std::vector<Array> result;
+    for (const std::optional<py::array>& array : arrays) result.push_back(array ? borrow(*array, what) : Array());
+    return result;
+}
+
 float* borrow_output(const py::array& array, const Shape& shape, const std::string& what) {
     if (!holds<float>(array)) throw TypeError(what + " must be an array of float32");
     require(plain(array) && array.writeable(), what, " must be a writable C-contiguous array");

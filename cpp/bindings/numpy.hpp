@@ -14,6 +14,8 @@ namespace striate::bindings {
 // A view of the array's memory, which must outlive it.
 Array borrow(const py::array& array, const std::string& what);
 std::vector<Array> borrow_all(const std::vector<py::array>& arrays, const std::string& what);
+// Without data where there is none.
+std::vector<Array> borrow_all(const std::vector<std::optional<py::array>>& arrays, const std::string& what);
 
 // The memory of a writable float32 array of exactly this shape.
 float* borrow_output(const py::array& array, const Shape& shape, const std::string& what);

@@ -14,11 +14,13 @@ class BoundTrainer {
 
     Trainer& trainer() { return trainer_; }
 
-    void bind(std::vector<py::array> inputs, std::vector<py::array> targets, std::optional<py::array> weights) {
+    using Some = std::vector<std::optional<py::array>>;
+
+    void bind(std::vector<py::array> inputs, Some targets, Some weights) {
         Dataset data;
         data.inputs = borrow_all(inputs, "x");
         data.targets = borrow_all(targets, "y");
-        if (weights) data.weights = borrow(*weights, "sample_weight");
+        data.weights = borrow_all(weights, "sample_weight");
         {
             // Labels may be checked one by one, and nothing here is a Python object.
             const WithoutGil released;
@@ -37,7 +39,7 @@ class BoundTrainer {
         count_ = row_count_ = 0;
         inputs_.clear();
         targets_.clear();
-        weights_.reset();
+        weights_.clear();
         rows_.reset();
         set_predictions({}, 0);
     }
@@ -136,8 +138,9 @@ class BoundTrainer {
 
     Model& model_;
     Trainer trainer_;
-    std::vector<py::array> inputs_, targets_, buffers_;
-    std::optional<py::array> weights_, rows_;
+    std::vector<py::array> inputs_, buffers_;
+    Some targets_, weights_;
+    std::optional<py::array> rows_;
     std::vector<float*> memory_, at_;
     std::vector<int64_t> strides_;
     int64_t count_ = 0, row_count_ = 0, base_ = 0, buffer_rows_ = 0;
@@ -156,7 +159,7 @@ void register_trainer(py::module_& m) {
              }),
              py::arg("model"), py::arg("optimizer"), py::arg("losses"), py::arg("loss_weights"), py::arg("seed"),
              py::keep_alive<1, 2>())
-        .def("bind", &BoundTrainer::bind, py::arg("inputs"), py::arg("targets"), py::arg("weights") = py::none())
+        .def("bind", &BoundTrainer::bind, py::arg("inputs"), py::arg("targets"), py::arg("weights"))
         .def("release", &BoundTrainer::release)
         .def("set_rows", &BoundTrainer::set_rows, py::arg("rows"))
         .def("set_predictions", &BoundTrainer::set_predictions, py::arg("buffers"), py::arg("base"))
@@ -173,6 +176,9 @@ void register_trainer(py::module_& m) {
             [](BoundTrainer& t, int64_t batch, bool training) { return t.trainer().arena_bytes(batch, training); },
             py::arg("batch"), py::arg("training"))
         .def_property_readonly("losses", [](BoundTrainer& t) { return t.trainer().losses(); })
+        .def("begin_epoch", [](BoundTrainer& t) { t.trainer().begin_epoch(); })
+        .def_property_readonly("epoch_losses", [](BoundTrainer& t) { return t.trainer().epoch_losses(); })
+        .def_property_readonly("epoch_loss", [](BoundTrainer& t) { return t.trainer().epoch_loss(); })
         .def_property(
             "learning_rate", [](BoundTrainer& t) { return t.trainer().learning_rate(); },
             [](BoundTrainer& t, double rate) { t.trainer().set_learning_rate(rate); })

@@ -186,6 +186,13 @@ def class_weights_for(class_weight: Mapping[int, float], target: AnyArray, class
     if not isinstance(class_weight, Mapping):
         raise TypeError(f"class_weight must be a dict class -> weight, got {type(class_weight).__name__}")
     one_hot = classes > 1 and target.ndim > 1 and target.shape[-1] == classes
+    if one_hot:
+        sums = target.sum(axis=-1, dtype=np.float64)
+        if not np.allclose(sums, 1.0, rtol=0.0, atol=1e-3):
+            raise ValueError(
+                "class_weight needs one class for each item, but y has the shape of the output and a row of it sums to "
+                f"{sums.flat[np.abs(sums - 1.0).argmax()]:g}; pass sample_weight"
+            )
     labels = target.argmax(axis=-1) if one_hot else target
     if not one_hot and labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]

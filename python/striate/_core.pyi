@@ -194,7 +194,7 @@ class Trainer:
         self,
         model: Model,
         optimizer: Optimizer,
-        losses: Sequence[Loss],
+        losses: Sequence[Loss | None],
         loss_weights: Sequence[float],
         seed: int,
     ) -> None: ...
@@ -210,12 +210,23 @@ class Trainer:
     def load_training(self, path: bytes) -> None: ...
     @property
     def losses(self) -> list[float]:
-        """Of the last step, for each output."""
+        """Of the last step, for each output, without its weight."""
+    def begin_epoch(self) -> None: ...
+    @property
+    def epoch_losses(self) -> list[float]:
+        """Of all steps since `begin_epoch`, for each output, without its weight."""
+    @property
+    def epoch_loss(self) -> float:
+        """Their sum, with their weights."""
     @property
     def slot_count(self) -> int: ...
     def bind(
-        self, inputs: Sequence[AnyArray], targets: Sequence[AnyArray], weights: FloatArray | None = None
-    ) -> None: ...
+        self,
+        inputs: Sequence[AnyArray],
+        targets: Sequence[AnyArray | None],
+        weights: Sequence[FloatArray | None],
+    ) -> None:
+        """Targets of an output without a loss are not read; weights are none, one for all outputs, or one for each."""
     def release(self) -> None:
         """Let go of the arrays."""
     def set_rows(self, rows: NDArray[np.int64] | None) -> None:
@@ -360,16 +371,16 @@ class Feed:
     def __init__(
         self,
         inputs: Sequence[AnyArray],
-        targets: Sequence[AnyArray],
-        weights: FloatArray | None,
+        targets: Sequence[AnyArray | None],
+        weights: Sequence[FloatArray | None],
         batch: int,
         change: Augmentation,
         follows: Sequence[str],
-        weights_follow: str = "nothing",
+        weights_follow: Sequence[str],
         least_visible: float = 0.3,
     ) -> None: ...
     @property
-    def buffers(self) -> tuple[list[AnyArray], list[AnyArray], FloatArray | None]:
+    def buffers(self) -> tuple[list[AnyArray], list[AnyArray | None], list[FloatArray | None]]:
         """Inputs, targets and weights of two batches, one after the other."""
     @property
     def waited(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,11 +19,10 @@ from striate._arrays import (
     inputs_for,
     labels_for,
     numbers,
-    several,
-    weights_for,
     with_last_axis,
 )
 from striate._batches import check_no_batches, is_array_like
+from striate._outputs import sample_weights_for, targets_for
 from striate.detection.decoding import image_size
 from striate.detection.targets import pack
 from striate.losses import Loss
@@ -33,8 +32,10 @@ class Data(NamedTuple):
     """Arrays for the core, all with the same number of rows."""
 
     inputs: list[AnyArray]
-    targets: list[AnyArray]
-    weights: FloatArray | None
+    targets: list[AnyArray | None]
+    """Of each output; None where it has neither a loss nor a metric."""
+    weights: list[FloatArray | None]
+    """None, one for all outputs, or one (or None) for each."""
     boxes: frozenset[int] = frozenset()
     """Which targets are packed boxes (see `detection.targets`)."""
 
@@ -44,22 +45,35 @@ class Data(NamedTuple):
 
     def part(self, start: int, stop: int) -> Data:
         """Rows [start, stop), without copying."""
-        weights = None if self.weights is None else self.weights[start:stop]
-        return self._replace(
-            inputs=[a[start:stop] for a in self.inputs], targets=[a[start:stop] for a in self.targets], weights=weights
-        )
+        return self.map(lambda array: array[start:stop])
+
+    def map(self, change: Callable[[AnyArray], AnyArray]) -> Data:
+        """The same with each array changed."""
+        inputs = [change(array) for array in self.inputs]
+        targets = [None if array is None else change(array) for array in self.targets]
+        weights = [None if array is None else change(array) for array in self.weights]
+        return self._replace(inputs=inputs, targets=targets, weights=weights)
+
+    def weights_of(self, output: int) -> FloatArray | None:
+        """The sample weights of an output."""
+        return self.weights[output if len(self.weights) > 1 else 0] if self.weights else None
 
     def weighted(self, class_weight: Mapping[int, float], network: _core.Model) -> Data:
         """The same with weights by class."""
         if len(self.targets) != 1:
-            raise ValueError("class_weight is for models with one output; use sample_weight")
+            raise ValueError(
+                "class_weight is for models with one output; use sample_weight, a list or a dict with weights for each "
+                "output"
+            )
         if self.boxes:
             raise ValueError("class_weight is for labels, not for boxes; weigh images by sample_weight")
-        by_class = class_weights_for(class_weight, self.targets[0], network.output_shapes[0][-1])
-        if self.weights is not None:
-            missing = by_class.ndim - self.weights.ndim
-            by_class = by_class * self.weights.reshape(self.weights.shape + (1,) * max(missing, 0))
-        return self._replace(weights=np.ascontiguousarray(by_class, np.float32))
+        target, given = self.targets[0], self.weights_of(0)
+        assert target is not None  # the only output has a loss
+        by_class = class_weights_for(class_weight, target, network.output_shapes[0][-1])
+        if given is not None:
+            missing = by_class.ndim - given.ndim
+            by_class = by_class * given.reshape(given.shape + (1,) * max(missing, 0))
+        return self._replace(weights=[np.ascontiguousarray(by_class, np.float32)])
 
 
 def unpack(x: Any, y: Any, who: str) -> tuple[Any, Any]:
@@ -90,8 +104,19 @@ def _is_batch(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and len(value) in (2, 3) and all(map(is_array_like, value))
 
 
-def make_data(x: Any, y: Any, sample_weight: Any, network: _core.Model, losses: Sequence[Loss], who: str) -> Data:
+def make_data(
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    network: _core.Model,
+    losses: Sequence[Loss | None],
+    who: str,
+    measured: Collection[int] = (),
+) -> Data:
     """Check and convert what the user passed.
+
+    Args:
+        measured: outputs that have a metric, and so need targets even without a loss.
 
     Raises:
         ValueError: shapes or lengths do not fit.
@@ -101,17 +126,18 @@ def make_data(x: Any, y: Any, sample_weight: Any, network: _core.Model, losses: 
     names = [layers[network.nodes[node][0]][1] for node in network.input_nodes]
     inputs = inputs_for(x, network.input_shapes, names, f"{who}: x")
     names = [layers[network.nodes[node][0]][1] for node in network.output_nodes]
-    given = several(y, names, f"{who}: y")
+    needed = [loss is not None or place in measured for place, loss in enumerate(losses)]
+    given = targets_for(y, names, needed, f"{who}: y")
     targets = [
-        _target(item, loss, shape, name, who)
-        for item, loss, shape, name in zip(given, losses, network.output_shapes, names, strict=True)
+        None if item is None and not need else _target(item, loss, shape, name, who)
+        for item, need, loss, shape, name in zip(given, needed, losses, network.output_shapes, names, strict=True)
     ]
     rows = len(inputs[0])
     for array in targets:
-        if len(array) != rows:
+        if array is not None and len(array) != rows:
             raise ValueError(f"{who}: x has {rows} rows, y has {len(array)}")
-    weights = None if sample_weight is None else weights_for(sample_weight, rows)
-    boxes = frozenset(place for place, loss in enumerate(losses) if loss.of_boxes)
+    weights = sample_weights_for(sample_weight, names, rows)
+    boxes = frozenset(place for place, loss in enumerate(losses) if loss is not None and loss.of_boxes)
     return Data(inputs, targets, weights, boxes)
 
 
@@ -128,7 +154,9 @@ def _boxes(value: Any, loss: Loss, output: tuple[int, ...], layer: str, who: str
     return packed
 
 
-def _target(value: Any, loss: Loss, output: tuple[int, ...], layer: str, who: str) -> AnyArray:
+def _target(value: Any, loss: Loss | None, output: tuple[int, ...], layer: str, who: str) -> AnyArray:
+    if loss is None:  # only metrics see it, and they check it
+        return for_core(numbers(value, f"{who}: y"))
     if loss.of_boxes:
         return _boxes(value, loss, output, layer, who)
     kind = type(loss).__name__

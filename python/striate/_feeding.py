@@ -69,11 +69,11 @@ class CoreFeed:
             return "pixels" if values is not None and _is_map(values, images) else "nothing"
 
         ways = ["boxes" if place in data.boxes else follows(array) for place, array in enumerate(data.targets)]
-        weighted = follows(data.weights)
+        weighted = [follows(array) for array in data.weights]
         self._feed = _core.Feed(data.inputs, data.targets, data.weights, batch_size, change, ways, weighted)
         self.buffers = Data(*self._feed.buffers, data.boxes)
         self.step: Callable[[int, int], float] = partial(core.fed_step, self._feed)
-        if {*ways, weighted} != {"nothing"}:
+        if {*ways, *weighted} != {"nothing"}:
             self.step = self._remembered
         self._core = core
         self._batch_size = batch_size
@@ -104,10 +104,8 @@ class CoreFeed:
         loss = self._core.fed_step(self._feed, first, count)
         if self._watched:
             start = first // self._batch_size % 2 * self._batch_size  # batches take turns in the buffers
-            batch = self.buffers.part(start, start + count)
-            weights = None if batch.weights is None else batch.weights.copy()
-            targets = [array.copy() for array in batch.targets]
-            self._moved.append(batch._replace(inputs=[], targets=targets, weights=weights))
+            batch = self.buffers._replace(inputs=[])
+            self._moved.append(batch.map(lambda array: array[start : start + count].copy()))
         return loss
 
 
@@ -123,11 +121,7 @@ class PythonFeed:
         self._batch_size = batch_size
         # Rows of the data, so that the targets in them are good ones when the buffers are bound.
         first = np.arange(batch_size) % data.rows
-        self.buffers = data._replace(
-            inputs=[array[first] for array in data.inputs],
-            targets=[array[first] for array in data.targets],
-            weights=None if data.weights is None else data.weights[first],
-        )
+        self.buffers = data.map(lambda array: array[first])
         # Without a thread, batches are made when they are due.
         self._thread = (
             ThreadPoolExecutor(1, "striate-augment") if threads_for(1, "augment runs between the steps") else None
@@ -137,7 +131,7 @@ class PythonFeed:
         self._epoch = 0
         self._predictions: Sequence[FloatArray] = ()
         self._moved: list[Data] = []
-        extras = [*data.targets, *([] if data.weights is None else [data.weights])]
+        extras = self._arrays(data)[len(data.inputs) :]
         self._moves = any(self._follows(array, data.inputs[0]) for array in extras) or (
             bool(data.boxes) and hasattr(augment, "boxes")
         )
@@ -188,14 +182,12 @@ class PythonFeed:
                 f"fit: augment must return images of the same shape and type, {images.dtype} {images.shape}, "
                 f"got {changed.dtype} {changed.shape}"
             )
-        weights = None if data.weights is None else self._along(data.weights[rows], images, rows)
+        moved = data._replace(inputs=[]).map(lambda array: self._along(array[rows], images, rows))
         targets = [
-            self._with_boxes(array[rows], images, rows)
-            if place in data.boxes
-            else self._along(array[rows], images, rows)
-            for place, array in enumerate(data.targets)
+            self._with_boxes(array[rows], images, rows) if place in data.boxes and array is not None else other
+            for place, (array, other) in enumerate(zip(data.targets, moved.targets, strict=True))
         ]
-        return data._replace(inputs=[changed], targets=targets, weights=weights)
+        return moved._replace(inputs=[changed], targets=targets)
 
     def _with_boxes(self, packed: FloatArray, images: AnyArray, rows: NDArray[np.int64]) -> FloatArray:
         """Packed boxes, moved with the pixels by an `augment` that can."""
@@ -217,7 +209,7 @@ class PythonFeed:
 
     @staticmethod
     def _arrays(data: Data) -> list[AnyArray]:
-        return [*data.inputs, *data.targets, *([] if data.weights is None else [data.weights])]
+        return [*data.inputs, *(array for array in (*data.targets, *data.weights) if array is not None)]
 
 
 def _is_map(values: AnyArray, images: AnyArray) -> bool:
@@ -228,6 +220,11 @@ def _is_map(values: AnyArray, images: AnyArray) -> bool:
 def _joined(batches: list[Data], like: Data) -> Data | None:
     if not batches:
         return None
-    targets = [np.concatenate(arrays) for arrays in zip(*(batch.targets for batch in batches), strict=True)]
-    weights = [batch.weights for batch in batches if batch.weights is not None]
-    return like._replace(inputs=[], targets=targets, weights=np.concatenate(weights) if weights else None)
+    targets = [_whole(arrays) for arrays in zip(*(batch.targets for batch in batches), strict=True)]
+    weights = [_whole(arrays) for arrays in zip(*(batch.weights for batch in batches), strict=True)]
+    return like._replace(inputs=[], targets=targets, weights=weights)
+
+
+def _whole(parts: Sequence[AnyArray | None]) -> AnyArray | None:
+    arrays = [part for part in parts if part is not None]
+    return np.concatenate(arrays) if arrays else None

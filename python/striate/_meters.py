@@ -21,6 +21,8 @@ from striate.metrics import Metric
 _LEAST_SCORE = 0.01
 # Predictions of an epoch that are kept until its end; beyond, metrics are updated in pieces.
 _MOST_BYTES = 256 * 1024 * 1024
+# Predictions that a metric may copy at once while it checks targets.
+_CHECKED_BYTES = 16 * 1024 * 1024
 
 
 class _Meter(NamedTuple):
@@ -41,12 +43,14 @@ class Meters:
         self,
         metrics: Any,
         weighted: Any,
-        losses: Sequence[Loss],
+        losses: Sequence[Loss | None],
         names: Sequence[str],
         shapes: Sequence[tuple[int, ...]],
     ) -> None:
         self._shapes = list(shapes)
-        self._strides = [loss._core.config()["strides"] if loss.of_boxes else () for loss in losses]
+        self._strides = [
+            loss._core.config()["strides"] if loss is not None and loss.of_boxes else () for loss in losses
+        ]
         self._memory: list[FloatArray] = []
         self._meters: list[_Meter] = []
         for given, use_weights in ((metrics, False), (weighted, True)):
@@ -55,9 +59,12 @@ class Meters:
                     metric = metrics_module.get(item)
                     name = metric.name if len(names) == 1 else f"{names[output]}_{metric.name}"
                     _check_kind(metric, losses[output])
-                    metric.bind(losses[output].from_logits, (None, *shapes[output]))
+                    _bind(metric, losses[output], shapes[output])
                     self._meters.append(_Meter(name, output, metric, use_weights))
-        taken: set[str] = {"loss"}
+        taken = {"loss", "learning_rate"}
+        if len(names) > 1:
+            taken |= {f"{name}_loss" for name, loss in zip(names, losses, strict=True) if loss is not None}
+        taken |= {f"val_{name}" for name in (*taken, *(meter.name for meter in self._meters))}
         for meter in self._meters:
             if meter.name in taken:
                 raise ValueError(
@@ -71,6 +78,29 @@ class Meters:
     @property
     def metrics(self) -> list[Metric]:
         return [meter.metric for meter in self._meters]
+
+    @property
+    def outputs(self) -> set[int]:
+        """The outputs that have a metric."""
+        return {meter.output for meter in self._meters}
+
+    def check(self, data: Data) -> None:
+        """Check targets and weights before the first step, as `update` would after the last one.
+
+        Raises:
+            ValueError: a metric cannot take them.
+        """
+        for output, (strides, shape) in enumerate(zip(self._strides, self._shapes, strict=True)):
+            meters = [meter for meter in self._meters if meter.output == output]
+            target, weights = data.targets[output], data.weights_of(output)
+            if strides or target is None or not meters:
+                continue  # boxes are checked where they are packed
+            rows = max(1, _CHECKED_BYTES // (8 * int(np.prod(shape, dtype=np.int64))))
+            for first in range(0, len(target), rows):
+                part = slice(first, first + rows)
+                for meter in meters:
+                    weight = weights[part] if meter.weighted and weights is not None else None
+                    meter.metric.check_targets(target[part], shape, weight)
 
     def buffers(self, rows: int, batch_size: int) -> list[FloatArray]:
         """Memory for the predictions of `rows` rows, or of as many whole batches as may be kept at once.
@@ -96,12 +126,13 @@ class Meters:
 
     def update(self, data: Data, rows: slice | NDArray[np.int64], predictions: Sequence[FloatArray]) -> None:
         """Add these rows of the data with their predictions."""
-        weights = None if data.weights is None else data.weights[rows]
         for output, strides in enumerate(self._strides):
             meters = [meter for meter in self._meters if meter.output == output]
-            if not meters:
+            whole, weights = data.targets[output], data.weights_of(output)
+            if not meters or whole is None:
                 continue
-            target, made = data.targets[output][rows], predictions[output]
+            target, made = whole[rows], predictions[output]
+            weights = None if weights is None else weights[rows]
             if strides:
                 self._update_boxes(meters, target, made, strides)
                 continue
@@ -123,13 +154,22 @@ class Meters:
         return {name: float(value) if np.ndim(value) == 0 else value for name, value in found.items()}
 
 
-def _check_kind(metric: Metric, loss: Loss) -> None:
+def _bind(metric: Metric, loss: Loss | None, shape: tuple[int, ...]) -> None:
+    """Tell a metric of its output and of the loss."""
+    metric.bind(loss is not None and loss.from_logits, (None, *shape))
+    metric.bind_loss(
+        None if loss is None else loss.ignored_class, loss is not None and loss.multi_label and shape[-1] > 1
+    )
+
+
+def _check_kind(metric: Metric, loss: Loss | None) -> None:
     boxes = isinstance(metric, metrics_module.MeanAveragePrecision)
-    if boxes != loss.of_boxes:
-        mend = "MeanAveragePrecision" if loss.of_boxes else "DetectionLoss"
+    of_boxes = loss is not None and loss.of_boxes
+    if boxes != of_boxes:
+        kind = "no loss" if loss is None else type(loss).__name__
         raise ValueError(
-            f"metrics: {type(metric).__name__} {metric.name!r} cannot tell of an output that is trained with "
-            f"{type(loss).__name__}; boxes go with boxes: use {mend}"
+            f"metrics: {type(metric).__name__} {metric.name!r} cannot be used for an output that is trained with "
+            f"{kind}; use {'MeanAveragePrecision' if of_boxes else 'DetectionLoss'}"
         )
 
 

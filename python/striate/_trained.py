@@ -35,7 +35,7 @@ class Trained:
         Args:
             optimizer: an object of `striate.optimizers`, or a name.
             loss: an object of `striate.losses`, or a name; for several outputs a list, or a dict by the names of the
-                output layers, or one for all.
+                output layers, or one for all. An output that the dict lacks, or whose loss is None, is not trained.
             loss_weights: of several outputs' losses in their sum: a list or a dict.
             metrics: a list of objects of `striate.metrics` or names; for several outputs a list of lists, or a dict.
             weighted_metrics: likewise, computed with the sample weights.
@@ -60,10 +60,10 @@ class Trained:
         return self._compiled("optimizer").optimizer
 
     @property
-    def loss(self) -> Loss | list[Loss]:
+    def loss(self) -> Loss | list[Loss | None]:
         """What the model was compiled with; a list for several outputs."""
         losses = self._compiled("loss").losses
-        return losses[0] if len(losses) == 1 else losses
+        return losses[0] if len(losses) == 1 and losses[0] is not None else losses
 
     def fit(
         self,

@@ -45,18 +45,16 @@ class Walk:
         )
         self._end = getattr(watched, f"on_{what}_batch_end") if getattr(watched, f"has_{what}_batch_end") else None
         self._stops = what == "train"
-        self._names = trainer.model.output_names
-        self._sums = [0.0] * len(self._names)  # of each output's loss, over samples
-        self._total = 0.0
         self._done = 0  # rows
 
     def run(self, data: Data, order: NDArray[np.int64] | None, rows: int, batch_size: int) -> dict[str, Any]:
         """Walk over the first `rows` rows of the order; returns the losses and the metrics."""
         meters = self._trainer._meters
         meters.reset()
+        self._core.begin_epoch()
         buffers = meters.buffers(rows, batch_size)
         piece = len(buffers[0]) if buffers else rows
-        plain = self._begin is None and self._end is None and len(self._names) == 1
+        plain = self._begin is None and self._end is None
         for base in range(0, rows, piece):
             stop = min(base + piece, rows)
             self._steps.set_predictions(buffers, base)
@@ -68,22 +66,21 @@ class Walk:
                 meters.update(seen, done, [array[: self._done - base] for array in buffers])
             if self._done < stop:
                 break
-        logs: dict[str, Any] = {"loss": self._total / self._done}
-        if len(self._names) > 1:
-            # The core's include the loss weights.
-            scales = [scale or 1.0 for scale in self._trainer._scales]
-            values = [total / scale / self._done for total, scale in zip(self._sums, scales, strict=True)]
-            logs.update({f"{name}_loss": value for name, value in zip(self._names, values, strict=True)})
+        logs: dict[str, Any] = {"loss": self._core.epoch_loss}
+        names, losses = self._trainer.model.output_names, self._trainer._losses
+        if len(names) > 1:
+            for name, loss, value in zip(names, losses, self._core.epoch_losses, strict=True):
+                if loss is not None:
+                    logs[f"{name}_loss"] = value
         return {**logs, **meters.results()}
 
     def _quickly(self, base: int, stop: int, batch_size: int) -> None:
-        step, total = self._step, 0.0
+        step = self._step
         whole = stop - (stop - base) % batch_size
         for first in range(base, whole, batch_size):
-            total += step(first, batch_size)
-        self._total += total * batch_size
+            step(first, batch_size)
         if whole < stop:
-            self._total += step(whole, stop - whole) * (stop - whole)
+            step(whole, stop - whole)
         self._done = stop
 
     def _watched(self, base: int, stop: int, batch_size: int) -> None:
@@ -92,12 +89,9 @@ class Walk:
             count, batch = min(batch_size, stop - first), first // batch_size
             if self._begin is not None:
                 self._begin(batch)
-            self._total += self._step(first, count) * count
+            self._step(first, count)
             self._done = first + count
-            if len(self._sums) > 1:
-                for index, loss in enumerate(self._core.losses):
-                    self._sums[index] += loss * count
             if self._end is not None:
-                self._end(batch, {"loss": self._total / self._done})
+                self._end(batch, {"loss": self._core.epoch_loss})
             if self._stops and model.stop_training:
                 break

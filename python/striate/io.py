@@ -136,7 +136,7 @@ def _compile(model: Model, saved: Mapping[str, Any]) -> None:
 
     model.compile(
         made(optimizers, saved["optimizer"]),
-        [made(losses, entry) for entry in saved["losses"]],
+        [None if entry is None else made(losses, entry) for entry in saved["losses"]],
         saved["loss_weights"],
         saved["metrics"],
         saved["weighted_metrics"],

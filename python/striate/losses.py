@@ -44,6 +44,7 @@ class Loss:
     """
 
     of_boxes: ClassVar[bool] = False
+    _columns_apart: ClassVar[bool] = False
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         # Subclasses pass locals(): their signature is the one list of their arguments.
@@ -60,6 +61,22 @@ class Loss:
     def from_logits(self) -> bool:
         """Whether it takes the network's output as scores rather than probabilities."""
         return self._core.from_logits
+
+    @property
+    def takes_probabilities(self) -> bool:
+        """Whether it is defined on probabilities, which it makes itself from scores with `from_logits=True`."""
+        return "from_logits" in self._core.config()
+
+    @property
+    def ignored_class(self) -> int | None:
+        """The label that it leaves out."""
+        label: int | None = self._core.config().get("ignore_class")
+        return label
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether each column of an output is a label of its own, as in binary cross-entropy."""
+        return self._columns_apart
 
     def get_config(self) -> dict[str, Any]:
         """The arguments, enough to make an equal loss: `Huber.from_config(config)`."""
@@ -158,6 +175,8 @@ class BinaryCrossentropy(Loss):
         name: for messages and `History`.
     """
 
+    _columns_apart = True
+
     def __init__(
         self,
         from_logits: bool = False,
@@ -182,6 +201,8 @@ class BinaryFocalCrossentropy(Loss):
         reduction: "sum_over_batch_size", the mean.
         name: for messages and `History`.
     """
+
+    _columns_apart = True
 
     def __init__(
         self,
@@ -282,6 +303,9 @@ class Dice(Loss):
     shape without the last axis. Sample weights (N,) weigh the samples' losses; weights of pixels (N, H, W), such as
     those of `class_weight`, weigh the pixels in the sums.
 
+    Over an epoch, or in `evaluate`, sums over the batch go on over all samples, so that the value is that of the whole
+    set; where samples stay apart, it is the mean of theirs.
+
     Args:
         reduction: "sum_over_batch_size", the mean.
         name: for messages and `History`.
@@ -290,6 +314,9 @@ class Dice(Loss):
         from_logits: whether the output is scores: before the softmax over its channels, or, where there is one channel,
             before the sigmoid.
         ignore_class: integer targets of this value are left out of the sums; it may be negative.
+        smooth: a number added above and below the fraction (as in MONAI and nnU-Net). None: 1 where the sums hold no
+            target, such as an image without the object, whose false alarms then have a gradient; elsewhere 0, as in
+            Keras. 0: Keras's value everywhere.
     """
 
     def __init__(
@@ -299,6 +326,7 @@ class Dice(Loss):
         axis: Sequence[int] | None = None,
         from_logits: bool = False,
         ignore_class: int | None = None,
+        smooth: float | None = None,
     ) -> None:
         super().__init__(locals())
 
@@ -318,6 +346,9 @@ class Tversky(Loss):
         from_logits: whether the output is scores: before the softmax over its channels, or, where there is one channel,
             before the sigmoid.
         ignore_class: integer targets of this value are left out of the sums; it may be negative.
+        smooth: a number added above and below the fraction (as in MONAI and nnU-Net). None: 1 where the sums hold no
+            target, such as an image without the object, whose false alarms then have a gradient; elsewhere 0, as in
+            Keras. 0: Keras's value everywhere.
     """
 
     def __init__(
@@ -329,6 +360,7 @@ class Tversky(Loss):
         axis: Sequence[int] | None = None,
         from_logits: bool = False,
         ignore_class: int | None = None,
+        smooth: float | None = None,
     ) -> None:
         super().__init__(locals())
 
@@ -432,6 +464,22 @@ class WeightedSum(Loss):
             for number, loss in enumerate(self.losses)
         }
         self._core = _core.make_loss("WeightedSum", {"losses": entries, "weights": self.weights})
+
+    @property
+    def takes_probabilities(self) -> bool:
+        """Whether one of its losses is."""
+        return any(loss.takes_probabilities for loss in self.losses)
+
+    @property
+    def ignored_class(self) -> int | None:
+        """The label that all of its losses leave out."""
+        labels = {loss.ignored_class for loss in self.losses}
+        return labels.pop() if len(labels) == 1 else None
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether one of its losses takes each column for a label of its own."""
+        return any(loss.multi_label for loss in self.losses)
 
     def get_config(self) -> dict[str, Any]:
         """The losses by class and arguments, and their weights."""

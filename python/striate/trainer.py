@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from striate import _core, losses, optimizers
-from striate._arrays import several
 from striate._checks import batch_of, next_seed, positive
+from striate._compiling import check_losses, loss_scales, warn_of_activations
 from striate._data import Data, make_data, unpack
 from striate._feeding import Augment, Feed, make_feed
 from striate._meters import Meters, by_name
+from striate._outputs import losses_for
 from striate._walk import Walk
 from striate.callbacks import Callback, CallbackList, History
-from striate.detection.decoding import image_size
 from striate.losses import Loss
 from striate.optimizers import Optimizer
 
@@ -39,7 +39,8 @@ class Trainer:
         model: the model.
         optimizer: an object of `striate.optimizers`, or a name.
         loss: an object of `striate.losses`, or a name; for several outputs a list, or a dict by the names of the output
-            layers, or one for all.
+            layers, or one for all. An output that the dict lacks, or whose loss is None, is not trained; it needs
+            targets only where it has a metric.
         metrics: a list of objects of `striate.metrics` or names; for several outputs a list of lists, or a dict.
         callbacks: objects of `striate.callbacks`, for every `fit`.
         seed: of the order of the rows and of dropout; None takes the model's.
@@ -95,8 +96,8 @@ class Trainer:
         self._core: _core.Trainer | None = None
         self._network: _core.Model | None = None
         self._bound: Data | None = None
-        self._losses: list[Loss] = []
-        self._scales: list[float] = []
+        self._losses: list[Loss | None] = []
+        self._warned = False
         self._meters = Meters(None, None, [], [], [])
         self._epochs = 0  # done, over all calls of fit
         self._lock = threading.Lock()
@@ -104,7 +105,8 @@ class Trainer:
             self._settle()
         else:  # what can be known without the network
             for item in loss if isinstance(loss, (list, tuple)) else [] if isinstance(loss, Mapping) else [loss]:
-                losses.get(item)
+                if item is not None:
+                    losses.get(item)
 
     @property
     def model(self) -> Model:
@@ -115,8 +117,8 @@ class Trainer:
         return model
 
     @property
-    def losses(self) -> list[Loss]:
-        """One for each output."""
+    def losses(self) -> list[Loss | None]:
+        """One for each output; None for one that is not trained."""
         self._settle()
         return list(self._losses)
 
@@ -133,15 +135,15 @@ class Trainer:
             return self._core
         loss, metrics, loss_weights, weighted_metrics = self._given
         names, shapes = self.model.output_names, network.output_shapes
-        self._losses = [losses.get(item) for item in _for_each(loss, names, "loss")]
-        for one, name, shape in zip(self._losses, names, shapes, strict=True):
-            if one.of_boxes:
-                _check_strides(one, name, shape, network.input_shapes)
-        scales = [1.0] * len(names) if loss_weights is None else several(loss_weights, names, "loss_weights")
-        self._scales = [_scale(value) for value in scales]
-        cores = [one._core for one in self._losses]
-        core = _core.Trainer(network, self.optimizer._core, cores, self._scales, self.seed)
+        self._losses = losses_for(loss, names)
+        check_losses(network, self._losses, names)
+        scales = loss_scales(loss_weights, names)
+        cores = [None if one is None else one._core for one in self._losses]
+        core = _core.Trainer(network, self.optimizer._core, cores, scales, self.seed)
         self._meters = Meters(metrics, weighted_metrics, self._losses, names, shapes)
+        if not self._warned:
+            self._warned = True
+            warn_of_activations(network, self._losses, names)
         self.optimizer._work_for(core)
         self._core, self._network, self._bound = core, network, None
         return core
@@ -152,7 +154,10 @@ class Trainer:
         _, metrics, loss_weights, weighted = self._given
         return {
             "optimizer": {"class": type(self.optimizer).__name__, "config": self.optimizer.get_config()},
-            "losses": [{"class": type(one).__name__, "config": one.get_config()} for one in self._losses],
+            "losses": [
+                None if one is None else {"class": type(one).__name__, "config": one.get_config()}
+                for one in self._losses
+            ],
             "loss_weights": loss_weights,
             "metrics": by_name(metrics),
             "weighted_metrics": by_name(weighted),
@@ -164,7 +169,7 @@ class Trainer:
         x, y = unpack(x, y, who)
         self.model._ensure_built(x, f"{who}: x")
         self._settle()
-        return make_data(x, y, sample_weight, self.model._network, self._losses, who)
+        return make_data(x, y, sample_weight, self.model._network, self._losses, who, self._meters.outputs)
 
     def _bind(self, data: Data) -> _core.Trainer:
         core = self._settle()
@@ -235,7 +240,8 @@ class Trainer:
             validation_data: (x, y), (x, y, sample_weight) or an ImageDataset to evaluate after each epoch.
             shuffle: whether each epoch takes the rows in a new random order.
             class_weight: class -> weight, multiplied to the sample weights.
-            sample_weight: (N,), or with further axes of the targets.
+            sample_weight: (N,), or with further axes of the targets; for several outputs also a list or a dict with an
+                array, or None, for each.
             initial_epoch: number of the first epoch, from 0.
             steps_per_epoch: steps of an epoch, if fewer than the data have.
             validation_steps: steps of a validation, if fewer than its data have.
@@ -248,8 +254,9 @@ class Trainer:
 
         Returns:
             A `History`: its `history` maps a name ("loss", the metrics, "val_loss", ..., "learning_rate" with a
-            schedule) to a list with a value for each epoch. The loss is the mean over the epoch's samples, as they were
-            trained on; the metrics are exact over all of them.
+            schedule) to a list with a value for each epoch. The loss is the mean over the epoch's samples (or marked
+            pixels), as they were trained on, whatever `batch_size`; of a loss that sums over the batch, such as `Dice`
+            without `axis`, it is that of the sums over the epoch. The metrics are exact over all samples.
 
         Raises:
             ValueError: shapes, lengths or arguments do not fit.
@@ -267,8 +274,11 @@ class Trainer:
         test_steps = 0
         if validation is not None:
             test_steps = _steps(validation_steps, validation.rows, test_batch, "fit: validation_steps")
-        with self._alone():
-            self._bind(data)  # everything is checked before the first callback runs
+        with self._alone():  # everything is checked before the first callback runs
+            for part in (validation, data):
+                if part is not None:
+                    self._bind(part)
+                    self._meters.check(part)
         feed = None if augment is None else make_feed(self._settle(), data, batch_size, augment)
         model = self.model
         model.stop_training = False
@@ -384,7 +394,8 @@ class Trainer:
             return_dict: whether the values come with their names.
 
         Returns:
-            The loss, or a list of the loss and the metrics, or a dict.
+            The loss, or a list of the loss and the metrics, or a dict. They do not depend on `batch_size`: the loss is
+            computed from sums over all samples, as in `fit`.
 
         Raises:
             ValueError: shapes or lengths do not fit.
@@ -392,6 +403,7 @@ class Trainer:
         """
         batch_size = batch_of(batch_size, "evaluate")
         data = self._data(x, y, sample_weight, "evaluate")
+        self._meters.check(data)
         steps = _steps(steps, data.rows, batch_size, "evaluate: steps")
         watched = CallbackList(
             _callback_list(callbacks), add_progbar=True, model=self.model, verbose=verbose, epochs=1, steps=steps
@@ -434,37 +446,6 @@ class Trainer:
                 return core.train_step(0, data.rows) if train else core.test_step(0, data.rows)
         finally:
             self._release()
-
-
-def _for_each(value: Any, names: Sequence[str], what: str) -> list[Any]:
-    """One for each output: as given by list or dict, or the same for all."""
-    if isinstance(value, Mapping):
-        return several(value, names, what)
-    if not isinstance(value, (list, tuple)):
-        return [value] * len(names)
-    if len(value) != len(names):
-        outputs = f"{len(names)} outputs ({', '.join(names)})"
-        raise ValueError(f"{what} must have one for each of the {outputs}, got {len(value)}")
-    return list(value)
-
-
-def _check_strides(loss: Loss, layer: str, output: tuple[int, ...], inputs: Sequence[tuple[int, ...]]) -> None:
-    """A loss of boxes counts in pixels of the image: its strides must be the model's."""
-    loss._core.target_shape(output, layer)
-    strides = tuple(loss._core.config()["strides"])
-    size = image_size(output, strides)
-    if len(inputs) == 1 and len(inputs[0]) == 3 and inputs[0][:2] != size:
-        raise ValueError(
-            f"[{type(loss).__name__}] with strides {strides} takes the output (N, {', '.join(map(str, output))}) of "
-            f"[{layer}] for one of images of {size[0]} x {size[1]} pixels, but the model's are "
-            f"{inputs[0][0]} x {inputs[0][1]}; give the loss the strides of the model"
-        )
-
-
-def _scale(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"loss_weights must be numbers, got {value!r}; metrics come after them: metrics=[...]")
-    return float(value)
 
 
 def _callback_list(callbacks: Callbacks) -> list[Callback]:

@@ -201,9 +201,9 @@ class SquaredError : public LossOf<SquaredError, NoOptions> {
     using LossOf::LossOf;
     void emit(const LossContext& c) const override {
         const int64_t rows = c.plan.shape(c.prediction)[0], size = element_count(c.plan.shape(c.prediction));
-        std::vector<TensorId> writes{c.value};
+        std::vector<TensorId> writes{c.sums};
         if (c.gradient.valid()) writes.push_back(c.gradient);
-        const TensorId p = c.prediction, t = c.target, g = c.gradient, v = c.value;
+        const TensorId p = c.prediction, t = c.target, g = c.gradient, v = c.sums;
         const float scale = c.scale;
         c.plan.step(make_step("loss", {p, t}, writes, 1, [=](const Frame& f, int64_t, int64_t, std::byte*) {
             double sum = 0;
@@ -212,7 +212,8 @@ class SquaredError : public LossOf<SquaredError, NoOptions> {
                 sum += 0.5 * e * e;
                 if (g.valid()) f.get(g)[i] = scale * e / static_cast<float>(rows);
             }
-            *f.get<double>(v) = scale * sum / static_cast<double>(rows);
+            f.get<double>(v)[0] = sum;
+            f.get<double>(v)[1] = static_cast<double>(rows);
         }));
     }
 };

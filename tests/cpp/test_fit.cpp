@@ -123,6 +123,64 @@ void test_accuracy_without_classes() {
     CHECK(evaluate(other, soft).accuracy == evaluate(other, hot).accuracy);
 }
 
+// Losses over marked pixels, and over the whole set, do not depend on how it is cut into batches.
+void test_losses_of_any_batches() {
+    const Pictures pictures(12, 5);
+    std::vector<int64_t> labels = pictures.labels;
+    for (int64_t i = 0; i < 5; ++i) labels[i] = 7;
+    const Dataset data{pictures.data().inputs, {{labels.data(), DType::int64, {12}}}, {}};
+    SparseCategoricalCrossentropyOptions ignoring;
+    ignoring.ignore_class = 7;
+    DiceOptions dice;
+    dice.ignore_class = 7;
+    const LossPtr entropy = std::make_shared<SparseCategoricalCrossentropy>(ignoring);
+    const LossPtr sum = WeightedSum::of({entropy, std::make_shared<Dice>(dice)}, {0.5, 2.0});
+    for (const LossPtr& loss : {entropy, sum}) {
+        Model model = small(3);
+        Trainer trainer(model, adam(), {loss}, {}, 0);
+        const double whole = evaluate(trainer, data, 12).loss;
+        for (const int64_t batch : {1, 2, 5, 7})
+            CHECK_CLOSE(evaluate(trainer, data, batch).loss, whole, 1e-6, concat("batches of ", batch));
+    }
+}
+
+// One output without a loss, weights for each, and a loss that does not count in the sum.
+void test_several_outputs() {
+    const Pictures pictures(10, 6);
+    DenseOptions dense;
+    dense.units = 2, dense.activation = "softmax";
+    const Symbol image = input({6, 6, 1}, "image");
+    const Symbol flat = apply(std::make_shared<Flatten>(FlattenOptions(), "flatten"), {image});
+    Model model(
+        {image},
+        {apply(std::make_shared<Dense>(dense, "one"), {flat}), apply(std::make_shared<Dense>(dense, "two"), {flat})},
+        1);
+    const LossPtr entropy = cross_entropy()[0];
+    const Array labels = pictures.data().targets[0];
+    std::vector<float> none(10, 0.0f);
+    const Array zeros{none.data(), DType::float32, {10}};
+    const auto bind = [&](Trainer& trainer, const std::vector<Array>& targets, const std::vector<Array>& weights) {
+        trainer.bind({pictures.data().inputs, targets, weights});
+    };
+
+    Trainer half(model, adam(), {entropy, nullptr}, {}, 0);
+    bind(half, {labels, {}}, {});
+    half.begin_epoch();
+    const double loss = half.train_step(nullptr, 0, 10);
+    CHECK(loss > 0 && half.losses()[0] == loss && half.losses()[1] == 0 && half.epoch_loss() == loss);
+    CHECK_THROWS(Trainer(model, adam(), {nullptr, nullptr}, {}, 0), ValueError, "at least one output");
+
+    Trainer both(model, adam(), {entropy, entropy}, {1.0, 0.0}, 0);
+    bind(both, {labels, labels}, {});
+    const double first = both.test_step(nullptr, 0, 10);
+    CHECK(first == both.losses()[0] && both.losses()[1] > 0);
+    bind(both, {labels, labels}, {{}, zeros});
+    CHECK(both.test_step(nullptr, 0, 10) == first && both.losses()[1] == 0);
+    bind(both, {labels, labels}, {zeros});
+    CHECK(both.test_step(nullptr, 0, 10) == 0);
+    CHECK_THROWS(bind(both, {labels, labels}, {zeros, zeros, zeros}), ValueError, "got 3 arrays");
+}
+
 void test_going_on() {
     const Pictures pictures(30, 4);
     const std::string path = "test_fit_state.safetensors", model_path = "test_fit_model.safetensors";
@@ -307,6 +365,8 @@ void test_idx() {
 int main() {
     test_learning();
     test_accuracy_without_classes();
+    test_losses_of_any_batches();
+    test_several_outputs();
     test_going_on();
     test_masks_move_along();
     test_boxes_move_along();

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "kernel_check.hpp"
+#include "kernels/overlap_index.hpp"
 
 using namespace striate::kernels;
 using check::Random;
@@ -82,11 +83,13 @@ double value_of(const Table& table, void (*kernel)(const Args&, int64_t, int64_t
     run_in_pieces(kernel, args, units(args), random);
     CHECK(gradient == batch.gradient || !args.batch.gradient);
     CHECK(sums == batch.sums);
-    double value = -1;
-    const LossMergeArgs merge = {
-        units(args.batch), batch.sums.data(), batch.scale, args.batch.normaliser, &value, nullptr, nullptr};
+    double out[2] = {-1, -1};
+    const double* normaliser = args.batch.normaliser;
+    const LossMergeArgs merge = {units(args.batch), args.batch.rows, batch.sums.data(), normaliser, out,
+                                 nullptr,           nullptr};
     run_all(table.loss_merge, merge);
-    return value;
+    CHECK(out[1] == (normaliser ? normaliser[1] : double(args.batch.rows)));
+    return out[0] * batch.scale * (normaliser ? normaliser[0] : 1.0);
 }
 
 // `counts` says whether a row has a loss at all; `factor` is what a normaliser adds.
@@ -264,18 +267,19 @@ void test_sparse(const Table& table, LabelType type, int64_t rows, int64_t c, bo
     }
     const auto counts = [&](int64_t r) { return !ignoring || labels[r] != ignored; };
     SparseLossArgs args = {batch.args(weighted), from_logits, {labels.data(), type, ignoring, ignored}, nullptr};
-    double normaliser = 1;
+    double normaliser[2] = {1, 0};
     if (ignoring) {
         const CountLabelsArgs count = {rows, args.labels, nullptr};
         std::vector<double> part(units(count));
         const CountLabelsArgs filled = {rows, args.labels, part.data()};
         run_in_pieces(table.count_labels, filled, units(filled), random);
-        const LossNormaliserArgs merge = {rows, static_cast<int64_t>(part.size()), part.data(), &normaliser};
+        const LossNormaliserArgs merge = {rows, static_cast<int64_t>(part.size()), part.data(), normaliser};
         run_all(table.loss_normaliser, merge);
         int64_t valid = 0;
         for (int64_t r = 0; r < rows; ++r) valid += counts(r);
-        CHECK_NEAR(normaliser, valid ? double(rows) / double(valid) : 0.0, 1e-12, context);
-        args.batch.normaliser = &normaliser;
+        CHECK_NEAR(normaliser[0], valid ? double(rows) / double(valid) : 0.0, 1e-12, context);
+        CHECK(normaliser[1] == double(valid));
+        args.batch.normaliser = normaliser;
         if (valid == 0) return;
     }
     std::vector<int64_t> bad(units(args));
@@ -285,7 +289,7 @@ void test_sparse(const Table& table, LabelType type, int64_t rows, int64_t c, bo
     const RowLoss loss = [&](const Row& p, const Row& t) {
         return crossentropy_of(from_logits ? softmax(p) : clipped(normalised(p)), t);
     };
-    compare(batch, weighted, loss, counts, normaliser, value, 1e-5, context);
+    compare(batch, weighted, loss, counts, normaliser[0], value, 1e-5, context);
 }
 
 void test_bad_labels(const Table& table) {
@@ -301,9 +305,9 @@ void test_bad_labels(const Table& table) {
         batch.sums = sums.data();
         const SparseLossArgs args = {batch, true, {labels.data(), LabelType::int64, false, 0}, bad.data()};
         run_all(table.sparse_loss, args);
-        double value = 0;
+        double out[2];
         int64_t first_bad = 0;
-        const LossMergeArgs merge = {units(batch), sums.data(), 1.0 / rows, nullptr, &value, bad.data(), &first_bad};
+        const LossMergeArgs merge = {units(batch), rows, sums.data(), nullptr, out, bad.data(), &first_bad};
         run_all(table.loss_merge, merge);
         CHECK(first_bad == 39000);
         CHECK(gradient[39000 * c] == 0);
@@ -389,19 +393,28 @@ void test_overlap(const Table& table, int64_t n, int64_t pixels, int64_t c, cons
                               masks.by_pixel ? each.data() : nullptr,
                               partials.data()};
     run_in_pieces(table.overlap, sums, units(sums), random);
-    for (int mode = 0; mode < 16; ++mode) {
+    for (int mode = 0; mode < 48; ++mode) {
         const bool each_image = mode & 1, each_channel = mode & 2, tversky = mode & 4, weighted = mode & 8;
+        const double smooth = mode < 16 ? -1.0 : mode < 32 ? 0.0 : 0.7;
         const std::string context =
             striate::concat(table.isa, " overlap ", n, "x", pixels, "x", c, masks.text(), " mode ", mode);
-        double value = 0;
+        const OverlapIndex index = {tversky, 0.3, 0.7, smooth};
+        std::vector<double> out(2 + 3 * c);
         const OverlapMergeArgs merge = {n,           c,
                                         pieces,      partials.data(),
                                         each_image,  each_channel,
-                                        tversky,     0.3,
-                                        0.7,         weighted ? weights.data() : nullptr,
-                                        2.0,         &value,
+                                        index,       weighted ? weights.data() : nullptr,
+                                        2.0,         out.data(),
                                         mean.data(), scale.data()};
         run_all(table.overlap_merge, merge);
+        double value = 2.0 * out[0] / out[1];
+        if (!each_image) {
+            double losses = 0;
+            const int64_t channels = each_channel ? c : 1;
+            for (int64_t i = 0; i < channels; ++i)
+                losses += 1 - overlap_index(index, out[2 + 3 * i], out[3 + 3 * i], out[4 + 3 * i]).index;
+            value *= losses / double(channels);
+        }
         const OverlapGradArgs back = {sums, mean.data(), scale.data(), gradient.data()};
         std::fill(gradient.begin(), gradient.end(), 7.0f);
         run_in_pieces(table.overlap_backward, back, units(back), random);
@@ -422,11 +435,12 @@ void test_overlap(const Table& table, int64_t n, int64_t pixels, int64_t c, cons
             double total = 0, mean_weight = 0;
             for (const float w : weights) mean_weight += weighted ? w / double(n) : 1.0 / double(n);
             for (int64_t k = 0; k < images * channels; ++k) {
-                const double index =
-                    tversky ? both[k] / (both[k] + 0.3 * (sum_t[k] - both[k]) + 0.7 * (sum_p[k] - both[k]) + kClip)
-                            : 2 * both[k] / (sum_t[k] + sum_p[k] + kClip);
+                const double add = smooth >= 0 ? smooth : sum_t[k] == 0 ? 1.0 : 0.0;
+                const double share = tversky ? (both[k] + add) / (both[k] + 0.3 * (sum_t[k] - both[k]) +
+                                                                  0.7 * (sum_p[k] - both[k]) + add + kClip)
+                                             : (2 * both[k] + add) / (sum_t[k] + sum_p[k] + add + kClip);
                 const double weight = each_image && weighted ? weights[k / channels] : each_image ? 1 : mean_weight;
-                total += 2.0 * weight * (1 - index) / double(images * channels);
+                total += 2.0 * weight * (1 - share) / double(images * channels);
             }
             return total;
         };

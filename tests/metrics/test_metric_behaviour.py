@@ -119,12 +119,25 @@ def test_auc_that_is_not_defined_is_nan():
 
 
 def test_nothing_predicted_or_nothing_seen_is_zero():
-    for cls in (metrics.Precision, metrics.Recall, metrics.Specificity, metrics.F1Score, metrics.MeanIoU):
+    for cls in (metrics.Precision, metrics.Recall, metrics.Specificity, metrics.F1Score):
         assert cls().result() == 0.0
         assert cls(average="macro").result() == 0.0
     assert metrics.Precision()([1, 1], np.array([0.1, 0.2])) == 0.0
     assert metrics.Recall()([0, 0], np.array([0.9, 0.2])) == 0.0
     assert metrics.Accuracy().result() == metrics.MeanSquaredError().result() == 0.0
+
+
+@pytest.mark.parametrize("cls", [metrics.MeanIoU, metrics.DiceScore])
+def test_overlap_of_a_class_that_is_nowhere_is_nan(cls):
+    true = np.array([[[0, 0, 1, 1]]])
+    scores = np.eye(4)[true]
+    np.testing.assert_array_equal(cls(4, average=None)(true, scores), [1, 1, np.nan, np.nan])
+    assert np.isnan(cls(4, class_id=2)(true, scores))
+    for average in ("macro", "micro", "weighted"):
+        assert cls(4, average=average)(true, scores) == 1.0
+        assert np.isnan(cls(4, average=average).result())  # before any data
+    assert np.isnan(cls(2, average="macro", include_background=False)(0 * true, np.eye(2)[0 * true]))
+    assert cls(average=None)(true, np.eye(4)[1 - true]).tolist()[:2] == [0, 0]  # always missed
 
 
 def test_reset_forgets_all():

@@ -93,16 +93,32 @@ def specificity(labels, pred, weight, average, classes):
     return np.average(each, weights=None if average == "macro" else support)
 
 
+def overlap(name, labels, pred, weight, average, classes):
+    """Dice and IoU from their definitions: without a value where a class neither occurs nor is predicted."""
+    weight = np.ones(len(labels)) if weight is None else weight
+    both = np.array([weight[(labels == c) & (pred == c)].sum() for c in classes])
+    true, found = (np.array([weight[which == c].sum() for c in classes]) for which in (labels, pred))
+    above, below = (2 * both, true + found) if name == "dice" else (both, true + found - both)
+    below[(true == 0) & (found == 0)] = 0
+    if average == "micro":
+        return above.sum() / below.sum() if below.sum() else np.nan
+    each = np.divide(above, below, out=np.full(len(below), np.nan), where=below > 0)
+    if average is None:
+        return each
+    shares = np.where(np.isnan(each), 0.0, 1.0 if average == "macro" else true)
+    return np.nansum(each * shares) / shares.sum() if shares.sum() else np.nan
+
+
 def reference(name, labels, pred, weight, average, classes):
     occur = np.union1d(labels, pred)
+    if name in ("dice", "mean_iou"):
+        return overlap(name, labels, pred, weight, average, range(classes))
     if name == "specificity":
         return specificity(labels, pred, weight, average, range(classes) if average in (None, "micro") else occur)
     function = {
         "precision": sk.precision_score,
         "recall": sk.recall_score,
         "f1": sk.f1_score,
-        "dice": sk.f1_score,
-        "mean_iou": sk.jaccard_score,
     }[name]
     chosen = range(classes) if average is None else occur
     return function(labels, pred, labels=chosen, average=average, sample_weight=weight, zero_division=0)

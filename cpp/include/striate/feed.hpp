@@ -34,11 +34,12 @@ enum class Follows {
 // the rest of the batch along with the thread. After a fork, the child's calls make all of it.
 class Feed {
   public:
-    // One input, (N, H, W, C) of uint8 or float32, whose images are changed. `targets` has one for each of the data's,
-    // `weights` is for its weights. The data are borrowed and must outlive the feed. With boxes, FillMode::automatic is
-    // FillMode::constant. Throws ValueError for shapes that do not fit, and for FillMode::reflect or wrap with boxes.
+    // One input, (N, H, W, C) of uint8 or float32, whose images are changed. `targets` and `weights` have one for each
+    // of the data's; an array without data is passed over. The data are borrowed and must outlive the feed. With boxes,
+    // FillMode::automatic is FillMode::constant. Throws ValueError for shapes that do not fit, and for
+    // FillMode::reflect or wrap with boxes.
     Feed(const Dataset& data, int64_t batch, const Augmentation& change, const std::vector<Follows>& targets,
-         Follows weights = Follows::nothing, double least_visible = 0.3);
+         const std::vector<Follows>& weights = {}, double least_visible = 0.3);
     ~Feed();
     Feed(const Feed&) = delete;
     Feed& operator=(const Feed&) = delete;

@@ -13,12 +13,12 @@
 
 namespace striate STRIATE_API {
 
-// Means over the samples of a data set.
+// Over the samples (or marked pixels) of a data set, whatever the batches.
 struct Scores {
-    double loss = 0;
+    double loss = 0;  // Trainer::epoch_loss()
     // The share of labels that were predicted, for a model of one output: class labels (N, ...) or one-hot ones, and a
-    // score for each class, of which the highest counts; or 0 and 1, and one score, a probability or a logit. NaN where
-    // targets are no classes.
+    // score for each class, of which the highest counts; or 0 and 1, and a score for each, a probability or a logit.
+    // NaN where targets are no classes.
     double accuracy = std::numeric_limits<double>::quiet_NaN();
 };
 

@@ -20,8 +20,9 @@ struct LossContext {
     bool labels;          // whether targets are class labels
     TensorId weights;     // float32: one per sample, or one per row (pixel) of the prediction
     TensorId gradient;    // to write, every element of it; not valid when no backward pass follows
-    TensorId value;       // one double to write: the mean over the batch, times `scale`
-    float scale;          // the weight of this loss in the sum of losses, already to be in the gradient
+    TensorId sums;        // doubles to write, from number `first_sum` on: the loss's sums over the batch
+    int64_t first_sum;
+    float scale;  // the weight of this loss in the sum of losses, already to be in the gradient
 };
 
 class Loss {
@@ -57,6 +58,18 @@ class Loss {
     virtual bool joins(const std::string& activation, const Shape& output) const {
         (void)output;
         return !activation.empty() && activation == joint_activation();
+    }
+
+    // A loss follows from sums over samples (or pixels), so that the loss of several batches is that of their sums
+    // added up: how many sums there are for an output of this shape, and the loss of them. By default it is the first
+    // sum over the second, and 0 where the second is 0.
+    virtual int64_t sum_count(const Shape& output) const {
+        (void)output;
+        return 2;
+    }
+    virtual double value(const double* sums, const Shape& output) const {
+        (void)output;
+        return sums[1] != 0.0 ? sums[0] / sums[1] : 0.0;
     }
 
     virtual void emit(const LossContext& context) const = 0;

@@ -18,15 +18,17 @@ namespace striate STRIATE_API {
 // Whole arrays from which batches are taken.
 struct Dataset {
     std::vector<Array> inputs;
-    std::vector<Array> targets;  // one for each output
-    Array weights;               // float32 (N,) or with the target's leading dimensions; no data: all ones
+    std::vector<Array> targets;  // one for each output; of an output without a loss it is not read
+    // Float32, (N,) or with the target's leading dimensions: none, one for all outputs, or one for each. No data: all
+    // ones.
+    std::vector<Array> weights;
 };
 
 // A trainer is for one thread at a time. Other threads may use its model meanwhile, see Model.
 class Trainer {
   public:
-    // `losses` has one for each output, `loss_weights` likewise or is empty (all 1). The model must outlive the
-    // trainer. Random numbers (dropout) follow from `seed` and the number of steps done.
+    // `losses` has one for each output, null for one that is not trained, `loss_weights` likewise or is empty (all 1).
+    // The model must outlive the trainer. Random numbers (dropout) follow from `seed` and the number of steps done.
     Trainer(Model& model, OptimizerPtr optimizer, std::vector<LossPtr> losses, std::vector<double> loss_weights,
             uint64_t seed);
     ~Trainer();
@@ -43,8 +45,15 @@ class Trainer {
     // Trains on the rows first..first+count for each of `firsts`, with a clock at each step, after a run without. Then
     // weights, moving averages, gradients, the optimizer's state and the number of steps done are as they were before.
     Profile profile(const std::vector<int64_t>& firsts, int64_t count, const BeforeRun& before_run = {});
-    // Of the last step, for each output, before the sum.
+    // Of the last step, for each output, without its weight; 0 where it has no loss.
     const std::vector<double>& losses() const;
+
+    // The same of all steps since begin_epoch(), and the sum of them with their weights: the loss over all samples (or
+    // pixels) that those steps saw, whatever their batches. Losses over the batch, such as Dice without axis, are then
+    // those of the whole set.
+    void begin_epoch();
+    std::vector<double> epoch_losses() const;
+    double epoch_loss() const;
 
     // Overrides the optimizer's schedule while it is not negative.
     void set_learning_rate(double rate);

@@ -53,8 +53,11 @@ class Accuracy {
         } else if (classes_ > 1 && given == items_ * classes_ && targets_.type == DType::float32 &&
                    loss.joint_activation() == "softmax") {
             kind_ = Kind::one_hot;
-        } else if (classes_ == 1 && given == items_ && loss.joint_activation() == "sigmoid") {
+        } else if (given == items_ * classes_ && loss.joint_activation() == "sigmoid") {
+            // Several columns are labels of their own.
             kind_ = Kind::binary;
+            items_ *= classes_;
+            classes_ = 1;
         }
         if (kind_ != Kind::none) predictions_.resize(static_cast<size_t>(batch_size * items_ * classes_));
     }
@@ -86,11 +89,16 @@ class Accuracy {
     enum class Kind { none, labels, one_hot, binary };
 
     bool hit(int64_t index, const float* scores) const {
-        if (kind_ == Kind::binary) return (scores[0] > threshold_) == (label_at(targets_, index) != 0);
+        if (kind_ == Kind::binary) return (scores[0] > threshold_) == is_one(index);
         if (kind_ == Kind::labels) return highest(scores, classes_) == label_at(targets_, index);
         // Rows may be probabilities, as smoothed labels are: the likeliest class is meant.
         return highest(scores, classes_) ==
                highest(static_cast<const float*>(targets_.data) + index * classes_, classes_);
+    }
+
+    bool is_one(int64_t index) const {
+        if (targets_.type == DType::float32) return static_cast<const float*>(targets_.data)[index] > 0.5f;
+        return label_at(targets_, index) != 0;
     }
 
     Kind kind_ = Kind::none;
@@ -105,26 +113,25 @@ int64_t rows_of(const Dataset& data) {
     return data.inputs[0].shape[0];
 }
 
-// A step's loss, and the rows of the bound data that it took: rows[0..count), or from `first` on where `rows` is null.
+// The rows of the bound data that a step took: rows[0..count), or from `first` on where `rows` is null.
 struct Taken {
-    double loss = 0;
     const int64_t* rows = nullptr;
     int64_t first = 0;
 };
 
 // One pass over `total` rows in batches; `data` are what is bound, and `step(first, count, predictions)` gives Taken.
 template <class Step>
-Scores walk(const Trainer& trainer, const Dataset& data, int64_t total, int64_t batch_size, Step step) {
+Scores walk(Trainer& trainer, const Dataset& data, int64_t total, int64_t batch_size, Step step) {
     Accuracy accuracy(trainer, data, std::min(batch_size, total));
     const std::vector<float*> predictions = accuracy.buffers();
     Scores scores;
+    trainer.begin_epoch();
     for (int64_t first = 0; first < total; first += batch_size) {
         const int64_t count = std::min(batch_size, total - first);
         const Taken taken = step(first, count, predictions);
-        scores.loss += taken.loss * static_cast<double>(count);
         accuracy.update(taken.rows, taken.first, count);
     }
-    scores.loss /= static_cast<double>(total);
+    scores.loss = trainer.epoch_loss();
     scores.accuracy = accuracy.result();
     return scores;
 }
@@ -143,10 +150,13 @@ std::unique_ptr<Feed> make_feed(const Trainer& trainer, const Dataset& data, con
         return is_map(values, images) ? Follows::pixels : Follows::nothing;
     };
     std::vector<Follows> targets;
-    for (size_t i = 0; i < data.targets.size(); ++i)
-        targets.push_back(trainer.loss_functions()[i]->type() == DetectionLoss::kType ? Follows::boxes
-                                                                                      : follows(data.targets[i]));
-    return std::make_unique<Feed>(data, options.batch_size, *options.augmentation, targets, follows(data.weights));
+    for (size_t i = 0; i < data.targets.size(); ++i) {
+        const LossPtr& loss = trainer.loss_functions()[i];
+        targets.push_back(loss && loss->type() == DetectionLoss::kType ? Follows::boxes : follows(data.targets[i]));
+    }
+    std::vector<Follows> weights;
+    for (const Array& array : data.weights) weights.push_back(follows(array));
+    return std::make_unique<Feed>(data, options.batch_size, *options.augmentation, targets, weights);
 }
 
 // `feed` may be null: the steps take the data's own rows.
@@ -165,7 +175,8 @@ Scores train_epoch(Trainer& trainer, const Dataset& data, const FitOptions& opti
                                [&](int64_t first, int64_t count, const std::vector<float*>& predictions) {
                                    const int64_t* rows = feed ? nullptr : order.data() + first;
                                    const int64_t at = feed ? feed->next() : 0;
-                                   return Taken{trainer.train_step(rows, at, count, predictions), rows, at};
+                                   trainer.train_step(rows, at, count, predictions);
+                                   return Taken{rows, at};
                                });
     if (feed) trainer.bind(data);  // the feed does not last as long as the trainer
     return scores;
@@ -200,7 +211,8 @@ Scores evaluate(Trainer& trainer, const Dataset& data, int64_t batch_size) {
     trainer.bind(data);
     return walk(trainer, data, rows_of(data), batch_size,
                 [&](int64_t first, int64_t count, const std::vector<float*>& predictions) {
-                    return Taken{trainer.test_step(nullptr, first, count, predictions), nullptr, first};
+                    trainer.test_step(nullptr, first, count, predictions);
+                    return Taken{nullptr, first};
                 });
 }
 

@@ -79,10 +79,9 @@ void Plan::run(Section from, Section to, uint64_t seed, uint64_t iteration) {
     executor_.run(steps_, sections_[from], sections_[to], frame, with_output, scratch_, workspace_->scratch, recorder);
 }
 
-double Plan::loss_value(size_t output) const {
-    double value;
-    std::memcpy(&value, tensors_[loss_values_[output].index], sizeof(value));
-    return value;
+const double* Plan::loss_sums(size_t output) const {
+    const TensorId sums = loss_sums_[output];
+    return sums.valid() ? reinterpret_cast<const double*>(tensors_[sums.index]) : nullptr;
 }
 
 void Plan::read(TensorId tensor, float* out) const {

@@ -22,7 +22,7 @@ struct PlanRequest {
     std::vector<int> outputs;      // nodes of the graph
     std::vector<int> watched;      // nodes whose value and gradient are kept to be read
 
-    // For training and evaluation steps; one loss for each output.
+    // For training and evaluation steps; one loss for each output, or null.
     std::vector<LossPtr> losses;
     std::vector<float> loss_scales;
     std::vector<char> labels;          // whether the targets of each output are class labels
@@ -69,7 +69,8 @@ class Plan {
     PlanData data;
     Recorder* recorder = nullptr;  // of what run() does, while there is one
 
-    double loss_value(size_t output) const;
+    // The sums that an output's loss follows from; null where it has no loss.
+    const double* loss_sums(size_t output) const;
     const PlanRequest& request() const { return request_; }
     uint64_t number() const { return number_; }
     size_t own_bytes() const { return own_.size(); }
@@ -108,7 +109,7 @@ class Plan {
     std::vector<std::byte*> tensors_;  // what `places_` mean in the workspace
     std::vector<HaloedMap> haloed_;
     std::vector<View> views_;
-    std::vector<TensorId> loss_values_, input_gradients_, watched_values_, watched_gradients_;
+    std::vector<TensorId> loss_sums_, input_gradients_, watched_values_, watched_gradients_;
     AlignedBuffer own_;
     size_t shared_bytes_ = 0, scratch_ = 0;
     Workspace* workspace_ = nullptr;

@@ -150,6 +150,7 @@ void PlanBuilder::choose_halos() {
 
 void PlanBuilder::emit_forward() {
     for (size_t o = 0; o < request_.losses.size(); ++o) {
+        if (!request_.losses[o]) continue;
         const Loss& loss = *request_.losses[o];
         const int predicted = network_.node_values[request_.outputs[o]];
         for (size_t i = 0; i < network_.nodes.size(); ++i) {
@@ -173,7 +174,9 @@ void PlanBuilder::emit_forward() {
 }
 
 void PlanBuilder::emit_losses() {
+    plan_->loss_sums_.resize(request_.losses.size());
     for (size_t o = 0; o < request_.losses.size(); ++o) {
+        if (!request_.losses[o]) continue;
         const Loss& loss = *request_.losses[o];
         int predicted = network_.node_values[request_.outputs[o]];
         bool logits = loss.from_logits();
@@ -197,10 +200,10 @@ void PlanBuilder::emit_losses() {
             gradient = create(batched(output_shape), {}, DType::float32);
             value(predicted).gradients.push_back({gradient, true});
         }
-        const TensorId result = create({2}, {}, DType::float32);  // the bytes of one double
-        storages_[tensors_[result.index].storage].forever = true;
-        plan_->loss_values_.push_back(result);
-        loss.emit({*this, prediction, logits, target, labels, weights, gradient, result, request_.loss_scales[o]});
+        const TensorId sums = create({2 * loss.sum_count(output_shape)}, {}, DType::float32);  // the bytes of doubles
+        storages_[tensors_[sums.index].storage].forever = true;
+        plan_->loss_sums_[o] = sums;
+        loss.emit({*this, prediction, logits, target, labels, weights, gradient, sums, 0, request_.loss_scales[o]});
     }
 }
 

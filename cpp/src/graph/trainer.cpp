@@ -34,14 +34,17 @@ struct Trainer::Impl {
     std::vector<std::unique_ptr<Plan>> plans;
     uint64_t structure = 0;
     std::vector<double> last_losses;
+    std::vector<std::vector<double>> epoch_sums;  // of each output's loss, since begin_epoch()
 
     PlanRequest request(int64_t batch, bool training);
     Plan& plan(int64_t batch, bool training);
     double run(Plan& plan, const int64_t* row_list, int64_t first, int64_t count,
                const std::vector<float*>& predictions);
     void check_target(size_t output);
+    const Array& weights_of(size_t output) const;
     void check_weights();
-    void check_given_weights();
+    void check_given_weights(size_t output);
+    double loss_of(size_t output, const double* sums) const;
 };
 
 namespace {
@@ -67,15 +70,18 @@ Trainer::Trainer(Model& model, OptimizerPtr optimizer, std::vector<LossPtr> loss
     require(loss_weights.empty() || loss_weights.size() == t.losses.size(), "expected ", t.losses.size(),
             " loss weight(s), got ", loss_weights.size());
     for (size_t o = 0; o < t.losses.size(); ++o) {
-        require(t.losses[o] != nullptr, "a trainer needs a loss for each output");
-        t.losses[o]->target_shape(graph.nodes[graph.outputs[o]].shape, graph.name(graph.outputs[o]));
+        const Shape& output = graph.nodes[graph.outputs[o]].shape;
+        if (t.losses[o]) t.losses[o]->target_shape(output, graph.name(graph.outputs[o]));
+        t.epoch_sums.emplace_back(t.losses[o] ? static_cast<size_t>(t.losses[o]->sum_count(output)) : 0);
         t.scales.push_back(loss_weights.empty() ? 1.0f : static_cast<float>(loss_weights[o]));
         require(std::isfinite(t.scales.back()), "loss weights must be finite numbers");
     }
+    require(std::any_of(t.losses.begin(), t.losses.end(), [](const LossPtr& loss) { return loss != nullptr; }),
+            "a trainer needs a loss for at least one output");
     t.seed = seed;
     t.last_losses.resize(t.losses.size());
     t.weight_dimensions.resize(t.losses.size());
-    for (const LossPtr& loss : t.losses) t.labels.push_back(loss->target_type() == DType::int64);
+    for (const LossPtr& loss : t.losses) t.labels.push_back(loss && loss->target_type() == DType::int64);
     const int64_t size = t.model.parameters.arena_size();
     for (size_t i = 0; i < t.optimizer->slots().size(); ++i) {
         t.slots.emplace_back(size * sizeof(float));
@@ -87,6 +93,7 @@ Trainer::Trainer(Model& model, OptimizerPtr optimizer, std::vector<LossPtr> loss
 Trainer::~Trainer() = default;
 
 void Trainer::Impl::check_target(size_t o) {
+    if (!losses[o]) return;
     const int node = model.graph.outputs[o];
     const std::string& name = model.graph.name(node);
     const Shape& output = model.graph.nodes[node].shape;
@@ -112,25 +119,32 @@ void Trainer::Impl::check_target(size_t o) {
 void Trainer::Impl::check_weights() {
     const std::vector<Shape> before = weight_dimensions;
     weight_dimensions.assign(losses.size(), {});
-    if (data.weights.data) check_given_weights();
+    const size_t count = data.weights.size();
+    require(count <= 1 || count == losses.size(), "expected sample weights for all of the ", losses.size(),
+            " outputs or for each, got ", count, " arrays");
+    for (size_t o = 0; o < losses.size(); ++o)
+        if (losses[o] && weights_of(o).data) check_given_weights(o);
     if (weight_dimensions != before) plans.clear();
 }
 
-void Trainer::Impl::check_given_weights() {
-    const Shape& shape = data.weights.shape;
-    require(data.weights.type == DType::float32, "sample weights must be float32, got ", name_of(data.weights.type));
+const Array& Trainer::Impl::weights_of(size_t o) const {
+    static const Array none;
+    return data.weights.empty() ? none : data.weights[data.weights.size() == 1 ? 0 : o];
+}
+
+void Trainer::Impl::check_given_weights(size_t o) {
+    const Array& weights = weights_of(o);
+    const Shape& shape = weights.shape;
+    require(weights.type == DType::float32, "sample weights must be float32, got ", name_of(weights.type));
     require(!shape.empty() && shape[0] == rows, "expected ", rows, " sample weights, one for each input, got shape ",
             to_string(shape));
-    for (size_t o = 0; o < losses.size(); ++o) {
-        const Shape& output = model.graph.nodes[model.graph.outputs[o]].shape;
-        const Shape beyond(shape.begin() + 1, shape.end());
-        const bool per_row =
-            beyond.size() + 1 == output.size() && std::equal(beyond.begin(), beyond.end(), output.begin());
-        require(beyond.empty() || per_row, "sample weights have shape ", to_string(shape), "; for the output ",
-                with_batch(output), " they must be (N,) or ", with_batch(Shape(output.begin(), output.end() - 1)));
-        weight_dimensions[o] = beyond;
-    }
-    const float* w = static_cast<const float*>(data.weights.data);
+    const Shape& output = model.graph.nodes[model.graph.outputs[o]].shape;
+    const Shape beyond(shape.begin() + 1, shape.end());
+    const bool per_row = beyond.size() + 1 == output.size() && std::equal(beyond.begin(), beyond.end(), output.begin());
+    require(beyond.empty() || per_row, "sample weights have shape ", to_string(shape), "; for the output ",
+            with_batch(output), " they must be (N,) or ", with_batch(Shape(output.begin(), output.end() - 1)));
+    weight_dimensions[o] = beyond;
+    const float* w = static_cast<const float*>(weights.data);
     for (int64_t i = 0, n = element_count(shape); i < n; ++i)
         require(std::isfinite(w[i]) && w[i] >= 0.0f, "sample weights must be finite and not negative; number ", i,
                 " is ", w[i]);
@@ -208,14 +222,24 @@ double Trainer::Impl::run(Plan& p, const int64_t* row_list, int64_t first, int64
             " output(s), got ", predictions.size());
     set_sources(p.data.inputs, data.inputs);
     set_sources(p.data.targets, data.targets);
-    for (PlanData::Source& w : p.data.weights) w = {data.weights.data, data.weights.type};
+    for (size_t o = 0; o < losses.size(); ++o) p.data.weights[o] = {weights_of(o).data, weights_of(o).type};
     for (size_t o = 0; o < losses.size(); ++o) p.data.outputs[o] = predictions.empty() ? nullptr : predictions[o];
     p.data.rows = row_list;
     p.data.first = first;
     p.run(Plan::input, Plan::end, seed, static_cast<uint64_t>(iteration));
     double total = 0.0;
-    for (size_t o = 0; o < losses.size(); ++o) total += last_losses[o] = p.loss_value(o);
+    for (size_t o = 0; o < losses.size(); ++o) {
+        const double* sums = p.loss_sums(o);
+        if (!sums) continue;
+        for (size_t i = 0; i < epoch_sums[o].size(); ++i) epoch_sums[o][i] += sums[i];
+        last_losses[o] = loss_of(o, sums);
+        total += static_cast<double>(scales[o]) * last_losses[o];
+    }
     return total;
+}
+
+double Trainer::Impl::loss_of(size_t o, const double* sums) const {
+    return losses[o] ? losses[o]->value(sums, model.graph.nodes[model.graph.outputs[o]].shape) : 0.0;
 }
 
 namespace {
@@ -280,12 +304,14 @@ Profile Trainer::profile(const std::vector<int64_t>& firsts, int64_t count, cons
         ~Rest() {
             trainer.iteration = iteration;
             trainer.last_losses = losses;
+            trainer.epoch_sums = sums;
             trainer.model.parameters.changed();
         }
         Impl& trainer;
         int64_t iteration;
         std::vector<double> losses;
-    } const rest{t, t.iteration, t.last_losses};
+        std::vector<std::vector<double>> sums;
+    } const rest{t, t.iteration, t.last_losses, t.epoch_sums};
     Restored restored;
     for (const ParameterInfo& info : t.model.parameters.infos()) {
         const int64_t size = element_count(info.shape);
@@ -301,6 +327,21 @@ Profile Trainer::profile(const std::vector<int64_t>& firsts, int64_t count, cons
 
 const std::vector<double>& Trainer::losses() const {
     return impl_->last_losses;
+}
+
+void Trainer::begin_epoch() {
+    for (std::vector<double>& sums : impl_->epoch_sums) std::fill(sums.begin(), sums.end(), 0.0);
+}
+std::vector<double> Trainer::epoch_losses() const {
+    std::vector<double> losses;
+    for (size_t o = 0; o < impl_->losses.size(); ++o) losses.push_back(impl_->loss_of(o, impl_->epoch_sums[o].data()));
+    return losses;
+}
+double Trainer::epoch_loss() const {
+    double total = 0.0;
+    for (size_t o = 0; o < impl_->losses.size(); ++o)
+        total += static_cast<double>(impl_->scales[o]) * impl_->loss_of(o, impl_->epoch_sums[o].data());
+    return total;
 }
 
 void Trainer::set_learning_rate(double rate) {

@@ -174,21 +174,25 @@ Feed::Impl::Shared& Feed::Impl::mine() {
 }
 
 Feed::Feed(const Dataset& data, int64_t batch, const Augmentation& change, const std::vector<Follows>& targets,
-           Follows weights, double least_visible)
+           const std::vector<Follows>& weights, double least_visible)
     : impl_(std::make_unique<Impl>()) {
     Impl& f = *impl_;
     require(batch > 0, "a feed's batch must be positive, got ", batch);
     require(data.inputs.size() == 1, "augmentation is for models with one input, got ", data.inputs.size());
     require(targets.size() == data.targets.size(), "a feed of ", data.targets.size(), " targets got ", targets.size(),
             " ways to follow");
+    require(weights.size() == data.weights.size(), "a feed of ", data.weights.size(), " arrays of weights got ",
+            weights.size(), " ways to follow");
     const Array& images = data.inputs[0];
     require(images.shape.size() == 4, "augmentation expects images (N, H, W, C), got shape ", to_string(images.shape));
     f.data_rows = images.shape[0];
     f.batch = batch;
     require(f.data_rows > 0, "a feed needs at least one row");
     const Shape image(images.shape.begin() + 1, images.shape.end());
-    const bool boxes =
-        weights == Follows::boxes || std::find(targets.begin(), targets.end(), Follows::boxes) != targets.end();
+    const auto with_boxes = [](const std::vector<Follows>& ways) {
+        return std::find(ways.begin(), ways.end(), Follows::boxes) != ways.end();
+    };
+    const bool boxes = with_boxes(targets) || with_boxes(weights);
     const Augmentation resolved = boxes ? for_boxes(change) : change;
     for (int i = 0; i < 2; ++i) f.makers.emplace_back(resolved, image, images.type, least_visible);
     f.grain = std::max<int64_t>(1, kPixelsAtOnce / (image[0] * image[1]));
@@ -198,14 +202,19 @@ Feed::Feed(const Dataset& data, int64_t batch, const Augmentation& change, const
         check_follows(array, follows, image, what);
     };
     f.buffers.inputs.push_back(f.add(images, Follows::nothing));
-    for (size_t i = 0; i < targets.size(); ++i) {
-        check(data.targets[i], targets[i], "targets");
-        f.buffers.targets.push_back(f.add(data.targets[i], targets[i]));
-    }
-    if (data.weights.data) {
-        check(data.weights, weights, "sample weights");
-        f.buffers.weights = f.add(data.weights, weights);
-    }
+    const auto add_all = [&](const std::vector<Array>& arrays, const std::vector<Follows>& ways, const char* what,
+                             std::vector<Array>& to) {
+        for (size_t i = 0; i < arrays.size(); ++i) {
+            if (!arrays[i].data) {
+                to.emplace_back();
+                continue;
+            }
+            check(arrays[i], ways[i], what);
+            to.push_back(f.add(arrays[i], ways[i]));
+        }
+    };
+    add_all(data.targets, targets, "targets", f.buffers.targets);
+    add_all(data.weights, weights, "sample weights", f.buffers.weights);
     f.start();
 }
 

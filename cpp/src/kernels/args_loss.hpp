@@ -71,20 +71,20 @@ struct CountLabelsArgs {
     Labels labels;
     double* counts;
 };
-// out = rows / sum of counts, or 0 when all are ignored. One unit.
+// out[0] = rows / sum of counts, or 0 when all are ignored; out[1] = sum of counts. One unit.
 struct LossNormaliserArgs {
     int64_t rows, size;
     const double* counts;
     double* out;
 };
 
-// value = scale * normaliser * the sum of sums; first_bad = the smallest of `bad` that is not -1, else -1. One unit.
+// out[0] = the sum of sums, out[1] = the rows that count: normaliser[1], or all. first_bad = the smallest of `bad` that
+// is not -1, else -1. One unit.
 struct LossMergeArgs {
-    int64_t size;
+    int64_t size, rows;
     const double* sums;
-    double scale;
-    const double* normaliser;
-    double* value;
+    const double* normaliser;  // of loss_normaliser(); null: all rows count
+    double* out;
     const int64_t* bad;
     int64_t* first_bad;  // null together with `bad`
 };
@@ -102,6 +102,12 @@ struct OverlapArgs {
     const float* weights;  // one for every pixel; null: 1
     double* partials;
 };
+// Which index of overlap a loss is one less.
+struct OverlapIndex {
+    bool tversky;
+    double alpha, beta;  // of Tversky's index
+    double smooth;       // added above and below; negative: 1 where the sum of the target is 0, else 0
+};
 // The gradient by the predictions, where that by the probabilities is weight * scale * (target - mean). Units as above.
 struct OverlapGradArgs {
     OverlapArgs batch;
@@ -109,16 +115,18 @@ struct OverlapGradArgs {
     float* gradient;
 };
 // Dice (Milletari et al., 2016) and Tversky (Salehi et al., 2017) as Keras 3 defines them: sums over all that is not
-// kept apart, one loss for each that is, and their mean. It gives overlap_backward() its mean and scale. One unit.
+// kept apart, one loss for each that is, and their mean. It gives overlap_backward() its mean and scale. `out` gets the
+// sums that the loss follows from: where images are kept apart, the sum of the losses, each times its weight, and their
+// number; else the sum of the weights, the number of images, and for each channel kept apart, or all, the three sums of
+// OverlapArgs. One unit.
 struct OverlapMergeArgs {
     int64_t n, c, pieces;
     const double* partials;
     bool each_image, each_channel;
-    bool tversky;
-    double alpha, beta;
+    OverlapIndex index;
     const float* weights;  // one for every image; null: 1. When images are not kept apart, their mean counts.
-    double loss_scale;
-    double* value;
+    double loss_scale;     // of the gradient alone
+    double* out;
     float *mean, *scale;  // [n][c]; null: no gradient wanted
 };
 

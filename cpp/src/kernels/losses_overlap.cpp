@@ -1,9 +1,8 @@
 #include "kernels/loss_rows.hpp"
+#include "kernels/overlap_index.hpp"
 
 namespace striate::kernels::STRIATE_ISA {
 namespace {
-
-constexpr double kEpsilon = 1e-7;
 
 struct Overlap {
     double both = 0, target = 0, prediction = 0;
@@ -230,42 +229,35 @@ void overlap_backward(const OverlapGradArgs& a, int64_t begin, int64_t end) {
 
 void overlap_merge(const OverlapMergeArgs& a, int64_t, int64_t) {
     const int64_t images = a.each_image ? a.n : 1, channels = a.each_channel ? a.c : 1;
-    double mean_weight = 1;
-    if (a.weights && !a.each_image) {
-        mean_weight = 0;
-        for (int64_t n = 0; n < a.n; ++n) mean_weight += a.weights[n] / static_cast<double>(a.n);
+    double weights = static_cast<double>(a.n);
+    if (a.weights) {
+        weights = 0;
+        for (int64_t n = 0; n < a.n; ++n) weights += a.weights[n];
     }
+    a.out[0] = a.each_image ? 0 : weights;
+    a.out[1] = static_cast<double>(a.each_image ? images * channels : a.n);
     const double share = a.loss_scale / static_cast<double>(images * channels);
-    double value = 0;
     for (int64_t image = 0; image < images; ++image)
         for (int64_t channel = 0; channel < channels; ++channel) {
             const int64_t n0 = a.each_image ? image : 0, n1 = a.each_image ? image + 1 : a.n;
             const int64_t c0 = a.each_channel ? channel : 0, c1 = a.each_channel ? channel + 1 : a.c;
             const Overlap s = overlap_of(a, n0, n1, c0, c1);
-            const double weight = share * (a.weights && a.each_image ? a.weights[image] : mean_weight);
-            // index = both * k / divisor; its derivative is slope * (target - centre).
-            double index, slope, centre;
-            if (a.tversky) {
-                const double rest = a.alpha * s.target + a.beta * s.prediction + kEpsilon;
-                const double divisor = s.both * (1 - a.alpha - a.beta) + rest;
-                index = s.both / divisor;
-                slope = rest / (divisor * divisor);
-                centre = s.both * a.beta / rest;
+            const OverlapValue value = overlap_index(a.index, s.both, s.target, s.prediction);
+            double weight = weights / static_cast<double>(a.n);
+            if (a.each_image) {
+                weight = a.weights ? a.weights[image] : 1;
+                a.out[0] += weight * (1 - value.index);
             } else {
-                const double divisor = s.target + s.prediction + kEpsilon;
-                index = 2 * s.both / divisor;
-                slope = 2 / divisor;
-                centre = s.both / divisor;
+                double* sums = a.out + 2 + 3 * channel;
+                sums[0] = s.both, sums[1] = s.target, sums[2] = s.prediction;
             }
-            value += weight * (1 - index);
             if (!a.mean) continue;
             for (int64_t n = n0; n < n1; ++n)
                 for (int64_t c = c0; c < c1; ++c) {
-                    a.mean[n * a.c + c] = static_cast<float>(centre);
-                    a.scale[n * a.c + c] = static_cast<float>(-weight * slope);
+                    a.mean[n * a.c + c] = static_cast<float>(value.centre);
+                    a.scale[n * a.c + c] = static_cast<float>(-share * weight * value.slope);
                 }
         }
-    *a.value = value;
 }
 
 }  // namespace striate::kernels::STRIATE_ISA

@@ -1,5 +1,6 @@
 #include "striate/losses/detection_loss.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "layers/steps.hpp"
@@ -92,15 +93,25 @@ void DetectionLoss::emit(const LossContext& context) const {
                               a.gradient = gradient.valid() ? f.get(gradient) : nullptr;
                               a.sums = f.get<double>(sums);
                           }));
-    kernels::LossMergeArgs merge{};
-    merge.size = pieces;
-    merge.scale = args.scale;
-    const TensorId value = context.value;
-    plan.step(kernel_step(plan, "merge loss", dispatch::kernels().loss_merge, merge, {sums}, {value},
-                          [=](kernels::LossMergeArgs& a, const Frame& f) {
-                              a.sums = f.get<double>(sums);
-                              a.value = f.get<double>(value);
-                          }));
+    const TensorId out = context.sums;
+    Step merge;
+    merge.what = "merge loss";
+    merge.reads = {sums, counts};
+    merge.writes = {out};
+    merge.bytes = 8.0 * static_cast<double>(pieces + n + 2);
+    merge.run = [=, first = context.first_sum](const Frame& f, int64_t, int64_t, std::byte*) {
+        double total = 0.0, answering = 0.0;
+        for (int64_t i = 0; i < pieces; ++i) total += f.get<double>(sums)[i];
+        for (int64_t i = 0; i < n; ++i) answering += f.get<double>(counts)[i];
+        // The kernel has divided by the batch's number.
+        f.get<double>(out)[first] = total * std::max(answering, 1.0);
+        f.get<double>(out)[first + 1] = answering;
+    };
+    plan.step(std::move(merge));
+}
+
+double DetectionLoss::value(const double* sums, const Shape&) const {
+    return sums[0] / std::max(sums[1], 1.0);
 }
 
 }  // namespace striate

@@ -53,14 +53,15 @@ Bound bind(const LossContext& context, const LossRows& batch, TensorId normalise
 void emit_merge(const LossContext& context, const LossRows& batch, const Bound& bound) {
     std::vector<TensorId> reads{bound.sums};
     if (bound.normaliser.valid()) reads.push_back(bound.normaliser);
-    const TensorId value = context.value, sums = bound.sums, normaliser = bound.normaliser;
+    const TensorId out = context.sums, sums = bound.sums, normaliser = bound.normaliser;
+    const int64_t first = context.first_sum;
     kernels::LossMergeArgs args{};
     args.size = kernels::units(batch);
-    args.scale = batch.scale;
-    context.plan.step(kernel_step(context.plan, "merge loss", dispatch::kernels().loss_merge, args, reads, {value},
+    args.rows = batch.rows;
+    context.plan.step(kernel_step(context.plan, "merge loss", dispatch::kernels().loss_merge, args, reads, {out},
                                   [=](kernels::LossMergeArgs& a, const Frame& f) {
                                       a.sums = f.get<double>(sums);
-                                      a.value = f.get<double>(value);
+                                      a.out = f.get<double>(out) + first;
                                       a.normaliser = normaliser.valid() ? f.get<double>(normaliser) : nullptr;
                                   }));
 }
@@ -72,7 +73,7 @@ TensorId normaliser_of(const LossContext& context, int64_t rows, const kernels::
     const kernels::CountLabelsArgs count{rows, labels, nullptr};
     const int64_t pieces = kernels::units(count);
     const TensorId target = context.target, counts = doubles(context.plan, pieces),
-                   normaliser = doubles(context.plan, 1);
+                   normaliser = doubles(context.plan, 2);
     context.plan.step(kernel_step(context.plan, "count labels", dispatch::kernels().count_labels, count, {target},
                                   {counts}, [=](kernels::CountLabelsArgs& a, const Frame& f) {
                                       a.labels.data = f.get<int64_t>(target);

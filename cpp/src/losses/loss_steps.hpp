@@ -42,18 +42,22 @@ void emit_categorical_loss(const LossContext& context, const kernels::Categorica
                            const std::vector<double>& alphas, std::optional<int64_t> ignored = {});
 void emit_sparse_loss(const LossContext& context, std::optional<int64_t> ignored);
 
-// Which axes of overlap stay apart. Throws ValueError for axes that the output has not, or that leave out a middle one.
+// Which axes a loss of overlap does not sum over.
 struct Apart {
     bool images = false, channels = false;
 };
-Apart overlap_axes(const std::optional<std::vector<int64_t>>& axis, const Shape& output, const std::string& owner);
-// Which loss of overlap it is; alpha and beta are Tversky's.
+// Throws ValueError for axes that the output has not, or that leave out a middle one.
+void check_overlap_axes(const std::optional<std::vector<int64_t>>& axis, const Shape& output, const std::string& owner);
+// Which loss of overlap it is.
 struct OverlapKind {
-    bool tversky;
-    double alpha, beta;
+    kernels::OverlapIndex index;
+    const std::optional<std::vector<int64_t>>& axis;
     std::optional<int64_t> ignored;
 };
-void emit_overlap_loss(const LossContext& context, const Apart& apart, const OverlapKind& kind);
+void emit_overlap_loss(const LossContext& context, const OverlapKind& kind);
+// Loss::sum_count() and Loss::value() of it.
+int64_t overlap_sum_count(const OverlapKind& kind, const Shape& output);
+double overlap_value(const OverlapKind& kind, const double* sums, const Shape& output);
 // The activation whose input losses of overlap can take, by the number of channels.
 const char* overlap_activation(const Shape& output);
 

@@ -3,14 +3,22 @@
 #include "losses/loss_steps.hpp"
 
 namespace striate {
+namespace {
+
+losses::OverlapKind kind_of(const TverskyOptions& options) {
+    return {{true, options.alpha, options.beta, options.smooth.value_or(-1.0)}, options.axis, options.ignore_class};
+}
+
+}  // namespace
 
 Tversky::Tversky(Options options) : LossOf(std::move(options)) {
     losses::check_at_least_zero(options_.alpha, "alpha", kType);
     losses::check_at_least_zero(options_.beta, "beta", kType);
+    losses::check_at_least_zero(options_.smooth.value_or(0.0), "smooth", kType);
 }
 
 Shape Tversky::target_shape(const Shape& output, const std::string&) const {
-    losses::overlap_axes(options_.axis, output, kType);
+    losses::check_overlap_axes(options_.axis, output, kType);
     return output;
 }
 
@@ -28,9 +36,15 @@ void Tversky::check_targets(const Array& targets, const Shape& output) const {
 }
 
 void Tversky::emit(const LossContext& context) const {
-    const Shape whole = context.plan.shape(context.prediction);
-    const losses::Apart apart = losses::overlap_axes(options_.axis, Shape(whole.begin() + 1, whole.end()), kType);
-    losses::emit_overlap_loss(context, apart, {true, options_.alpha, options_.beta, options_.ignore_class});
+    losses::emit_overlap_loss(context, kind_of(options_));
+}
+
+int64_t Tversky::sum_count(const Shape& output) const {
+    return losses::overlap_sum_count(kind_of(options_), output);
+}
+
+double Tversky::value(const double* sums, const Shape& output) const {
+    return losses::overlap_value(kind_of(options_), sums, output);
 }
 
 }  // namespace striate

@@ -89,17 +89,31 @@ bool WeightedSum::joins(const std::string& activation, const Shape& output) cons
                        [&](const LossPtr& loss) { return loss->joins(activation, output); });
 }
 
+int64_t WeightedSum::sum_count(const Shape& output) const {
+    int64_t count = 0;
+    for (const LossPtr& loss : losses_) count += loss->sum_count(output);
+    return count;
+}
+
+double WeightedSum::value(const double* sums, const Shape& output) const {
+    double total = 0.0;
+    for (size_t i = 0; i < losses_.size(); ++i) {
+        total += options_.weights[i] * losses_[i]->value(sums, output);
+        sums += losses_[i]->sum_count(output);
+    }
+    return total;
+}
+
 void WeightedSum::emit(const LossContext& context) const {
     PlanContext& plan = context.plan;
-    const auto count = static_cast<int64_t>(losses_.size());
-    std::vector<TensorId> values;
+    const Shape whole = plan.shape(context.prediction);
+    const Shape output(whole.begin() + 1, whole.end());
+    LossContext part = context;
     for (size_t i = 0; i < losses_.size(); ++i) {
-        LossContext part = context;
-        part.value = losses::doubles(plan, 1);
         part.scale = static_cast<float>(context.scale * options_.weights[i]);
         if (i > 0 && context.gradient.valid()) part.gradient = plan.create(plan.shape(context.gradient));
         losses_[i]->emit(part);
-        values.push_back(part.value);
+        part.first_sum += losses_[i]->sum_count(output);
         if (i == 0 || !context.gradient.valid()) continue;
         const TensorId from = part.gradient, to = context.gradient;
         plan.step(kernel_step(plan, "sum losses", dispatch::kernels().accumulate,
@@ -109,17 +123,6 @@ void WeightedSum::emit(const LossContext& context) const {
                                   a.y = f.get(to);
                               }));
     }
-    Step sum;
-    sum.what = "sum losses";
-    sum.reads = values;
-    sum.writes = {context.value};
-    sum.bytes = 8.0 * static_cast<double>(count + 1);
-    sum.run = [values, value = context.value](const Frame& f, int64_t, int64_t, std::byte*) {
-        double total = 0.0;
-        for (const TensorId one : values) total += *f.get<double>(one);
-        *f.get<double>(value) = total;
-    };
-    plan.step(std::move(sum));
 }
 
 }  // namespace striate

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from striate.metrics._counts import ConfusionTally, Counts, LabelTally, average_ratio
+from striate.metrics._counts import BoolArray, ConfusionTally, Counts, LabelTally, average_ratio
 from striate.metrics._inputs import (
+    AnyArray,
+    Items,
     above,
     as_array,
+    blank,
     check_threshold,
     first_k,
     flatten,
@@ -34,7 +38,9 @@ class ClassRatio(Metric):
     - integer labels and integer predictions of the same shape.
 
     Axes between N and C, such as H and W of a segmentation, count as more items. With `thresholds` or `top_k`
-    explicitly given, the C scores of an item are independent (several labels an item, one-hot or multi-hot).
+    explicitly given, the C scores of an item are independent (several labels an item, one-hot or multi-hot). They are
+    so, too, where the loss takes each column for a label of its own (binary cross-entropy): the threshold is then 0.5,
+    and "auto" is "micro", as in Keras.
 
     A ratio whose denominator is 0 is 0, as with scikit-learn's `zero_division=0`; so is the result before any data.
     Without `num_classes` and with integer predictions, the classes are 0 to the highest integer seen.
@@ -95,9 +101,12 @@ class ClassRatio(Metric):
         self.top_k, self.class_id, self.average = top_k, class_id, average
         self.num_classes, self.ignore_class = num_classes, ignore_class
         self._thresholds_are_list = several
-        self._left_out = [] if ignore_class is None else [ignore_class]
+        self._left_out: list[int] = []
         self._output_classes: int | None = None
         self.reset_state()
+
+    _empty: ClassVar[float] = 0.0
+    """A ratio whose denominator is 0."""
 
     @staticmethod
     @abstractmethod
@@ -136,41 +145,59 @@ class ClassRatio(Metric):
     def update_state(
         self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> None:
-        y_true, y_pred = as_array(self._owner, "y_true", y_true), as_array(self._owner, "y_pred", y_pred)
-        if (self.thresholds or self.top_k) and self._has_several_scores(y_true, y_pred):
-            self._update_multi(y_true, y_pred, sample_weight)
+        y_true, y_pred = self._arrays(y_true, y_pred)
+        if self._takes_columns(y_true, y_pred):
+            self._update_multi(*self._columns(y_true, y_pred, sample_weight))
             return
-        if self.top_k:
-            raise ValueError(f"{self._owner}: top_k needs C scores an item, got y_pred of shape {np.shape(y_pred)}")
-        if self.thresholds and y_pred.dtype.kind != "f":
-            y_pred = y_pred.astype(np.float64)
-        items = flatten(
-            self._owner,
-            y_true,
-            y_pred,
-            sample_weight,
-            num_classes=self._known_classes(),
-            ignore_class=self.ignore_class,
-        )
+        items = self._items(y_true, y_pred, sample_weight)
         for tally, threshold in zip(self._single, self.thresholds or [0.5], strict=True):
             pred = predicted_labels(items, threshold, self.from_logits)
             tally.add(items.true, pred, items.weight, items.num_classes)
         self._score_classes = items.num_classes or self._score_classes
 
-    def _update_multi(self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None) -> None:
+    def check_targets(self, y_true: AnyArray, output_shape: Sequence[int], sample_weight: AnyArray | None) -> None:
+        true, pred = self._arrays(y_true, blank(y_true, output_shape))
+        (self._columns if self._takes_columns(true, pred) else self._items)(true, pred, sample_weight)
+
+    def _arrays(self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> tuple[AnyArray, AnyArray]:
+        return as_array(self._owner, "y_true", y_true), as_array(self._owner, "y_pred", y_pred)
+
+    def _takes_columns(self, y_true: AnyArray, y_pred: AnyArray) -> bool:
+        """Whether each of several scores of an item is a 0/1 problem of its own."""
+        return bool(self._cuts or self.top_k) and self._has_several_scores(y_true, y_pred)
+
+    @property
+    def _cuts(self) -> list[float]:
+        """The thresholds: those given, or 0.5 where the loss takes each column for a label of its own."""
+        return self.thresholds or ([0.5] if self._columns_apart and not self.top_k else [])
+
+    def _items(self, y_true: AnyArray, y_pred: AnyArray, sample_weight: npt.ArrayLike | None) -> Items:
+        if self.top_k:
+            raise ValueError(f"{self._owner}: top_k needs C scores an item, got y_pred of shape {np.shape(y_pred)}")
+        if self.thresholds and y_pred.dtype.kind != "f":
+            y_pred = y_pred.astype(np.float64)
+        classes, ignored = self._known_classes(), self.ignored_labels
+        return flatten(self._owner, y_true, y_pred, sample_weight, num_classes=classes, ignored=ignored)
+
+    def _columns(
+        self, y_true: AnyArray, y_pred: AnyArray, sample_weight: npt.ArrayLike | None
+    ) -> tuple[BoolArray, AnyArray, FloatArray | None]:
         if self.ignore_class is not None:
             raise ValueError(f"{self._owner}: ignore_class does not go with thresholds or top_k over several scores")
         classes = self._known_classes()
-        true, scores, weight = flatten_multi_label(self._owner, y_true, y_pred, sample_weight)
+        true, scores, weight = flatten_multi_label(self._owner, y_true, y_pred, sample_weight, self.ignored_labels)
         if classes not in (None, scores.shape[1]):
             raise ValueError(f"{self._owner} was made for {classes} classes, got y_pred of shape {np.shape(y_pred)}")
+        return true, scores, weight
+
+    def _update_multi(self, true: BoolArray, scores: AnyArray, weight: FloatArray | None) -> None:
         chosen = np.ones_like(true)
         if self.top_k:
             chosen = np.zeros_like(true)
             np.put_along_axis(chosen, first_k(scores, self.top_k), True, axis=1)
-        if not self.thresholds:
+        if not self._cuts:
             self._multi[0].add(true, chosen, weight)
-        for tally, threshold in zip(self._multi, self.thresholds, strict=False):
+        for tally, threshold in zip(self._multi, self._cuts, strict=False):
             tally.add(true, chosen & above(scores, threshold, self.from_logits), weight)
         self._score_classes = scores.shape[1]
 
@@ -189,7 +216,7 @@ class ClassRatio(Metric):
         average = self.average
         two = counts.tp.size == 2 and not self._multi[index].bins.size
         if average == "auto":
-            average = "binary" if two else "micro" if self.thresholds or self.top_k else "macro"
+            average = "binary" if two else "micro" if self._cuts or self.top_k else "macro"
         if average == "binary" and counts.tp.size and not two:
             raise ValueError(
                 f"{self._owner}: average='binary' needs two classes, got {counts.tp.size}; "
@@ -199,8 +226,8 @@ class ClassRatio(Metric):
         if self.class_id is not None:
             chosen = self.class_id
         if chosen is None:
-            return average_ratio(counts, self._ratio, average, self._left_out)
-        each = average_ratio(counts, self._ratio, None)
+            return average_ratio(counts, self._ratio, average, [*self._left_out, *self.ignored_labels], self._empty)
+        each = average_ratio(counts, self._ratio, None, empty=self._empty)
         if each.size and chosen >= each.size:
             raise ValueError(f"{self._owner}: class_id {chosen} is not one of {each.size} classes")
         return each[chosen] if each.size else np.zeros(())

@@ -33,29 +33,33 @@ class Counts:
 Ratio = Callable[[Counts], tuple[FloatArray, FloatArray]]
 
 
-def divide(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
-    """The quotient, and 0 where the denominator is 0 (scikit-learn's `zero_division=0`)."""
-    empty = denominator == 0.0
-    quotient: FloatArray = np.where(empty, 0.0, numerator / np.where(empty, 1.0, denominator))
+def divide(numerator: FloatArray, denominator: FloatArray, empty: float = 0.0) -> FloatArray:
+    """The quotient, and `empty` where the denominator is 0 (scikit-learn's `zero_division`)."""
+    none = denominator == 0.0
+    quotient: FloatArray = np.where(none, empty, numerator / np.where(none, 1.0, denominator))
     return quotient
 
 
-def average_ratio(counts: Counts, ratio: Ratio, average: str | None, left_out: Sequence[int] = ()) -> FloatArray:
+def average_ratio(
+    counts: Counts, ratio: Ratio, average: str | None, left_out: Sequence[int] = (), empty: float = 0.0
+) -> FloatArray:
     """A ratio of counts, of each class `(C,)` or averaged `()` as scikit-learn does.
 
     Args:
         average: None, "micro", "macro" (over the classes that occur) or "weighted" (by support).
         left_out: classes that no average takes in.
+        empty: the value of a ratio whose denominator is 0; averages leave out classes whose value is NaN.
     """
     numerator, denominator = ratio(counts)
-    each = divide(numerator, denominator)
+    each = divide(numerator, denominator, empty)
     if average is None:
         return each
     among = ~np.isin(np.arange(each.size), left_out)
     if average == "micro":
-        return divide(numerator[among].sum(), denominator[among].sum())
-    shares = np.where(among & counts.seen, 1.0 if average == "macro" else counts.support, 0.0)
-    return divide((each * shares).sum(), shares.sum())
+        return divide(numerator[among].sum(), denominator[among].sum(), empty)
+    defined = ~np.isnan(each)
+    shares = np.where(among & counts.seen & defined, 1.0 if average == "macro" else counts.support, 0.0)
+    return divide((np.where(defined, each, 0.0) * shares).sum(), shares.sum(), empty)
 
 
 class ConfusionTally:

@@ -7,6 +7,7 @@ of the rules of `layout_of`, or a ValueError names both.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -75,11 +76,11 @@ def flatten(
     sample_weight: npt.ArrayLike | None = None,
     *,
     num_classes: int | None = None,
-    ignore_class: int | None = None,
+    ignored: Sequence[int] = (),
     wanted: Layout | None = None,
     mend: str = "",
 ) -> Items:
-    """Flatten a batch to items, dropping those whose label is `ignore_class`.
+    """Flatten a batch to items, dropping those whose label is one of `ignored`.
 
     Args:
         num_classes: how many classes there must be; None takes what the scores say.
@@ -103,7 +104,7 @@ def flatten(
         true = _from_one_hot(owner, true.reshape(-1, pred.shape[-1]))
     weight = flatten_weight(owner, sample_weight, lead)
     true, pred = true.reshape(-1), pred.reshape(-1, pred.shape[-1]) if several else pred.reshape(-1)
-    if ignore_class is not None and not (keep := true != ignore_class).all():
+    if ignored and not (keep := _is_kept(true, ignored)).all():
         true, pred, weight = true[keep], pred[keep], None if weight is None else weight[keep]
     limit = num_classes or classes
     labels = as_labels(owner, "y_true", true, limit)
@@ -113,24 +114,38 @@ def flatten(
 
 
 def flatten_multi_label(
-    owner: str, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    owner: str,
+    y_true: npt.ArrayLike,
+    y_pred: npt.ArrayLike,
+    sample_weight: npt.ArrayLike | None = None,
+    ignored: Sequence[int] = (),
 ) -> tuple[npt.NDArray[np.bool_], AnyArray, FloatArray | None]:
     """Flatten to labels `(M, C)`, scores `(M, C)` and weights `(M,)`, each column a 0/1 problem of its own.
 
-    Integer labels `(M,)` beside scores `(M, C)` are taken as one-hot.
+    Integer labels `(M,)` beside scores `(M, C)` are taken as one-hot, and those that are `ignored` dropped.
     """
     true, pred = as_array(owner, "y_true", y_true), as_array(owner, "y_pred", y_pred)
     classes = pred.shape[-1]
+    weight = flatten_weight(owner, sample_weight, pred.shape[:-1])
+    scores = pred.reshape(-1, classes)
     if pred.ndim > 1 and (true.shape == pred.shape or (*true.shape, 1) == pred.shape):
         marks = as_labels(owner, "y_true", true.reshape(-1), 2).reshape(-1, classes).astype(np.bool_)
     elif pred.ndim > 1 and true.shape in (pred.shape[:-1], (*pred.shape[:-1], 1)):
-        marks = as_labels(owner, "y_true", true.reshape(-1), classes)[:, None] == np.arange(classes)
+        labels = true.reshape(-1)
+        if ignored and not (keep := _is_kept(labels, ignored)).all():
+            labels, scores, weight = labels[keep], scores[keep], None if weight is None else weight[keep]
+        marks = as_labels(owner, "y_true", labels, classes)[:, None] == np.arange(classes)
     else:
         raise ValueError(
             f"{owner}: y_true of shape {true.shape} does not fit y_pred of shape {pred.shape}; "
             f"several labels an item need both as (N, ..., C)"
         )
-    return marks, pred.reshape(-1, classes), flatten_weight(owner, sample_weight, pred.shape[:-1])
+    return marks, scores, weight
+
+
+def blank(y_true: AnyArray, output_shape: Sequence[int]) -> AnyArray:
+    """Predictions of an output for these targets, all 0, without memory of their own."""
+    return np.broadcast_to(np.float32(0), (len(y_true), *output_shape))
 
 
 def flatten_pairs(
@@ -212,6 +227,13 @@ def predicted_labels(items: Items, threshold: float, from_logits: bool) -> IntAr
 def first_k(scores: AnyArray, k: int) -> IntArray:
     """Columns `(M, k)` of the k highest scores of each row; of equal scores the lower column comes first."""
     return np.argsort(-scores.astype(np.float64), axis=1, kind="stable")[:, :k]
+
+
+def _is_kept(labels: AnyArray, ignored: Sequence[int]) -> npt.NDArray[np.bool_]:
+    keep = np.ones(labels.shape, np.bool_)
+    for label in ignored:
+        keep &= labels != label
+    return keep
 
 
 def _without_last_one(true: tuple[int, ...], pred: tuple[int, ...]) -> tuple[int, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from striate.metrics._class_ratio import ClassRatio
 from striate.metrics._counts import average_ratio
 from striate.metrics.base import FloatArray
@@ -10,9 +12,14 @@ from striate.metrics.base import FloatArray
 class RegionOverlap(ClassRatio):
     """Base of the overlaps of predicted and true regions, pooled over all pixels of the epoch, not image by image.
 
+    A class that neither occurs nor is predicted has no overlap: its value is NaN, and averages leave it out. Where that
+    is so of all classes, or before any data, the result is NaN.
+
     Takes label maps, or scores for each pixel: `(N, H, W, C)`, or `(N, H, W, 1)` for one class against the background,
     with integer labels `(N, H, W)` or `(N, H, W, 1)`, or one-hot labels `(N, H, W, C)`.
     """
+
+    _empty = math.nan
 
     def __init__(
         self,
@@ -53,5 +60,5 @@ class RegionOverlap(ClassRatio):
             self._left_out.append(0)
 
     def per_class(self) -> FloatArray:
-        """The value of every class, `(C,)`, whatever `average` is."""
-        return average_ratio(self._counts(), self._ratio, None)
+        """The value of every class, `(C,)`, whatever `average` is; NaN where it neither occurs nor is predicted."""
+        return average_ratio(self._counts(), self._ratio, None, empty=self._empty)

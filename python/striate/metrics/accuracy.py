@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from striate.metrics._inputs import Layout, above, as_labels, check_threshold, flatten, flatten_pairs, predicted_labels
+from striate.metrics._inputs import (
+    AnyArray,
+    Items,
+    Layout,
+    above,
+    as_labels,
+    blank,
+    check_threshold,
+    flatten,
+    flatten_pairs,
+    predicted_labels,
+)
 from striate.metrics._sums import add_to
 from striate.metrics.base import FloatArray, Metric
 
@@ -44,7 +56,9 @@ class Accuracy(_Share):
       score is predicted, the first of equal ones.
     - Integer labels and integer predictions of one shape are compared as they are.
 
-    Axes between N and C count as more items: the accuracy of a segmentation is that of its pixels.
+    Axes between N and C count as more items: the accuracy of a segmentation is that of its pixels. Where the loss takes
+    each of C columns for a label of its own (binary cross-entropy), it is the accuracy of all columns together, as in
+    `BinaryAccuracy`.
 
     Args:
         name: key in the logs.
@@ -68,16 +82,32 @@ class Accuracy(_Share):
     def update_state(
         self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> None:
-        items = flatten(
-            f"{type(self).__name__} '{self.name}'",
-            y_true,
-            y_pred,
-            sample_weight,
-            ignore_class=self.ignore_class,
-            wanted=self._wanted,
-            mend=self._mend,
-        )
+        if self._has_columns(y_true, y_pred):
+            true, pred, weight = _binary(self._owner, y_true, y_pred, sample_weight)
+            self._add(true == above(pred, 0.5, self.from_logits), weight)
+            return
+        items = self._items(y_true, y_pred, sample_weight)
         self._add(items.true == predicted_labels(items, 0.5, self.from_logits), items.weight)
+
+    def check_targets(self, y_true: AnyArray, output_shape: Sequence[int], sample_weight: AnyArray | None) -> None:
+        pred = blank(y_true, output_shape)
+        if self._has_columns(y_true, pred):
+            _binary(self._owner, y_true, pred, sample_weight)
+        else:
+            self._items(y_true, pred, sample_weight)
+
+    @property
+    def _owner(self) -> str:
+        return f"{type(self).__name__} '{self.name}'"
+
+    def _has_columns(self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> bool:
+        """Whether each of several columns is a label of its own."""
+        shape = np.shape(y_pred)
+        return self._columns_apart and self._wanted is None and shape[-1] > 1 and np.shape(y_true) == shape
+
+    def _items(self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None) -> Items:
+        ignored, wanted = self.ignored_labels, self._wanted
+        return flatten(self._owner, y_true, y_pred, sample_weight, ignored=ignored, wanted=wanted, mend=self._mend)
 
 
 class SparseCategoricalAccuracy(Accuracy):
@@ -116,7 +146,20 @@ class BinaryAccuracy(_Share):
     def update_state(
         self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> None:
-        owner = f"BinaryAccuracy '{self.name}'"
-        true, pred, weight = flatten_pairs(owner, y_true, y_pred, sample_weight)
-        positive = as_labels(owner, "y_true", true, 2).astype(np.bool_)
-        self._add(positive == above(pred, self.threshold, self.from_logits), weight)
+        true, pred, weight = _binary(self._owner, y_true, y_pred, sample_weight)
+        self._add(true == above(pred, self.threshold, self.from_logits), weight)
+
+    def check_targets(self, y_true: AnyArray, output_shape: Sequence[int], sample_weight: AnyArray | None) -> None:
+        _binary(self._owner, y_true, blank(y_true, output_shape), sample_weight)
+
+    @property
+    def _owner(self) -> str:
+        return f"BinaryAccuracy '{self.name}'"
+
+
+def _binary(
+    owner: str, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None
+) -> tuple[npt.NDArray[np.bool_], AnyArray, FloatArray | None]:
+    """Which elements are 1, their scores and weights, each `(M,)`."""
+    true, pred, weight = flatten_pairs(owner, y_true, y_pred, sample_weight)
+    return as_labels(owner, "y_true", true, 2).astype(np.bool_), pred, weight

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.metrics._counts import BoolArray
-from striate.metrics._inputs import AnyArray, as_array, flatten, flatten_multi_label
+from striate.metrics._inputs import AnyArray, as_array, blank, flatten, flatten_multi_label
 from striate.metrics.base import FloatArray, Metric
 
-AVERAGES = ("macro", "micro", "weighted", None)
+AVERAGES = ("auto", "macro", "micro", "weighted", None)
 
 
 class AUC(Metric):
@@ -33,9 +33,11 @@ class AUC(Metric):
         num_thresholds: taken for Keras's sake; there are no thresholds here, so it changes nothing.
         curve: "ROC" or "PR".
         name: key in the logs.
-        multi_label: whether an item may bear several labels: `y_true` is `(N, C)` of 0 and 1.
+        multi_label: whether an item may bear several labels: `y_true` is `(N, C)` of 0 and 1. It is so, too, where the
+            loss takes each column for a label of its own (binary cross-entropy).
         average: over the classes of `(N, C)`: "macro" (plain mean), "weighted" (by positives), "micro" (all scores
-            in one curve), or None for an array `(C,)`.
+            in one curve), or None for an array `(C,)`. "auto" is "macro", and "micro" where `multi_label` follows from
+            the loss, as in Keras.
         class_id: give the area of this class alone.
         from_logits: see `Metric`.
 
@@ -52,7 +54,7 @@ class AUC(Metric):
         name: str | None = None,
         *,
         multi_label: bool = False,
-        average: str | None = "macro",
+        average: str | None = "auto",
         class_id: int | None = None,
         from_logits: bool | None = None,
     ) -> None:
@@ -82,21 +84,38 @@ class AUC(Metric):
     def update_state(
         self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> None:
-        owner = f"AUC '{self.name}'"
-        true: AnyArray
-        if self.multi_label:
-            true, scores, weight = flatten_multi_label(owner, y_true, y_pred, sample_weight)
-        else:
-            y_pred = as_array(owner, "y_pred", y_pred)
-            if y_pred.dtype.kind in "biu":
-                y_pred = y_pred.astype(np.float64)
-            items = flatten(owner, y_true, y_pred, sample_weight)
-            true, scores, weight = items.true.astype(np.int32), items.pred, items.weight
+        owner = self._owner
+        true, scores, weight = self._split(y_true, y_pred, sample_weight)
         if self._scores and self._scores[0].shape[1:] != scores.shape[1:]:
             raise ValueError(f"{owner} has scores of shape {self._scores[0].shape}, now got y_pred {np.shape(y_pred)}")
         self._true.append(true)
         self._scores.append(scores.copy())  # the caller may reuse its buffer
         self._weights.append(np.ones(len(true)) if weight is None else weight)
+
+    def check_targets(self, y_true: AnyArray, output_shape: Sequence[int], sample_weight: AnyArray | None) -> None:
+        self._split(y_true, blank(y_true, output_shape), sample_weight)
+
+    @property
+    def _owner(self) -> str:
+        return f"AUC '{self.name}'"
+
+    @property
+    def _has_columns(self) -> bool:
+        """Whether an item may bear several labels."""
+        return self.multi_label or self._columns_apart
+
+    def _split(
+        self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None
+    ) -> tuple[AnyArray, AnyArray, FloatArray | None]:
+        """Classes or marks, scores and weights of all items."""
+        owner, ignored = self._owner, self.ignored_labels
+        if self._has_columns:
+            return flatten_multi_label(owner, y_true, y_pred, sample_weight, ignored)
+        y_pred = as_array(owner, "y_pred", y_pred)
+        if y_pred.dtype.kind in "biu":
+            y_pred = y_pred.astype(np.float64)
+        items = flatten(owner, y_true, y_pred, sample_weight, ignored=ignored)
+        return items.true.astype(np.int32), items.pred, items.weight
 
     def result(self) -> float | FloatArray:
         """The area; NaN before any data."""
@@ -111,19 +130,22 @@ class AUC(Metric):
         if scores.ndim == 1:
             scores = np.stack((-scores, scores), axis=1)
             return self._area(true == chosen, scores[:, chosen], weight)
-        marks: BoolArray = true if self.multi_label else true[:, None] == np.arange(classes)
-        if self.from_logits and not self.multi_label:
+        columns, average = self._has_columns, self.average
+        if average == "auto":
+            average = "micro" if self._columns_apart and not self.multi_label else "macro"
+        marks: BoolArray = true if columns else true[:, None] == np.arange(classes)
+        if self.from_logits and not columns:
             scores = softmax_log_odds(scores)
-        if self.class_id is not None or (classes == 2 and not self.multi_label and self.average is not None):
+        if self.class_id is not None or (classes == 2 and not columns and average is not None):
             return self._area(marks[:, chosen], scores[:, chosen], weight)
-        if self.average == "micro":
+        if average == "micro":
             return self._area(marks.reshape(-1), scores.reshape(-1), np.repeat(weight, classes))
         each = np.array([self._area(marks[:, c], scores[:, c], weight) for c in range(classes)])
-        if self.average is None:
+        if average is None:
             return each
         positive = weight @ marks
         defined = (positive > 0) & ((self.curve == "PR") | (weight @ ~marks > 0))
-        shares = np.where(defined, positive if self.average == "weighted" else 1.0, 0.0)
+        shares = np.where(defined, positive if average == "weighted" else 1.0, 0.0)
         if not defined.any():
             return math.nan if self.curve == "ROC" else 0.0
         return float(each[defined] @ shares[defined] / shares.sum())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,8 @@ class Metric(ABC):
     """
 
     default_name: ClassVar[str | None] = None
+    _loss_ignores: int | None = None
+    _columns_apart: bool = False
 
     def __init__(self, name: str | None = None, *, from_logits: bool | None = None) -> None:
         if name is not None and not isinstance(name, str):
@@ -69,6 +71,36 @@ class Metric(ABC):
             ValueError: if the metric cannot be computed on an output of that shape.
         """
         self._bound_from_logits = bool(from_logits)
+
+    def bind_loss(self, ignore_class: int | None, multi_label: bool) -> None:
+        """Tell the metric what its output's loss makes of the labels. The Trainer calls it after `bind`.
+
+        Args:
+            ignore_class: the label that the loss leaves out; the metrics of this package leave it out too.
+            multi_label: whether the loss takes each of several columns for a label of its own, as binary cross-entropy
+                does; metrics then do, unless their arguments say otherwise.
+        """
+        self._loss_ignores, self._columns_apart = ignore_class, multi_label
+
+    def check_targets(  # noqa: B027
+        self, y_true: npt.NDArray[Any], output_shape: Sequence[int], sample_weight: npt.NDArray[Any] | None
+    ) -> None:
+        """Check targets before the first step. The Trainer calls it with all rows, in parts; by default all are good.
+
+        Args:
+            y_true: what `update_state` will get.
+            output_shape: shape of the predictions without the batch.
+            sample_weight: what `update_state` will get.
+
+        Raises:
+            ValueError: `update_state` would not take them.
+        """
+
+    @property
+    def ignored_labels(self) -> tuple[int, ...]:
+        """The labels of items that do not count: the metric's own `ignore_class`, and the one of the loss."""
+        labels = (getattr(self, "ignore_class", None), self._loss_ignores)
+        return tuple(dict.fromkeys(label for label in labels if label is not None))
 
     @abstractmethod
     def update_state(

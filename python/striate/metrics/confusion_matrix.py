@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.metrics._counts import ConfusionTally, divide
-from striate.metrics._inputs import check_threshold, flatten, predicted_labels
+from striate.metrics._inputs import AnyArray, Items, blank, check_threshold, flatten, predicted_labels
 from striate.metrics.base import FloatArray, Metric
 
 
@@ -68,17 +68,23 @@ class ConfusionMatrix(Metric):
     def update_state(
         self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> None:
-        items = flatten(
+        items = self._items(y_true, y_pred, sample_weight)
+        pred = predicted_labels(items, self.threshold, self.from_logits)
+        self._tally.add(items.true, pred, items.weight, items.num_classes)
+        self._score_classes = items.num_classes
+
+    def check_targets(self, y_true: AnyArray, output_shape: Sequence[int], sample_weight: AnyArray | None) -> None:
+        self._items(y_true, blank(y_true, output_shape), sample_weight)
+
+    def _items(self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None) -> Items:
+        return flatten(
             f"ConfusionMatrix '{self.name}'",
             y_true,
             y_pred,
             sample_weight,
             num_classes=self.num_classes or self._output_classes or self._score_classes,
-            ignore_class=self.ignore_class,
+            ignored=self.ignored_labels,
         )
-        pred = predicted_labels(items, self.threshold, self.from_logits)
-        self._tally.add(items.true, pred, items.weight, items.num_classes)
-        self._score_classes = items.num_classes
 
     def result(self) -> FloatArray:
         """The matrix as float64, whole numbers where there were neither weights nor `normalize`."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.metrics._counts import Counts
-from striate.metrics._inputs import as_array, as_labels
+from striate.metrics._inputs import AnyArray, as_array, as_labels
 from striate.metrics._overlap import RegionOverlap
 from striate.metrics.base import FloatArray
 
@@ -43,9 +43,7 @@ class MeanIoU(RegionOverlap):
         super().__init__(num_classes, name, ignore_class, average=average, **kwargs)
         self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
 
-    def update_state(
-        self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
-    ) -> None:
+    def _arrays(self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> tuple[AnyArray, AnyArray]:
         owner = self._owner
         if self.sparse_y_true is False:
             y_true = as_array(owner, "y_true", y_true).argmax(axis=-1)
@@ -53,7 +51,7 @@ class MeanIoU(RegionOverlap):
             y_pred = as_array(owner, "y_pred", y_pred).argmax(axis=-1)
         elif self.sparse_y_pred:
             y_pred = as_labels(owner, "y_pred", as_array(owner, "y_pred", y_pred), self.num_classes)
-        super().update_state(y_true, y_pred, sample_weight)
+        return super()._arrays(y_true, y_pred)
 
     @staticmethod
     def _ratio(counts: Counts) -> tuple[FloatArray, FloatArray]:

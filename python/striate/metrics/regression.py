@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from striate.metrics._inputs import flatten_pairs
+from striate.metrics._inputs import AnyArray, blank, flatten_pairs
 from striate.metrics._sums import add_to
 from striate.metrics.base import FloatArray, Metric
 
@@ -29,8 +30,7 @@ class _MeanError(Metric):
     def update_state(
         self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> None:
-        owner = f"{type(self).__name__} '{self.name}'"
-        true, pred, weight = flatten_pairs(owner, y_true, y_pred, sample_weight)
+        true, pred, weight = flatten_pairs(self._owner, y_true, y_pred, sample_weight)
         error = self._error(pred.astype(np.float64) - true.astype(np.float64))
         if weight is None:
             self._sum = add_to(self._sum, error)
@@ -41,6 +41,13 @@ class _MeanError(Metric):
 
     def result(self) -> float:
         return self._sum / self._weight if self._weight else 0.0
+
+    def check_targets(self, y_true: AnyArray, output_shape: Sequence[int], sample_weight: AnyArray | None) -> None:
+        flatten_pairs(self._owner, y_true, blank(y_true, output_shape), sample_weight)
+
+    @property
+    def _owner(self) -> str:
+        return f"{type(self).__name__} '{self.name}'"
 
     @staticmethod
     def _error(difference: FloatArray) -> FloatArray:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy.typing as npt
 
-from striate.metrics._inputs import Layout, first_k, flatten
+from striate.metrics._inputs import AnyArray, Items, Layout, blank, first_k, flatten
 from striate.metrics.accuracy import _Share
 
 
@@ -40,11 +40,18 @@ class TopKAccuracy(_Share):
     def update_state(
         self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> None:
-        items = flatten(self._owner, y_true, y_pred, sample_weight, ignore_class=self.ignore_class)
+        items = self._items(y_true, y_pred, sample_weight)
+        self._add((first_k(items.pred, self.k) == items.true[:, None]).any(axis=1), items.weight)
+
+    def check_targets(self, y_true: AnyArray, output_shape: Sequence[int], sample_weight: AnyArray | None) -> None:
+        self._items(y_true, blank(y_true, output_shape), sample_weight)
+
+    def _items(self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None) -> Items:
+        items = flatten(self._owner, y_true, y_pred, sample_weight, ignored=self.ignored_labels)
         if items.layout not in (Layout.SPARSE, Layout.CATEGORICAL):
             raise ValueError(f"{self._owner} needs C scores an item, got y_pred with {items.layout.value}")
         self._check(items.pred.shape[1], items.pred.shape)
-        self._add((first_k(items.pred, self.k) == items.true[:, None]).any(axis=1), items.weight)
+        return items
 
     @property
     def _owner(self) -> str:

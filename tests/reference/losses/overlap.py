@@ -35,6 +35,11 @@ def _sums(
     return (counts * y * p).sum(axis=over), (counts * y).sum(axis=over), (counts * p).sum(axis=over)
 
 
+def _smooth(mask: np.ndarray, smooth: float | None) -> np.ndarray:
+    """What is added above and below: by default 1 where there is no mask, so that false alarms have a gradient."""
+    return np.where(mask == 0, 1.0, 0.0) if smooth is None else np.full_like(mask, smooth)
+
+
 def dice(
     y: np.ndarray,
     p: np.ndarray,
@@ -42,13 +47,15 @@ def dice(
     from_logits: bool = False,
     ignore_class: int | None = None,
     weight: np.ndarray | None = None,
+    smooth: float | None = None,
 ) -> np.ndarray:
     """One less twice the intersection over the sum of both (Milletari et al., 2016, without squares).
 
     `y` is a mask for each channel, or holds class labels without a channel axis.
     """
     both, mask, found = _sums(y, p, axis, from_logits, ignore_class, weight)
-    return np.asarray(1 - 2 * both / (mask + found + EPSILON))
+    add = _smooth(mask, smooth)
+    return np.asarray(1 - (2 * both + add) / (mask + found + add + EPSILON))
 
 
 def tversky(
@@ -60,10 +67,12 @@ def tversky(
     from_logits: bool = False,
     ignore_class: int | None = None,
     weight: np.ndarray | None = None,
+    smooth: float | None = None,
 ) -> np.ndarray:
     """`alpha` weighs what was missed of the mask, `beta` what was found beside it.
 
     This is how Keras computes it; its documentation, and Salehi et al. (2017), name them the other way round.
     """
     both, mask, found = _sums(y, p, axis, from_logits, ignore_class, weight)
-    return np.asarray(1 - both / (both + alpha * (mask - both) + beta * (found - both) + EPSILON))
+    add = _smooth(mask, smooth)
+    return np.asarray(1 - (both + add) / (both + alpha * (mask - both) + beta * (found - both) + add + EPSILON))

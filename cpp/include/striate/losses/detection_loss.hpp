@@ -44,6 +44,8 @@ class DetectionLoss : public LossOf<DetectionLoss, DetectionLossOptions> {
     Shape target_shape(const Shape& output, const std::string& layer) const override;
     // Throws ValueError for a class that there is none of, and for a box that is not finite or has no extent.
     void check_targets(const Array& targets, const Shape& output) const override;
+    // Sums: of the locations' losses, and the number of locations with a box.
+    double value(const double* sums, const Shape& output) const override;
     void emit(const LossContext& context) const override;
 };
 

@@ -11,6 +11,8 @@ struct TverskyOptions {
     std::optional<std::vector<int64_t>> axis;  // over which the sums run; null: over everything, the batch included
     bool from_logits = false;                  // of the softmax, or of the sigmoid where there is one channel
     std::optional<int64_t> ignore_class;
+    // Added above and below; null: 1 where the sums hold no target, so that there is a gradient, else 0.
+    std::optional<double> smooth;
 
     template <class Self, class Visitor>
     static void fields(Self& self, Visitor&& visit) {
@@ -19,17 +21,18 @@ struct TverskyOptions {
         visit("axis", self.axis);
         visit("from_logits", self.from_logits);
         visit("ignore_class", self.ignore_class);
+        visit("smooth", self.smooth);
     }
 };
 
-// 1 - sum(t p) / (sum(t p) + alpha sum(t (1 - p)) + beta sum((1 - t) p) + e): the index of Salehi et al. (2017), with
-// alpha and beta as Keras 3 computes it, which is the other way round than it (and the paper) says. Targets and weights
-// are Dice's.
+// 1 - (sum(t p) + smooth) / (sum(t p) + alpha sum(t (1 - p)) + beta sum((1 - t) p) + smooth + e): the index of Salehi
+// et al. (2017), with alpha and beta as Keras 3 computes it, which is the other way round than it (and the paper) says.
+// Targets and weights are Dice's.
 class Tversky : public LossOf<Tversky, TverskyOptions> {
   public:
     static constexpr const char* kType = "Tversky";
-    // Throws ValueError unless alpha and beta are numbers of at least 0.
-    explicit Tversky(Options options);
+    // Throws ValueError unless alpha, beta and smooth, if given, are numbers of at least 0.
+    explicit Tversky(Options options = {});
 
     bool from_logits() const override { return options_.from_logits; }
     bool joins(const std::string& activation, const Shape& output) const override;
@@ -39,6 +42,9 @@ class Tversky : public LossOf<Tversky, TverskyOptions> {
     Shape target_shape(const Shape& output, const std::string& layer) const override;
     // Throws ValueError for a label that is no class.
     void check_targets(const Array& targets, const Shape& output) const override;
+    // Where images are not kept apart, the loss follows from the sums over all of them.
+    int64_t sum_count(const Shape& output) const override;
+    double value(const double* sums, const Shape& output) const override;
     void emit(const LossContext& context) const override;
 };
 

@@ -35,6 +35,9 @@ class WeightedSum : public LossOf<WeightedSum, WeightedSumOptions> {
     void check_targets(const Array& targets, const Shape& output) const override;
     bool from_logits() const override;
     bool joins(const std::string& activation, const Shape& output) const override;
+    // The sums of its losses, one after the other.
+    int64_t sum_count(const Shape& output) const override;
+    double value(const double* sums, const Shape& output) const override;
     void emit(const LossContext& context) const override;
 
   private:

@@ -1,0 +1,110 @@
+"""Checks of a model's losses against its outputs, when a model is compiled."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from striate import _core
+from striate._arrays import several
+from striate.detection.decoding import image_size
+from striate.losses import Loss
+
+# Layers that pass scores or probabilities on as they are.
+_PASSING = frozenset(
+    ("Cropping2D", "Dropout", "Flatten", "GlobalAveragePooling2D", "Permute", "Reshape", "UpSampling2D")
+)
+# Layers whose result, without an activation, is a weighted sum: scores.
+_SUMMING = frozenset(("BatchNormalization", "Conv2D", "Conv2DTranspose", "Dense", "DepthwiseConv2D", "SeparableConv2D"))
+
+
+def check_losses(network: _core.Model, losses: Sequence[Loss | None], names: Sequence[str]) -> None:
+    """Losses of boxes must have the strides of the model.
+
+    Raises:
+        ValueError: a loss does not fit its output.
+    """
+    for loss, name, shape in zip(losses, names, network.output_shapes, strict=True):
+        if loss is not None and loss.of_boxes:
+            _check_strides(loss, name, shape, network.input_shapes)
+
+
+def loss_scales(given: Any, names: Sequence[str]) -> list[float]:
+    """The weight of each output's loss."""
+    values = [1.0] * len(names) if given is None else several(given, names, "loss_weights")
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+            raise TypeError(f"loss_weights must be numbers, got {value!r}; metrics come after them: metrics=[...]")
+    return [float(value) for value in values]
+
+
+def warn_of_activations(network: _core.Model, losses: Sequence[Loss | None], names: Sequence[str]) -> None:
+    """Warn of scores that a loss takes for probabilities, and of a softmax that is computed twice."""
+    for loss, name, node in zip(losses, names, network.output_nodes, strict=True):
+        message = _doubt(network, loss, node)
+        if message is not None:
+            warnings.warn(f"compile: the output {name!r} {message}", stacklevel=4)
+
+
+def _doubt(network: _core.Model, loss: Loss | None, node: int) -> str | None:
+    last = _maker(network, node)
+    activation = _activation(network, last)
+    if activation == "softmax":
+        before = network.nodes[last][1]
+        own = network.layers[network.nodes[last][0]][0].type in _SUMMING
+        if not own and before and _activation(network, _maker(network, before[0])) == "softmax":
+            return "is a softmax of a softmax, which is nearly uniform; remove one of them"
+        if network.nodes[last][2][-1] == 1:
+            return "is a softmax over one class, which is always 1; use a sigmoid, or an output for each class"
+    if loss is None or not loss.takes_probabilities:
+        return None
+    kind = type(loss).__name__
+    if loss.from_logits and activation in ("softmax", "sigmoid"):
+        return (
+            f"ends with a {activation}, and its loss {kind}(from_logits=True) computes another one; remove the "
+            "activation, or pass from_logits=False"
+        )
+    if not loss.from_logits and activation == "linear":
+        return (
+            f"has no softmax or sigmoid, and its loss {kind}(from_logits=False) expects probabilities; pass "
+            f"from_logits=True, or end the model with an activation"
+        )
+    return None
+
+
+def _maker(network: _core.Model, node: int) -> int:
+    """The node whose values a node passes on."""
+    while True:
+        place, inputs, _ = network.nodes[node]
+        if network.layers[place][0].type not in _PASSING or len(inputs) != 1:
+            return node
+        node = inputs[0]
+
+
+def _activation(network: _core.Model, node: int) -> str | None:
+    """The activation at a node's end; "linear" for scores, None where it is not known."""
+    layer = network.layers[network.nodes[node][0]][0]
+    if layer.type == "Softmax":
+        return "softmax"
+    if layer.type == "Activation" or layer.type in _SUMMING:
+        name = str(layer.config().get("activation") or "linear")
+        if name == "linear" and layer.type == "Activation":
+            return _activation(network, _maker(network, network.nodes[node][1][0]))
+        return name
+    return None
+
+
+def _check_strides(loss: Loss, layer: str, output: tuple[int, ...], inputs: Sequence[tuple[int, ...]]) -> None:
+    """A loss of boxes counts in pixels of the image: its strides must be the model's."""
+    loss._core.target_shape(output, layer)
+    strides = tuple(loss._core.config()["strides"])
+    size = image_size(output, strides)
+    if len(inputs) == 1 and len(inputs[0]) == 3 and inputs[0][:2] != size:
+        raise ValueError(
+            f"[{type(loss).__name__}] with strides {strides} takes the output (N, {', '.join(map(str, output))}) of "
+            f"[{layer}] for one of images of {size[0]} x {size[1]} pixels, but the model's are "
+            f"{inputs[0][0]} x {inputs[0][1]}; give the loss the strides of the model"
+        )
