@@ -23,7 +23,8 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, TensorProto, helper
 
-OPERATORS = sorted({*CONVERTERS, *FOLDED, "Constant", "Sin", "If", "Erf"})
+LAYERS, PLAIN = sorted(CONVERTERS), sorted({*FOLDED, "Constant", "Sin", "Erf"})
+ITEMS = {6: 4, 7: 8, 11: 8, 1: 4, 2: 1, 3: 1, 9: 1, 10: 2, 16: 2, 14: 8}  # bytes of an element, by its type
 SIZES = [0, 1, 2, 3, 4, 5, 7, 8, 16, -1, 33, 1 << 20, 1 << 31, 1 << 40, (1 << 63) - 1, -(1 << 63)]
 NUMBERS = [0.0, 1.0, -1.0, 0.5, 2.0, 1e-30, 1e30, float("inf"), float("-inf"), float("nan"), 1 / 6, 3.0]
 TEXTS = [b"SAME_UPPER", b"SAME_LOWER", b"VALID", b"NOTSET", b"linear", b"cubic", b"nearest", b"align_corners", b"edge"]
@@ -41,7 +42,8 @@ class Source:
 
     def __init__(self, data: bytes) -> None:
         self._from = atheris.FuzzedDataProvider(data)
-        self._names = ["x"]
+        self._names = ["x"]  # of what is computed
+        self._known: list[str] = []  # of constants
         self._tensors: list[Any] = []
 
     def up_to(self, most: int) -> int:
@@ -69,17 +71,23 @@ class Source:
             numbers = np.array([self.size() for _ in range(min(count, 16))] or [0], np.int64)
             proto.raw_data = np.resize(numbers, count).tobytes()
         else:
-            proto.raw_data = self._from.ConsumeBytes(count * self.one([1, 2, 4, 8]))
-        if not self.up_to(31):
+            needed = count * ITEMS.get(kind, 1)
+            proto.raw_data = (self._from.ConsumeBytes(min(needed, 64)) + bytes(needed))[:needed]
+        if not self.up_to(63):
             proto.raw_data = proto.raw_data[:-1]
         return proto
 
     def constant(self) -> str:
         name = f"c{len(self._tensors)}"
-        shape = [self.size() for _ in range(self.up_to(4))]
-        if self.up_to(3):
-            shape = shape[:1] if self.up_to(1) else [max(1, abs(size) % 6) for size in shape]
-        self._tensors.append(self.tensor(name, self.one(TYPES), shape))
+        self._known.append(name)
+        kind = self.one(TYPES if not self.up_to(31) else [TensorProto.FLOAT, TensorProto.INT64])
+        if not self.up_to(15):
+            shape = [self.size() for _ in range(self.up_to(4))]
+        elif kind == TensorProto.INT64:
+            shape = [1 + self.up_to(7)][: self.up_to(3)]
+        else:
+            shape = [1 + self.up_to(3) for _ in range(self.up_to(4))]
+        self._tensors.append(self.tensor(name, kind, shape))
         return name
 
     def attribute(self, name: str, kind: Any) -> Any:
@@ -97,30 +105,41 @@ class Source:
         return proto
 
     def node(self, number: int, opset: int) -> Any:
-        kind = self.one(OPERATORS)
+        constant = self.up_to(3) == 0  # a node that computes a constant
+        kind = self.one(PLAIN if constant else LAYERS)
         try:
             schema = onnx.defs.get_schema(kind, opset, "")
         except Exception:  # of a version that has no such operator
             return helper.make_node("Relu", [self._names[-1]], [f"t{number}"])
         inputs: list[str] = []
-        for _ in range(min(schema.max_input, 5)):
+        for place in range(min(schema.max_input, 5)):
+            formal = schema.inputs[min(place, len(schema.inputs) - 1)]
             choice = self.up_to(7)
-            if choice == 0 and len(inputs) >= schema.min_input:
+            if choice < 2 and len(inputs) >= schema.min_input:
                 break
-            if not inputs and choice > 1:
-                inputs.append(self._names[-1])
+            if choice == 2 and formal.option == onnx.defs.OpSchema.FormalParameterOption.Optional:
+                inputs.append("")
+            elif (constant or place in CONVERTERS[kind].constants) and choice < 7:
+                inputs.append(self.one(self._known) if choice < 4 and self._known else self.constant())
             else:
-                inputs.append("" if choice == 1 else self.one(self._names) if choice < 5 else self.constant())
+                inputs.append(
+                    self._names[-1] if not inputs else self.one(self._names) if choice < 4 else self.constant()
+                )
         made = helper.make_node(kind, inputs, [f"t{number}_{i}" for i in range(max(schema.min_output, 1))])
+        graphs = (AttributeProto.GRAPH, AttributeProto.GRAPHS, AttributeProto.SPARSE_TENSOR)
         for name, attribute in sorted(schema.attributes.items()):
+            if int(attribute.type) in graphs:
+                continue
             if attribute.required or not self.up_to(2):
                 made.attribute.append(self.attribute(name, attribute.type))
-        self._names.extend(made.output)
+        (self._known if constant else self._names).extend(made.output)
         return made
 
     def model(self) -> Any:
         opset = 6 + self.up_to(17)
-        shape = [1, *(self.size() for _ in range(self.up_to(4)))]
+        shape = [1, *(1 + self.up_to(5) for _ in range(self.one([3, 3, 1, 2])))]
+        if not self.up_to(15):
+            shape = [1, *(self.size() for _ in range(self.up_to(4)))]
         nodes = [self.node(number, opset) for number in range(1 + self.up_to(5))]
         kind = self.one([TensorProto.FLOAT] * 7 + [TensorProto.UINT8])
         result = helper.make_tensor_value_info(self._names[-1], TensorProto.FLOAT, [None] * self.up_to(5))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -518,6 +519,15 @@ def test_attributes_mean_what_they_mean_to_onnx_runtime(kind: str) -> None:
             top = 1e-6 * max(np.abs(x).max(), 1e-6) if kind in EXACT else 1e-5 * max(np.abs(want).max(), 1e-6)
             np.testing.assert_allclose(got, want, rtol=1e-5, atol=0 if kind in EXACT else top, err_msg=str(model))
     assert compared >= 12, refused
+
+
+def test_the_documentation_lists_the_operators() -> None:
+    from striate.onnx._importer import CONVERTERS
+
+    page = (Path(__file__).parents[2] / "docs" / "onnx.md").read_text()
+    listed = page.partition("in the default domain:\n")[2].partition(".\n")[0]
+    assert listed.replace("\n", " ").strip().split(", ") == sorted(CONVERTERS)
+    assert {*CONVERTERS} - {*CASES} <= {"Cast", "Identity", "Resize", "Upsample", "Swish"}
 
 
 EXACT = {"Clip", "Min", "Max", "Pad", "Relu", "MaxPool", "ReduceMax", "Slice", "Gather", "Concat", "ThresholdedRelu"}

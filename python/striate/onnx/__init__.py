@@ -22,13 +22,14 @@ def load(
 ) -> Model:
     """Read an ONNX model as a striate model, to predict with or to train further.
 
-    ONNX's maps are (N, C, H, W), striate's (N, H, W, C): the model takes and gives maps with the channels last, and
-    its weights are turned accordingly when they are read. (An input that the graph itself only transposes from
-    (N, H, W, C) is taken as it is.) Tensors with other numbers of axes stay as they are. Axis 0 is the batch, which
-    may be of any size. Dropout is kept out; batch normalisation keeps its moving averages.
+    The model takes and gives maps as (N, H, W, C). Inputs and outputs that are (N, C, H, W) in the graph are turned,
+    and the weights with them; those that are (N, H, W, C) in the graph, as Keras exports them, stay as they are. The
+    order follows from the operators that require one. Tensors with other numbers of axes stay as they are. Axis 0 is
+    the batch, which may be of any size. Dropout does nothing; batch normalisation keeps its moving averages.
 
     A file is data: nothing in it is executed. Tensors that it stores beside itself are read from its folder alone;
-    absolute paths, `..` and symbolic links are refused.
+    absolute paths, `..`, symbolic links and whatever is no regular file are refused. Time and memory are in proportion
+    to the file. docs/onnx.md states all rules.
 
     Args:
         source: the file, or an `onnx.ModelProto`.
@@ -42,7 +43,9 @@ def load(
 
     Raises:
         ImportError: the onnx package is missing.
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: there is no such file, or none of those that it stores tensors in.
+        OSError: a file cannot be read.
+        MemoryError: there is not enough memory.
         ValueError: it is no ONNX model, damaged, or has parts that striate has no layers for; the message lists all.
     """
     from striate.onnx._files import onnx_package, read_model

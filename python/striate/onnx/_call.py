@@ -97,7 +97,10 @@ class Call:
     def numbers(self, index: int, attribute: str) -> list[int] | None:
         """Whole numbers that are an input in the newer versions of the operator and an attribute in older ones."""
         if self.given(index):
-            return [int(number) for number in np.asarray(self.constant(index)).reshape(-1)]
+            array = np.asarray(self.constant(index))
+            if array.dtype.kind not in "iub":
+                raise Unsupported(f"its input {index} holds {array.dtype}, it must hold whole numbers")
+            return [int(number) for number in array.reshape(-1)]
         found = self.get(attribute)
         return None if found is None else [int(number) for number in np.atleast_1d(found)]
 

@@ -70,6 +70,9 @@ def _windows(call: Call, x: Value) -> list[_Window]:
     mode = call.get("auto_pad", "NOTSET")
     if mode.startswith("SAME") and max(dilations) > 1:
         raise Unsupported(f"auto_pad {mode} with dilations, which ONNX Runtime computes otherwise than ONNX defines it")
+    gaps = [(-(-n // s) - 1) * s + k - n for n, k, s in zip(sizes, lengths, strides, strict=True)]
+    if mode.startswith("SAME") and min(gaps) < 0:
+        raise Unsupported(f"auto_pad {mode} with windows that leave elements out, where ONNX Runtime cuts the map")
     extents = [(k - 1) * d + 1 for k, d in zip(lengths, dilations, strict=True)]
     around = paddings(call, sizes, extents, strides)
     return [_Window(call, i, size, around[i]) for i, size in enumerate(sizes)]
