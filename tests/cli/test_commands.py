@@ -274,3 +274,31 @@ def test_without_matplotlib_the_extra_is_named_before_training(
         "striate train (or give --no-pictures) needs matplotlib: pip install 'striate[plot]'" in capsys.readouterr().err
     )
     assert not (tmp_path / "r").exists()
+
+
+def test_deep_grey_pictures_keep_their_window(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """16-bit pictures that use 0 .. 235: the run folder holds the window, and evaluate and predict use it."""
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 12), ("test", 4)):
+        for place, name in enumerate(("dark", "light")):
+            (tmp_path / "data" / part / name).mkdir(parents=True)
+            for number in range(count):
+                values = rng.integers(0, 60, (8, 8), dtype=np.uint16) + np.uint16(176 * place)
+                values[0, 0] = 0 if place == 0 else 235
+                Image.fromarray(values).save(tmp_path / "data" / part / name / f"{number}.png")
+    run, data = tmp_path / "run", tmp_path / "data"
+    command = ["train", str(data), "--epochs", "12", "--batch-size", "4", "--validation-split", "0", "--no-pictures"]
+    with pytest.warns(UserWarning, match=r"24 of the files .* default_window=\(117\.5, 235\.0\)") as told:
+        assert main([*command, "--out", str(run), "--verbose", "0"]) == 0
+    assert len(told) == 1  # the test part is read by the window of the training part
+    assert read_json(run / "run.json")["default_window"] == [117.5, 235.0]
+    assert read_json(run / "metrics.json")["accuracy"] == 1.0
+    capsys.readouterr()
+    files = [str(data / "test" / name / "1.png") for name in ("dark", "light")]
+    assert main(["predict", str(run), *files, "--json"]) == 0
+    assert [answer["class"] for answer in json.loads(capsys.readouterr().out)] == ["dark", "light"]
+    out = tmp_path / "again"
+    assert main(["evaluate", str(run), str(data), "--out", str(out), "--no-pictures"]) == 0
+    assert read_json(out / "metrics.json")["accuracy"] == 1.0

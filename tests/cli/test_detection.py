@@ -208,3 +208,18 @@ def test_folders_that_are_no_data(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "--dropout is not for the network detector" in told(*train, "--dropout", "0.2")
     assert "--model cnn is for --task classify; --task detect takes detector" in told(*train, "--model", "cnn")
     assert "expects a height in multiples of 32" in told(*train, "--image-size", "40")
+
+
+def test_xml_files_beside_their_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Roboflow's export: train/ and valid/, each with pictures and their XML files."""
+    write_voc(tmp_path / "voc", 8)
+    for part, numbers in (("train", range(6)), ("valid", range(6, 8))):
+        (tmp_path / "data" / part).mkdir(parents=True)
+        for number in numbers:
+            for name in (f"JPEGImages/{number}.png", f"Annotations/{number}.xml"):
+                source = tmp_path / "voc" / name
+                source.rename(tmp_path / "data" / part / source.name)
+    quick = ["--task", "detect", "--epochs", "1", "--batch-size", "4", "--no-pictures", "--verbose", "0"]
+    assert main(["train", str(tmp_path / "data"), *quick, "--out", str(tmp_path / "run")]) == 0
+    assert "6 to train, 2 to validate; 64 x 64 x 1, 2 classes" in capsys.readouterr().out
+    assert main(["train", str(tmp_path / "data" / "train"), *quick, "--out", str(tmp_path / "one")]) == 0

@@ -14,6 +14,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from striate.data import read_image
+from striate.data.image import count_frames
 
 
 def bundled(name):
@@ -362,3 +363,11 @@ def test_an_unknown_photometric_interpretation(tmp_path):
     path = make(tmp_path / "a.dcm", np.zeros((2, 2), np.uint8), "HSV")
     with pytest.raises(OSError, match=r"a\.dcm: .*HSV"):
         read_image(path)
+
+
+@pytest.mark.parametrize("frames", ["-1", "-999999999"])
+def test_a_negative_number_of_frames(tmp_path, frames):
+    path = make(tmp_path / "a.dcm", np.zeros((4, 4), np.uint8), NumberOfFrames=frames)
+    for call in (read_image, count_frames):
+        with pytest.raises(OSError, match=rf"a\.dcm: it has {frames} frames"):
+            call(path)

@@ -17,7 +17,13 @@ assert _spec is not None and _spec.loader is not None
 docs = importlib.util.module_from_spec(_spec)
 sys.modules["docs_run"] = docs
 _spec.loader.exec_module(docs)
-NEEDED = {"matplotlib": "plot_|matplotlib", "sklearn": "sklearn", "tensorboardX": "TensorBoard", "onnx": "onnx"}
+NEEDED = {
+    "PIL": "from PIL",
+    "matplotlib": "plot_|matplotlib",
+    "sklearn": "sklearn",
+    "tensorboardX": "TensorBoard",
+    "onnx": "onnx",
+}
 # A number may differ by 0.05, a fifth, or one in its last place: other instruction sets round otherwise, and a training
 # amplifies it.
 CLOSE, SHARE = 0.05, 0.2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from striate import _core
 from striate._threads import threads_for
 from striate.data.image import Picture, Reading, decode
 from striate.data.intensity import Window, common_window
@@ -168,8 +168,9 @@ def in_threads(
                 return error
             raise
 
-    threads = threads_for(min(_MOST_THREADS, _cpus(), max(1, count)), "files are read one after another")
-    if threads == 0:
+    wanted = min(_MOST_THREADS, _cpus(), count)
+    threads = threads_for(wanted, "files are read one after another") if wanted > 1 else 0
+    if threads <= 1:
         yield from map(attempt, range(count))
         return
     # A few files ahead: an error or Ctrl-C leaves little to wait for.
@@ -198,7 +199,8 @@ def _allocate(count: int, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
 
 
 def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Threads that the library may use: the core knows affinity, the quota of a container and the user's limit."""
+    return int(_core.get_num_threads())
 
 
 def _size(image: NDArray[Any]) -> str:

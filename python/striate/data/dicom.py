@@ -130,7 +130,10 @@ def _set_syntax(pydicom: Any, dataset: Any) -> None:
 
 
 def _frames(dataset: Any) -> int:
-    return int(dataset.get("NumberOfFrames") or 1)
+    count = int(dataset.get("NumberOfFrames") or 1)
+    if count < 1:
+        raise ValueError(f"it has {count} frames")
+    return count
 
 
 def _grey(
