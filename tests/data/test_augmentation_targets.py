@@ -147,6 +147,8 @@ def test_augment_takes_masks_and_boxes():
     expected = aug.for_boxes().boxes(targets, np.arange(5), (24, 30), 1)
     assert len(boxes) == 10
     assert all(np.array_equal(a[0], b[0]) for a, b in zip(boxes[5:], expected, strict=True))
+    _, listed = augment(x, [list(target) for target in targets], copies=2, seed=4, **MOVES)
+    assert all(np.array_equal(a[0], b[0]) for a, b in zip(listed, boxes, strict=True))
     _, labels = augment(x, np.arange(5), copies=2, **MOVES)
     assert labels.tolist() == [*range(5)] * 2
     with pytest.raises(ValueError, match="as many targets as images, 5, got 4"):

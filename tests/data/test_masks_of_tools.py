@@ -1,10 +1,13 @@
 """Masks as tools write them: JPEGs, 0/1 beside 0/255, numbered objects, palettes, transparency, EXIF orientation."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from striate.data import SegmentationFolder
+from striate.data import SegmentationFolder, read_image
 
 
 def put(path, values, palette=None, **options):
@@ -147,3 +150,42 @@ def test_masks_of_pictures_that_exif_turns(tmp_path, orientation):
     put(tmp_path / "m" / "a.png", stored.convert("L").crop((0, 0, 29, 20)))
     with pytest.raises(ValueError, match=r"is 20x29, its image .* 30x20"):
         SegmentationFolder(tmp_path / "i", tmp_path / "m")
+
+
+def test_gifs_hold_colours(tmp_path):
+    """Pillow and others number the colours of each GIF anew: the classes 0 and 3 became 0 and 1."""
+    mask = np.array([[0, 3], [3, 0]], np.uint8)
+    data = SegmentationFolder(*folder(tmp_path, {"a.gif": mask}, (2, 2)), class_names="abcd")
+    assert data.labels[0].tolist() == mask.tolist()
+    red = np.zeros((2, 2, 3), np.uint8)
+    red[0, 0] = 255, 0, 0
+    folders = folder(tmp_path, {"a.gif": red}, (2, 2))
+    with pytest.raises(ValueError, match=r"a\.gif is in colour"):
+        SegmentationFolder(*folders)
+    data = SegmentationFolder(*folders, values={(0, 0, 0): 0, (255, 0, 0): 1})
+    assert data.labels[0].tolist() == [[1, 0], [0, 0]]
+
+
+def png(color, values):
+    """A PNG of 16 bits in each of several channels, which Pillow cannot write."""
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 16, color, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    parts = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+@pytest.mark.parametrize(("color", "channels"), [(2, 3), (4, 2), (6, 4)])
+def test_16_bits_in_several_channels(tmp_path, color, channels):
+    """Of which Pillow keeps the upper 8: classes and dark pictures became 0 without a word."""
+    folders = folder(tmp_path, {"a.png": disc(1)})
+    (tmp_path / "m" / "a.png").write_bytes(png(color, np.full((64, 64, channels), 3)))
+    with pytest.raises(ValueError, match=r"a\.png has 16 bits in several channels; save it as one channel"):
+        SegmentationFolder(*folders)
+    with pytest.warns(UserWarning, match=r"a\.png is nearly black: it has 16 bits in several channels"):
+        read_image(tmp_path / "m" / "a.png")
+    (tmp_path / "m" / "a.png").write_bytes(png(color, np.full((64, 64, channels), 40_000)))
+    assert (read_image(tmp_path / "m" / "a.png") == 156).all()

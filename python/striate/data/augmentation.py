@@ -327,7 +327,7 @@ def augment(
         raise ValueError(f"augment expects copies of 1 or more, got {copies!r}")
     x = _check_images(x)
     change = Augment(seed=seed, **changes)
-    boxed = isinstance(y, (list, tuple)) and len(y) > 0 and isinstance(y[0], tuple)
+    boxed = _are_boxes(y)
     if boxed:
         change = change.for_boxes()
     out = np.empty((copies, *x.shape), dtype=x.dtype)
@@ -351,6 +351,13 @@ def augment(
     if labels.ndim in (3, 4) and labels.shape[:3] == x.shape[:3]:
         return images, np.concatenate([change.masks(labels, rows, epoch) for epoch in range(copies)])
     return images, np.concatenate([labels] * copies)
+
+
+def _are_boxes(y: Any) -> bool:
+    """Whether targets are a list with one (boxes, labels, ...) an image."""
+    if not isinstance(y, (list, tuple)) or not y or not isinstance(y[0], (list, tuple)):
+        return False
+    return isinstance(y[0], tuple) or (len(y[0]) in (2, 3) and np.ndim(y[0][0]) == 2)
 
 
 def _check_indices(indices: ArrayLike, count: int) -> NDArray[np.int64]:

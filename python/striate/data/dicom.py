@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from striate._extras import require
 from striate.data._files import open_file
 from striate.data.intensity import Deep, Values, Window, deep_range, stretch, stretch_window
-from striate.data.picture import Decoded
+from striate.data.picture import MAX_PAGES, Decoded
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 # pydicom turns the YBR kinds among these into RGB while it decodes.
@@ -131,8 +131,8 @@ def _set_syntax(pydicom: Any, dataset: Any) -> None:
 
 def _frames(dataset: Any) -> int:
     count = int(dataset.get("NumberOfFrames") or 1)
-    if count < 1:
-        raise ValueError(f"it has {count} frames")
+    if not 1 <= count <= MAX_PAGES:
+        raise ValueError(f"it has {count} frames; 1 to {MAX_PAGES} are read")
     return count
 
 

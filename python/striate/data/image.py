@@ -49,6 +49,8 @@ def read_image(
     DICOM, grey            windowed to 0 .. 255 (below)                   after rescale slope and intercept: Hounsfield
                                                                           units in CT; MONOCHROME1 not inverted
     DICOM, colour          RGB, 0 .. 255                                  RGB, 0 .. 255
+    16-bit colour          the upper 8 bits, with a warning where they    the same
+                           are all below 64
     any grey, with window  the window stretched to 0 .. 255               the same, not rounded
     ====================== ============================================== ===========================================
 

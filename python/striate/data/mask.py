@@ -102,14 +102,21 @@ def read_mask(path: Path, frame: int, colors: bool) -> RawMask:
     """The values of one frame of a mask.
 
     A palette's indices, not its colours; grey values as they are stored; of a colour picture the grey value, where the
-    three channels are equal everywhere. With `colors`, red * 65536 + green * 256 + blue instead.
+    three channels are equal everywhere. A GIF is such a colour picture: programs number its colours anew. With
+    `colors`, red * 65536 + green * 256 + blue instead.
 
     Raises:
         OSError: the file cannot be read.
         MaskError: the mask is in colour, has transparent pixels, or holds values that are no whole numbers.
         ValueError: there is no such frame.
     """
-    image: Any = decode_dicom(path, frame, None, raw=True).image if is_dicom(path) else load_frame(path, frame).image
+    if is_dicom(path):
+        image: Any = decode_dicom(path, frame, None, raw=True).image
+    else:
+        loaded = load_frame(path, frame)
+        image = loaded.image.convert("RGB") if loaded.form == "GIF" else loaded.image
+        if loaded.reduced:
+            raise MaskError(f"the mask {path} has 16 bits in several channels; save it as one channel of classes")
     if colors:
         rgb = np.asarray(image.convert("RGB"), dtype=np.int32)
         coded: Mask = (rgb[..., 0] << 16) | (rgb[..., 1] << 8) | rgb[..., 2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 _COLOR = {"PA": "RGBA", "La": "LA", "RGBa": "RGBA"}
 _PHOTOMETRIC, _BITS = 262, 258  # TIFF's tags
 _ORIENTATION = 274  # of TIFF and EXIF
-_MAX_PAGES = 20_000
+MAX_PAGES = 10_000
+_DARK = 64  # a picture of 16-bit colour whose upper bytes are all below uses less than a quarter of its range
 # Formats that need another program (EPS starts Ghostscript) or have no decoder of their own.
 _LEFT_OUT = ("EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG")
 
@@ -36,6 +38,8 @@ class Frame(NamedTuple):
         inverted: whether its values are still to be inverted.
         orientation: EXIF's, 1 .. 8, that was applied.
         several: whether the file is a TIFF of several pages.
+        form: Pillow's name of the format.
+        reduced: whether the file has 16 bits in several channels; Pillow keeps the upper 8.
     """
 
     image: Any
@@ -43,6 +47,8 @@ class Frame(NamedTuple):
     inverted: bool
     orientation: int
     several: bool
+    form: str
+    reduced: bool
 
 
 class Decoded(NamedTuple):
@@ -85,6 +91,12 @@ def decode_picture(
     pillow = require("PIL.Image", "data", "striate.data.read_image")
     loaded = load_frame(path, frame, size)
     image, deep = _normalise(pillow, loaded, path, window, raw, default_window)
+    if loaded.reduced and np.asarray(image)[..., :3].max() < _DARK:
+        warnings.warn(
+            f"{path} is nearly black: it has 16 bits in several channels and uses less than a quarter of their range, "
+            "and the upper 8 bits are read; convert it to 8 bits or to grey first",
+            stacklevel=2,
+        )
     return Decoded(image, loaded.orientation, loaded.several, deep)
 
 
@@ -107,32 +119,34 @@ def load_frame(path: Path, frame: int, size: Size | None = None) -> Frame:
         if size is not None:
             # Twice the size is left for the filter; either side may become the height (EXIF).
             image.draft(None, (2 * max(size), 2 * max(size)))
-        tiff = image.format == "TIFF"
+        form = str(image.format)
+        tiff, reduced = form == "TIFF", _is_reduced(file, image)
         several = tiff and bool(getattr(image, "is_animated", False))
         orientation = (getattr(image, "tag_v2", {}) if tiff else image.getexif()).get(_ORIENTATION, 1)
         image.load()
         limit, inverted = _white(image), _is_inverted(image)
         if not tiff:  # Pillow turns a TIFF while it loads it
             image = ops.exif_transpose(image)
-    return Frame(image, limit, inverted, orientation if orientation in range(1, 9) else 1, several)
+    orientation = orientation if orientation in range(1, 9) else 1
+    return Frame(image, limit, inverted, orientation, several, form, reduced)
 
 
 def picture_frames(path: Path) -> int:
     """The number of pages of a TIFF.
 
     Raises:
-        OSError: the file is no picture, is damaged, or has more than 20,000 pages.
+        OSError: the file is no picture, is damaged, or has more than 10,000 pages.
     """
     pillow = require("PIL.Image", "data", "striate.data.read_image")
     with _reading(pillow, path) as file, pillow.open(file, formats=_formats()) as image:
         if image.format != "TIFF" or not getattr(image, "is_animated", False):
             return 1
         try:
-            for number in range(1, _MAX_PAGES + 1):
+            for number in range(1, MAX_PAGES + 1):
                 image.seek(number)
         except EOFError:
             return number
-        raise ValueError(f"it has more than {_MAX_PAGES} pages")
+        raise ValueError(f"it has more than {MAX_PAGES} pages")
 
 
 def is_lossy(path: Path) -> bool:
@@ -237,3 +251,18 @@ def _white(image: Any) -> int | None:
 def _is_inverted(image: Any) -> bool:
     """Pillow inverts a TIFF whose 0 is white up to 8 bits, not above."""
     return image.mode.startswith("I;16") and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0
+
+
+def _is_reduced(file: BinaryIO, image: Any) -> bool:
+    """Whether a PNG or TIFF has more bits in its several channels than Pillow keeps."""
+    if image.mode not in ("LA", "RGB", "RGBA", "La", "RGBa", "RGBX"):
+        return False
+    if image.format == "TIFF":
+        return bool(max(image.tag_v2.get(_BITS, (8,))) > 8)
+    if image.format != "PNG":
+        return False
+    place = file.tell()
+    file.seek(24)  # of the header: the bits of a channel
+    bits = file.read(1)
+    file.seek(place)
+    return bits == b"\x10"

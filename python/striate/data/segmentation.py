@@ -49,10 +49,10 @@ class SegmentationFolder(ImageDataset):
         cells/masks/a.png
         cells/masks/b.png
 
-    A mask is a picture of one channel: the indices of a palette picture, or grey values of 8 to 32 bits; one in colour
-    needs `values`. Every page of a TIFF and every frame of a DICOM file is an image of its own, and its mask must have
-    as many. Images are read as `read_image` does. A mask of the size that its image has before EXIF orientation is
-    applied is turned along with it.
+    A mask is a picture of one channel: the indices of a palette picture (of a GIF the colours: programs number them
+    anew), or grey values of 8 to 32 bits; one in colour needs `values`. Every page of a TIFF and every frame of a DICOM
+    file is an image of its own, and its mask must have as many. Images are read as `read_image` does. A mask of the
+    size that its image has before EXIF orientation is applied is turned along with it.
 
     Without `values`, values are classes, and these are errors that name the fix: a JPEG mask with other values than 0
     and 255, or 0 and 1; palette pictures that give one index different colours; and, without `class_names`, 255 beside
