@@ -2,6 +2,8 @@
 
 import os
 import socket
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -222,3 +224,30 @@ def test_one_pixel(tmp_path):
     path = grey(tmp_path / "a.png", np.full((1, 1), 9, np.uint8))
     assert read_image(path, size=4, crop_to_aspect_ratio=True).tolist() == [[[9]] * 4] * 4
     assert read_image(path, size=(1, 3), pad_to_aspect_ratio=True).ravel().tolist() == [0, 9, 0]
+
+
+def test_headers_that_promise_more_than_the_file_holds(tmp_path):
+    """A TIFF of 289 bytes took 400 MB, and the missing strips were black without a word."""
+    blank = Image.new("1", (4000, 4000))
+    for name, options in (("a.png", {}), ("a.gif", {}), ("lzw.tif", {"compression": "tiff_lzw"})):
+        blank.save(tmp_path / name, **options)
+        assert read_image(tmp_path / name).shape == (4000, 4000, 1)
+    blank.save(tmp_path / "fax.tif", compression="group4")
+    assert read_image(tmp_path / "fax.tif").shape == (4000, 4000, 1)
+    path = grey(tmp_path / "b.tif", np.zeros((4, 4), np.uint8))
+    content = path.read_bytes()
+    for height, message in ((6, "cover a part of the picture"), (2**24, "bytes cannot hold the 4x16777216 pixels")):
+        at = content.index(struct.pack("<HHI", 257, 4, 1)) if struct.pack("<HHI", 257, 4, 1) in content else -1
+        short = at < 0
+        at = content.index(struct.pack("<HHI", 257, 3 if short else 4, 1))
+        changed = struct.pack("<HHII", 257, 4, 1, height)
+        path.write_bytes(content[:at] + changed + content[at + 12 :])
+        with pytest.raises(OSError, match=message):
+            read_image(path)
+    path = grey(tmp_path / "c.png", np.zeros((4, 4), np.uint8))
+    content = bytearray(path.read_bytes())
+    content[16:24] = struct.pack(">II", 9000, 9000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    path.write_bytes(content)
+    with pytest.raises(OSError, match="bytes cannot hold the 9000x9000 pixels of its header"):
+        read_image(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ _PHOTOMETRIC, _BITS = 262, 258  # TIFF's tags
 _ORIENTATION = 274  # of TIFF and EXIF
 MAX_PAGES = 10_000
 _DARK = 64  # a picture of 16-bit colour whose upper bytes are all below uses less than a quarter of its range
+# Of formats and TIFF's compressions that need bits for each row of pixels. A blank WebP of any size takes 30 bytes.
+_MAX_PIXELS_A_BYTE = 2**15
+_BOUNDED = "PNG GIF BMP DIB JPEG MPO PPM TGA raw tiff_lzw tiff_adobe_deflate packbits".split()
 # Formats that need another program (EPS starts Ghostscript) or have no decoder of their own.
 _LEFT_OUT = ("EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG")
 
@@ -113,8 +117,7 @@ def load_frame(path: Path, frame: int, size: Size | None = None) -> Frame:
     pillow = require("PIL.Image", "data", "striate.data.read_image")
     ops = require("PIL.ImageOps", "data", "striate.data.read_image")
     with _reading(pillow, path) as file, pillow.open(file, formats=_formats()) as image:
-        if 0 in image.size:
-            raise ValueError("it has no pixels")
+        _check_pixels(file, image)
         _seek(image, frame, path)
         if size is not None:
             # Twice the size is left for the filter; either side may become the height (EXIF).
@@ -251,6 +254,21 @@ def _white(image: Any) -> int | None:
 def _is_inverted(image: Any) -> bool:
     """Pillow inverts a TIFF whose 0 is white up to 8 bits, not above."""
     return image.mode.startswith("I;16") and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0
+
+
+def _check_pixels(file: BinaryIO, image: Any) -> None:
+    """ValueError for a header that the file does not hold the pixels of, before memory is taken for them."""
+    width, height = image.size
+    if width < 1 or height < 1:
+        raise ValueError("it has no pixels")
+    kind = image.info.get("compression", "raw") if image.format == "TIFF" else image.format
+    size = os.fstat(file.fileno()).st_size
+    if kind in _BOUNDED and width * height > _MAX_PIXELS_A_BYTE * size:
+        raise ValueError(f"its {size} bytes cannot hold the {width}x{height} pixels of its header")
+    if image.format == "TIFF":
+        covered = sum((right - left) * (bottom - top) for _, (left, top, right, bottom), *_ in image.tile)
+        if covered < width * height:
+            raise ValueError("its strips or tiles cover a part of the picture alone")
 
 
 def _is_reduced(file: BinaryIO, image: Any) -> bool:
