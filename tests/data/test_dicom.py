@@ -331,7 +331,7 @@ def test_damaged_files_that_come_with_pydicom(name, message):
 )
 def test_what_is_no_dicom(tmp_path, content):
     (tmp_path / "a.dcm").write_bytes(content)
-    with pytest.raises(OSError, match=r"cannot read the DICOM file .*a\.dcm"):
+    with pytest.raises(OSError, match=r"cannot (read|decode) the DICOM file .*a\.dcm"):
         read_image(tmp_path / "a.dcm")
 
 
@@ -370,4 +370,17 @@ def test_an_impossible_number_of_frames(tmp_path, frames):
     path = make(tmp_path / "a.dcm", np.zeros((4, 4), np.uint8), NumberOfFrames=frames)
     for call in (read_image, count_frames):
         with pytest.raises(OSError, match=rf"a\.dcm: it has {frames} frames; 1 to 10000 are read"):
+            call(path)
+
+
+def test_frames_of_another_type(tmp_path):
+    """A sequence in place of the number."""
+    path = make(tmp_path / "a.dcm", np.zeros((4, 4), np.uint8), NumberOfFrames=1)
+    content = path.read_bytes()
+    at = content.index(struct.pack("<HH2s", 0x28, 8, b"IS"))
+    path.write_bytes(
+        content[:at] + struct.pack("<HH2sHIHHI", 0x28, 8, b"SQ", 0, 8, 0xFFFE, 0xE000, 0) + content[at + 10 :]
+    )
+    for call in (read_image, count_frames):
+        with pytest.raises(OSError, match=r"cannot (read|decode) the DICOM file .*a\.dcm"):
             call(path)

@@ -98,9 +98,12 @@ def decode_dicom(path: Path, frame: int, window: Window, raw: bool, default_wind
 
 def dicom_frames(path: Path) -> int:
     """The number of frames; OSError where the file is damaged."""
+    dataset = _open(path, stop_before_pixels=True)
     try:
-        return _frames(_open(path, stop_before_pixels=True))
-    except ValueError as error:
+        return _frames(dataset)
+    except MemoryError:
+        raise
+    except Exception as error:  # pydicom parses a value when it is asked for
         raise OSError(f"cannot read the DICOM file {path}: {error}") from error
 
 
