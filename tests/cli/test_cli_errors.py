@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -166,3 +169,34 @@ def test_figures_are_those_of_numpy() -> None:
     logits = np.array([[1000.0, 0.0], [-3.0, -3.0]])
     np.testing.assert_allclose(softmax(logits), [[1.0, 0.0], [0.5, 0.5]])
     np.testing.assert_allclose(log_softmax(logits), [[0.0, -1000.0], [np.log(0.5), np.log(0.5)]])
+
+
+def test_names_that_are_not_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file of such a name ended the training after its last epoch, without a run folder."""
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(4):
+            values = rng.integers(0, 255, (8, 8), dtype=np.uint8)
+            Image.fromarray(values).save(tmp_path / "data" / name / f"{number}.png")
+    bad = tmp_path / "data" / "a" / "bad\udcff.png"
+    try:
+        bad.write_bytes(b"no picture")
+    except OSError:
+        pytest.skip("the file system takes UTF-8 names alone")
+    run = tmp_path / "run"
+    command = ["train", str(tmp_path / "data"), "--epochs", "1", "--no-pictures", "--verbose", "0", "--skip-bad"]
+    assert main([*command, "--validation-split", "0", "--out", str(run)]) == 0
+    assert json.loads((run / "metrics.json").read_text(encoding="utf-8"))["skipped"][0]["file"] == str(bad)
+    good = bad.with_name("good\udcff.png")
+    (bad.parent / "0.png").rename(good)
+    capsys.readouterr()
+    script = "import sys; from striate.cli import main; sys.exit(main(sys.argv[1:]))"
+    words = [sys.executable, "-c", script, "predict", str(run), os.fsencode(good), "--json"]
+    told = subprocess.run(words, capture_output=True, check=True)
+    assert json.loads(told.stdout)[0]["file"] == str(good)
+    (tmp_path / "data" / "b").rename(tmp_path / "data" / "b\udcff")
+    assert main(command) == 2
+    assert "is a class, but its name is not UTF-8; rename it" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,8 @@ for _command in (train, evaluate, predict, summary, export, info):
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command and turn what goes wrong into one line on stderr and an exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     if os.environ.get("STRIATE_TRACEBACK") == "1":
         code = striate.main(args=list(arguments) or ["--help"], prog_name="striate", standalone_mode=False)
         return code if isinstance(code, int) else 0

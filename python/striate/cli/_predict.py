@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.cli._assess import percent, softmax
-from striate.cli._run import Run, tell_skipped
+from striate.cli._run import Run, printable, tell_skipped
 from striate.cli._table import table
 
 
@@ -49,7 +49,7 @@ def predict(
     else:
         show = _segmented if opened.task.name == "segment" else _classified
         answers, lines, draw = show(opened, files, array, outputs, top)
-    click.echo(json.dumps(answers, indent=2, ensure_ascii=False) if as_json else lines)
+    click.echo(printable(json.dumps(answers, indent=2, ensure_ascii=False) if as_json else lines))
     if masks is not None and outputs is not None:
         written = _write_masks(Path(masks), files, outputs.argmax(axis=-1))
         click.echo(f"masks: {', '.join(written)}", err=as_json)

@@ -55,14 +55,21 @@ def prepare_folder(out: str | None, name: str, overwrite: bool) -> Path:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON whole or not at all: a reader never meets half a file. NaN, which JSON has not, becomes null."""
     temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n"
+    # File names that are not UTF-8 hold surrogates; written as \\udcff they are JSON's own escapes.
+    temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
     os.replace(temporary, path)
 
 
 def tell_skipped(skipped: Sequence[tuple[str, str]]) -> None:
     """Say on stderr what was passed over, and why."""
     for file, reason in skipped:
-        click.echo(f"skipped {file}: {reason}", err=True)
+        click.echo(printable(f"skipped {file}: {reason}"), err=True)
+
+
+def printable(text: str) -> str:
+    """`text` with escapes for what is not text in names of files; within JSON they are its own."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _finite(value: Any) -> Any:

@@ -143,6 +143,11 @@ def list_classes(
                 f"{_WHAT}: {directory} has no folder for {_names(missing)} of class_names; it has {_names(folders)}"
             )
         folders = list(class_names)
+    strange = [name for name in folders if not _is_text(name)]
+    if strange:
+        raise ValueError(
+            f"{_WHAT}: the folder {strange[0]!r} of {directory} is a class, but its name is not UTF-8; rename it"
+        )
     found = [find_images(directory / name, follow_links) for name in folders]
     empty = [name for name, some in zip(folders, found, strict=True) if not some.files]
     if len(empty) == len(folders):
@@ -181,6 +186,14 @@ def warn_unused(unused: Reasons, what: str) -> None:
 def _is_known(path: str) -> bool:
     name = os.path.basename(path).lower()
     return name in _OTHER_NAMES or os.path.splitext(name)[1] in _OTHER_FILES
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _raise(error: OSError) -> None:
