@@ -11,7 +11,7 @@ from annotated import picture
 from PIL import Image
 from test_dicom import make
 
-from striate.data import SegmentationFolder, image_dataset_from_directory, load_idx, read_idx, read_image
+from striate.data import Augment, SegmentationFolder, image_dataset_from_directory, load_idx, read_idx, read_image
 
 
 def grey(path, values, **options):
@@ -251,3 +251,23 @@ def test_headers_that_promise_more_than_the_file_holds(tmp_path):
     path.write_bytes(content)
     with pytest.raises(OSError, match="bytes cannot hold the 9000x9000 pixels of its header"):
         read_image(path)
+
+
+@pytest.mark.parametrize("number", [-1, 2**31, 2**40, 2**63 - 1, 2**63, 2**64])
+def test_numbers_out_of_range(tmp_path, number):
+    path = picture(tmp_path / "a.png")
+    for call in (
+        lambda: read_image(path, size=number),
+        lambda: read_image(path, size=(2, number)),
+        lambda: read_image(path, frame=number),
+        lambda: read(tmp_path, labels=[number]),
+        lambda: Augment(shift=0.1).masks(np.zeros((1, 4, 4), np.uint8), [0], fill=number),
+    ):
+        with pytest.raises(ValueError, match=r"."):
+            call()
+
+
+def test_padding_to_extreme_proportions(tmp_path):
+    path = picture(tmp_path / "a.png", 2000, 2000)
+    with pytest.raises(ValueError, match="a picture of 2000x2000 padded to the proportions of 1048576x1"):
+        read_image(path, size=(2**20, 1), pad_to_aspect_ratio=True)

@@ -179,7 +179,10 @@ class Augment:
         if len(masks) == 0:
             return np.empty_like(masks)
         planes = np.ascontiguousarray(masks if masks.ndim == 4 else masks[..., np.newaxis])
-        value = np.full(1, fill, dtype=masks.dtype)
+        try:
+            value = np.full(1, fill, dtype=masks.dtype)
+        except (OverflowError, TypeError, ValueError) as error:
+            raise ValueError(f"augmentation expects a fill that masks of {masks.dtype} can hold: {error}") from None
         moved = self._change().masks(planes, numbers, check_seed(epoch, "Augment's epoch"), value)
         return moved.reshape(masks.shape)
 

@@ -24,6 +24,7 @@ from striate.data.resize import check_interpolation, check_size
 from striate.data.splitting import split_indices
 
 _WHAT = "image_dataset_from_directory"
+_MAX_CLASSES = 2**20
 _CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 
 LabelMode = Literal["int", "categorical", "binary"] | None
@@ -242,13 +243,18 @@ def _find(
     if labels is None:
         return found, None, [], unused
     try:
-        numbers = np.array([operator.index(label) for label in labels], dtype=np.int64)
+        given = [operator.index(label) for label in labels]
     except TypeError:
         raise TypeError(f"{_WHAT} expects labels to be 'inferred', a list of integers or None") from None
-    if len(numbers) != len(found):
-        raise ValueError(f"{_WHAT} got {len(numbers)} labels for the {len(found)} images of {directory}")
-    if numbers.min() < 0:
-        raise ValueError(f"{_WHAT} expects labels of 0 or more, got {numbers.min()}")
+    if len(given) != len(found):
+        raise ValueError(f"{_WHAT} got {len(given)} labels for the {len(found)} images of {directory}")
+    if not 0 <= min(given) <= max(given) < _MAX_CLASSES:
+        strange = min(given) if min(given) < 0 else max(given)
+        raise ValueError(
+            f"{_WHAT} expects labels that number the classes, 0 .. {_MAX_CLASSES - 1}, got {strange}; "
+            "numpy.unique(labels, return_inverse=True) numbers them"
+        )
+    numbers = np.array(given, dtype=np.int64)
     return found, numbers, [str(number) for number in range(int(numbers.max()) + 1)], unused
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Size = tuple[int, int]
+_MAX_SIDE, _MAX_PIXELS = 2**20, 2**30
 
 # Keras's name, Pillow's filter. Pillow's filters average over what they drop when a picture shrinks.
 _FILTERS = {
@@ -33,6 +34,8 @@ def check_size(size: Any, what: str) -> Size | None:
         raise TypeError(f"{what} expects a size of (height, width) in whole pixels, got {size!r}") from None
     if height < 1 or width < 1:
         raise ValueError(f"{what} expects a size of at least 1 pixel each way, got {size!r}")
+    if max(height, width) > _MAX_SIDE:
+        raise ValueError(f"{what} expects a size of at most {_MAX_SIDE} pixels each way, got {size!r}")
     return height, width
 
 
@@ -59,6 +62,11 @@ def resize(image: Image, size: Size, resample: str, crop: bool, pad: bool) -> Im
         return image
     if crop or pad:
         left, top, inner_w, inner_h = framed((image.height, image.width), size, crop)
+        if inner_w * inner_h > _MAX_PIXELS:
+            raise ValueError(
+                f"a picture of {image.height}x{image.width} padded to the proportions of {height}x{width} would have "
+                f"{inner_h}x{inner_w} pixels; choose other proportions, or crop"
+            )
         if crop:
             # Not resize's own box: its filters would see the pixels around.
             image = image.crop((left, top, left + inner_w, top + inner_h))
