@@ -271,3 +271,19 @@ def test_padding_to_extreme_proportions(tmp_path):
     path = picture(tmp_path / "a.png", 2000, 2000)
     with pytest.raises(ValueError, match="a picture of 2000x2000 padded to the proportions of 1048576x1"):
         read_image(path, size=(2**20, 1), pad_to_aspect_ratio=True)
+
+
+def test_skip_bad_passes_over_pictures_that_need_a_window(tmp_path):
+    picture(tmp_path / "i" / "a.png")
+    grey(tmp_path / "i" / "b.tif", np.ones((20, 30), np.float32))
+    with pytest.raises(ValueError, match=r"b\.tif holds 32-bit float values.* pass window="):
+        read(tmp_path, labels=None)
+    data = read(tmp_path, labels=None, skip_bad=True)
+    assert len(data) == 1 and "pass window=" in data.skipped[0][1]
+    for name in "ab":
+        grey(tmp_path / "m" / f"{name}.png", np.zeros((20, 30), np.uint8))
+    assert len(SegmentationFolder(tmp_path / "i", tmp_path / "m", skip_bad=True)) == 1
+    for file in (tmp_path / "i" / "a.png", tmp_path / "m" / "a.png", tmp_path / "m" / "b.png"):
+        file.unlink()
+    with pytest.raises(OSError, match=r"none of 1 images could be read; the first: .*pass window="):
+        read(tmp_path, labels=None, skip_bad=True)

@@ -42,7 +42,6 @@ def read_all_files(
     count: int,
     reading: Reading,
     skip_bad: bool,
-    bad: tuple[type[Exception], ...],
     what: str,
 ) -> All[_Result]:
     """Read the files of a data set, with one window for all deep grey pictures in it.
@@ -55,11 +54,10 @@ def read_all_files(
         read: makes something of the file of a number; also returns what it decoded.
         count: of the files.
         reading: how to read them.
-        skip_bad: pass over the errors of `bad`; otherwise the first is raised.
-        bad: errors of single files.
+        skip_bad: pass over files that raise OSError or ValueError; otherwise the first is an error.
         what: the caller, for messages.
     """
-    first = list(in_threads(lambda place: read(place, reading), count, skip_bad, bad))
+    first = list(in_threads(lambda place: read(place, reading), count, skip_bad))
     results: list[_Result | Exception] = [found if isinstance(found, Exception) else found[0] for found in first]
     pictures = {place: found[1] for place, found in enumerate(first) if not isinstance(found, Exception)}
     several = [place for place, some in pictures.items() if any(picture.several for picture in some)]
@@ -78,7 +76,7 @@ def read_all_files(
         stacklevel=4,
     )
     again = reading._replace(default_window=window)
-    reread = in_threads(lambda number: read(places[number], again), len(places), skip_bad, bad)
+    reread = in_threads(lambda number: read(places[number], again), len(places), skip_bad)
     for place, found in zip(places, reread, strict=True):
         results[place] = found if isinstance(found, Exception) else found[0]
     return All(results, several, window)
@@ -109,7 +107,7 @@ def decode_all(
         paths: the files.
         reading: how to read them.
         shape: (H, W, C) of every image; None: that of the first.
-        skip_bad: pass over what raises OSError.
+        skip_bad: pass over files that raise OSError or ValueError.
 
     Returns:
         The images (N, H, W, C), the places in `paths` that they came from, (path, reason) of those passed over and of
@@ -129,7 +127,7 @@ def decode_all(
         images[place] = picture.values
         return None, [without_values(picture)]
 
-    found = read_all_files(read, len(paths), reading, skip_bad, (OSError,), _WHAT)
+    found = read_all_files(read, len(paths), reading, skip_bad, _WHAT)
     loose: list[NDArray[Any]] = []
     kept: list[int] = []
     skipped: Reasons = []
@@ -154,16 +152,14 @@ def decode_all(
     return (images if len(kept) == len(images) else images[kept]), kept, skipped, unused, found.default_window
 
 
-def in_threads(
-    read: Callable[[int], _Result], count: int, skip_bad: bool, bad: tuple[type[Exception], ...] = (OSError,)
-) -> Iterator[_Result | Exception]:
-    """`read(0)`, ..., `read(count - 1)`, in order; with `skip_bad` an exception of `bad` itself where one is raised."""
+def in_threads(read: Callable[[int], _Result], count: int, skip_bad: bool) -> Iterator[_Result | Exception]:
+    """`read(0)`, ..., `read(count - 1)`, in order; with `skip_bad`, an OSError or ValueError in place of its result."""
     from concurrent.futures import Future, ThreadPoolExecutor
 
     def attempt(place: int) -> _Result | Exception:
         try:
             return read(place)
-        except bad as error:
+        except (OSError, ValueError) as error:
             if skip_bad:
                 return error
             raise

@@ -175,7 +175,7 @@ def read_all(
             raise annotation
         return _read(annotation, how)
 
-    found = read_all_files(read, len(annotations), reading, skip_bad, (OSError, TargetError), what)
+    found = read_all_files(read, len(annotations), reading, skip_bad, what)
     images: list[NDArray[Any]] = []
     targets: list[Target] = []
     places: list[int] = []

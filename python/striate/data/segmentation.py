@@ -249,7 +249,7 @@ def _read(
     def read(place: int, how: Reading) -> tuple[list[_Frame], list[Picture]]:
         return _read_pair(Path(pairs[place][0]), Path(pairs[place][1]), how, meaning)
 
-    found = read_all_files(read, len(pairs), reading, skip_bad, (OSError, MaskError), _WHAT)
+    found = read_all_files(read, len(pairs), reading, skip_bad, _WHAT)
     for place, result in enumerate(found.results):
         if isinstance(result, Exception):
             skipped.append((pairs[place][0], str(result)))
