@@ -62,7 +62,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def tell_skipped(skipped: Sequence[tuple[str, str]]) -> None:
-    """Say on stderr what was passed over, and why."""
+    """List the skipped files and the reasons on stderr."""
     for file, reason in skipped:
         click.echo(printable(f"skipped {file}: {reason}"), err=True)
 

@@ -1,4 +1,4 @@
-"""Data: what is bundled, what is read from files, and what is made of it."""
+"""Data: bundled data sets, readers of files, augmentation and splitting."""
 
 from striate.data.augmentation import Augment, augment
 from striate.data.coco import CocoDetection

@@ -27,7 +27,7 @@ _Result = TypeVar("_Result")
 
 class All(NamedTuple, Generic[_Result]):
     """Attributes:
-    results: of each file, in order: what was made of it, or the error that was passed over.
+    results: of each file, in order: the result of reading it, or the error that was skipped.
     several: places of the files of several pages.
     default_window: (center, width) by which deep grey pictures were read; None where there are none.
     """
@@ -51,7 +51,7 @@ def read_all_files(
     the data set uses; a warning says so.
 
     Args:
-        read: makes something of the file of a number; also returns what it decoded.
+        read: reads the file of a number, and also returns its decoded pictures.
         count: of the files.
         reading: how to read them.
         skip_bad: pass over files that raise OSError or ValueError; otherwise the first is an error.

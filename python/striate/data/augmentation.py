@@ -203,12 +203,12 @@ class Augment:
         dropped where less than `least_visible` of that box's area is left.
 
         Args:
-            targets: one (boxes (M, 4), labels (M,)) an image, x1, y1, x2, y2 in pixels; whatever follows the boxes, M
+            targets: one (boxes (M, 4), labels (M,)) an image, x1, y1, x2, y2 in pixels; the arrays after the boxes, M
                 rows each, is kept along with them.
             indices: (B,), the images' row numbers in the data set.
             size: (height, width) of the images.
             epoch: 0 or more.
-            least_visible: share of a moved box that must lie inside, 0 .. 1; a box without any part inside always goes.
+            least_visible: share of a moved box that must be inside, 0 .. 1; a box with no part inside is dropped.
 
         Returns:
             New targets, boxes as float32.
@@ -246,8 +246,7 @@ class Augment:
         return self._filled("constant") if self.fill_mode == "auto" else self
 
     def draw(self, indices: NDArray[np.int64], epoch: int, height: int, width: int, dtype: Any = np.uint8) -> Draw:
-        """What the given images undergo in an epoch; whatever else must move with their pixels follows `matrices`
-        and `offsets`.
+        """The changes of the given images in an epoch. `matrices` and `offsets` say how their pixels move.
 
         Args:
             indices: (B,), 0 or more.
@@ -381,8 +380,8 @@ def _check_images(images: NDArray[Any]) -> NDArray[Any]:
             f"augmentation expects uint8 or float32 images, got {images.dtype}; convert with astype(numpy.float32)"
         )
     if images.ndim != 4 or 0 in images.shape[1:]:
-        mend = "; add the channel with x[..., numpy.newaxis]" if images.ndim == 3 else ""
-        raise ValueError(f"augmentation expects images (N, H, W, C), got shape {images.shape}{mend}")
+        fix = "; add the channel with x[..., numpy.newaxis]" if images.ndim == 3 else ""
+        raise ValueError(f"augmentation expects images (N, H, W, C), got shape {images.shape}{fix}")
     return np.require(images, requirements=["C", "A"])
 
 

@@ -158,7 +158,7 @@ def read_all(
 
     Args:
         what: the caller, for messages.
-        annotations: of each image, or what is wrong with it.
+        annotations: of each image, or the error in it.
         files: the image of each.
         class_names: the classes.
         reading: how to read the images.

@@ -31,7 +31,7 @@ _CHUNK = 1 << 20
 
 
 def read_idx(path: PathLike) -> NDArray[Any]:
-    """Read one IDX file, gzip-compressed or not (told by its first bytes, not by its name).
+    """Read one IDX file, gzip-compressed or not (recognised by its first bytes, not by its name).
 
     Nothing the header says is believed before it is held against the file: memory is taken for the bytes that are
     there, never for those that are promised.

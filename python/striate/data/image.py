@@ -35,7 +35,7 @@ def read_image(
     default_window: Window = None,
     dtype: Literal["uint8", "float32"] = "uint8",
 ) -> NDArray[Any]:
-    """Read an image: PNG, JPEG, TIFF, BMP, GIF and whatever else Pillow opens, or DICOM.
+    """Read an image: PNG, JPEG, TIFF, BMP, GIF and the other formats of Pillow, or DICOM.
 
     What the values are:
 
@@ -66,7 +66,7 @@ def read_image(
     (antialiasing), other than Keras's.
 
     Args:
-        path: the file. DICOM is told by `.dcm`, `.dicom` or by its content.
+        path: the file. DICOM is recognised by `.dcm`, `.dicom` or by its content.
         color_mode: "grayscale" (1 channel), "rgb" (3) or "rgba" (4); None: 1 for grey, 3 for colour, 4 with
             transparency. Transparency is dropped, not blended, when it is not asked for.
         size: (height, width) or one number for both; None: as it is.

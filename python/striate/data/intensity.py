@@ -82,7 +82,7 @@ def check_window(window: Any, what: str, name: str = "window") -> Window:
 
 
 def stretch(values: NDArray[Any], low: float, high: float) -> Values:
-    """Map low .. high to 0 .. 255 in a straight line and cut what lies outside; all 0 where low equals high."""
+    """Map low .. high to 0 .. 255 in a straight line and clip values outside; all 0 where low equals high."""
     if high <= low:
         return np.zeros(values.shape, dtype=np.float32)
     scaled = (values.astype(np.float64) - low) * (255.0 / (high - low))

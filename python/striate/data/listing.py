@@ -33,7 +33,7 @@ EXTENSIONS = (
     ".tiff",
     ".webp",
 )
-# Files that stand beside pictures and are none: no warning is given for them.
+# Files that are usual beside pictures and are no pictures: there is no warning for them.
 _OTHER_FILES = (
     ".cfg .csv .db .doc .docx .gz .htm .html .ini .ipynb .json .jsonl .log .md .md5 .npy .npz .pbtxt .pdf .pkl .py "
     ".rst .safetensors .sh .sha256 .tar .toml .tsv .txt .xlsx .xml .yaml .yml .zip"
@@ -122,7 +122,7 @@ def stem_of(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> str
 def list_classes(
     directory: Path, class_names: Sequence[str] | None, follow_links: bool
 ) -> tuple[list[str], list[list[str]], Reasons]:
-    """The classes of a folder with one folder a class, the files of each, sorted, and what is not used.
+    """The classes of a folder with one folder a class, the files of each, sorted, and the files that are not used.
 
     Raises:
         ValueError: there are no class folders, a named one is missing, or one holds no images.

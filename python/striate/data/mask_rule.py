@@ -88,7 +88,7 @@ def check_values(masks: list[MaskFacts], named: bool, ignore_class: int | None, 
     if values[-1] >= _MAX_UNNAMED:
         return (
             f"the masks hold {_some(values)}, which would be {values[-1] + 1} classes. If the values number objects, "
-            'pass values="nonzero"; if they stand for classes, values={value: class, ...}, or class_names for that many'
+            'pass values="nonzero"; if each is a class, values={value: class, ...}, or class_names for that many'
         )
     missing = values[-1] + 1 - len(values)
     if values[0] > 0:

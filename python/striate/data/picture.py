@@ -167,7 +167,7 @@ def _formats() -> list[str]:
 
 @contextmanager
 def _reading(pillow: Any, path: Path) -> Iterator[BinaryIO]:
-    """The open file; whatever Pillow raises becomes an OSError that names it."""
+    """The open file; an exception of Pillow becomes an OSError that names it."""
     with open_file(path, "read_image") as file:
         try:
             yield file

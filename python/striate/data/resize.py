@@ -40,7 +40,7 @@ def check_size(size: Any, what: str) -> Size | None:
 
 
 def check_interpolation(name: str, what: str) -> str:
-    """Pillow's name for Keras's; ValueError that lists what there is."""
+    """Pillow's name for Keras's; ValueError that lists the known ones."""
     try:
         return _FILTERS[name]
     except (KeyError, TypeError):

@@ -88,7 +88,7 @@ class SegmentationFolder(ImageDataset):
         images: (N, H, W, C), uint8 or float32; also `x`. Sorted by path, then by page.
         labels: (N, H, W), the classes as uint8, or int32 where that is too small; also `y`.
         class_names: the classes in the order of their numbers.
-        file_paths, mask_paths: N files each; a file of several pages stands there as often.
+        file_paths, mask_paths: N files each; a file of several pages is there once for each page.
         frames: N numbers, the page of each.
         skipped: (file, reason) of every file that could not be used; filled only with `skip_bad=True`.
         unused, default_window: as in `ImageDataset`.

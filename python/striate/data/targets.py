@@ -15,7 +15,7 @@ Rows = NDArray[np.float64]
 
 
 class TargetError(ValueError):
-    """Boxes that nothing can be made of; the message names the file."""
+    """Boxes that cannot be used; the message names the file."""
 
 
 class Target(NamedTuple):
@@ -57,7 +57,7 @@ def mend(boxes: Rows, size: Size, path: str) -> tuple[Rows, NDArray[np.bool_], C
 
 
 def fit(boxes: Rows, size: Size, wanted: Size, crop: bool, pad: bool) -> Rows:
-    """Boxes on an image of `size` after it was brought to `wanted`; those that a crop takes away may lie outside."""
+    """Boxes on an image of `size` after it was brought to `wanted`; those that a crop takes away may be outside."""
     left, top, width, height = 0, 0, size[1], size[0]
     if (crop or pad) and size != wanted:
         left, top, width, height = framed(size, wanted, crop)
