@@ -182,7 +182,10 @@ def png(color, values):
 def test_16_bits_in_several_channels(tmp_path, color, channels):
     """Of which Pillow keeps the upper 8: classes and dark pictures became 0 without a word."""
     folders = folder(tmp_path, {"a.png": disc(1)})
-    (tmp_path / "m" / "a.png").write_bytes(png(color, np.full((64, 64, channels), 3)))
+    dark = np.full((64, 64, channels), 3)
+    if channels != 3:
+        dark[..., -1] = 65535
+    (tmp_path / "m" / "a.png").write_bytes(png(color, dark))
     with pytest.raises(ValueError, match=r"a\.png has 16 bits in several channels; save it as one channel"):
         SegmentationFolder(*folders)
     with pytest.warns(UserWarning, match=r"a\.png is nearly black: it has 16 bits in several channels"):

@@ -95,7 +95,7 @@ def decode_picture(
     pillow = require("PIL.Image", "data", "striate.data.read_image")
     loaded = load_frame(path, frame, size)
     image, deep = _normalise(pillow, loaded, path, window, raw, default_window)
-    if loaded.reduced and np.asarray(image)[..., :3].max() < _DARK:
+    if loaded.reduced and np.asarray(loaded.image)[..., : 1 if loaded.image.mode == "LA" else 3].max() < _DARK:
         warnings.warn(
             f"{path} is nearly black: it has 16 bits in several channels and uses less than a quarter of their range, "
             "and the upper 8 bits are read; convert it to 8 bits or to grey first",
