@@ -94,6 +94,13 @@ class Call:
             raise Unsupported(f"its input {index} is not constant")
         return found
 
+    def flag(self, name: str, default: bool = False) -> bool:
+        """An attribute that is 0 or 1."""
+        found = self.get(name, int(default))
+        if found not in (0, 1):
+            raise Unsupported(f"its attribute {name} is {found}, it must be 0 or 1")
+        return bool(found)
+
     def numbers(self, index: int, attribute: str) -> list[int] | None:
         """Whole numbers that are an input in the newer versions of the operator and an attribute in older ones."""
         if self.given(index):

@@ -241,13 +241,13 @@ def gemm(call: Call) -> Value:
     added = call.inputs[2] if call.given(2) else None
     if x.rank != 2:
         raise Unsupported(f"it multiplies a tensor of shape {x.shape}")
-    if call.get("transA", 0):
+    if call.flag("transA"):
         if x.batch is not None:
             raise Unsupported("it transposes the batch")
         x = x.with_axes(x.axes[::-1])
     if matrix.ndim != 2:
         raise Unsupported(f"it multiplies by a tensor of shape {matrix.shape}")
-    matrix = (matrix.T if call.get("transB", 0) else matrix).astype(np.float64) * call.get("alpha", 1.0)
+    matrix = (matrix.T if call.flag("transB") else matrix).astype(np.float64) * call.get("alpha", 1.0)
     bias = None
     if added is not None and not isinstance(added, Value):
         numbers = np.asarray(added, np.float64) * beta

@@ -412,7 +412,7 @@ def dropout(call: Call) -> Value:
         if rate != 0.0:
             raise Unsupported("it is in training mode")
     call.single_output()
-    if call.opset < 7 and not call.get("is_test", 0):
+    if call.opset < 7 and not call.flag("is_test"):
         raise Unsupported("it is in training mode (is_test=0)")
     return call.value()
 

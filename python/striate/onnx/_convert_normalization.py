@@ -43,12 +43,12 @@ def _weight(array: Array, axes: tuple[Axis, ...], order: Axis) -> Array:
 
 @operator("BatchNormalization", constants=(1, 2, 3, 4))
 def batch_normalization(call: Call) -> Value:
-    if call.get("training_mode", 0):
+    if call.flag("training_mode"):
         raise Unsupported("it is in training mode")
     call.single_output()
-    if call.opset < 7 and not call.get("is_test", 0):
+    if call.opset < 7 and not call.flag("is_test"):
         raise Unsupported("it is in training mode (is_test=0)")
-    if not call.get("spatial", 1):
+    if not call.flag("spatial", True):
         raise Unsupported("it normalises every position for itself (spatial=0)")
     x, symbol, channels = _channels_last(call.value())
     statistics = [_weight(call.constant(i), (x.axes[0],), channels) for i in (1, 2, 3, 4)]

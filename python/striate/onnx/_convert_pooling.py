@@ -43,7 +43,7 @@ class _Window:
         if call.get("auto_pad", "NOTSET").startswith("SAME"):
             self.count = -(-size // self.step)
         else:
-            self.count = (-(-free // self.step) if int(call.get("ceil_mode", 0)) else free // self.step) + 1
+            self.count = (-(-free // self.step) if call.flag("ceil_mode") else free // self.step) + 1
             if (self.count - 1) * self.step >= size + around[0]:  # would begin behind the map
                 self.count -= 1
         if self.count < 1:
@@ -82,7 +82,7 @@ def _pooled(call: Call, x: Value, kind: type[layers.Layer]) -> Value:
     """Windows are boxes, so that the axes may be pooled one pair after the other."""
     call.single_output()
     windows = _windows(call, x)
-    include = kind is layers.AveragePooling2D and bool(call.get("count_include_pad", 0))
+    include = kind is layers.AveragePooling2D and call.flag("count_include_pad")
     places = list(range(len(windows)))
     if kind is layers.MaxPooling2D and any(window.dilation > 1 for window in windows):
         for place, window in enumerate(windows):
@@ -235,9 +235,9 @@ def global_max_pool(call: Call) -> Value:
 
 @operator("ReduceMean", "ReduceSum", "ReduceMax", constants=(1,))
 def reduce(call: Call) -> Value:
-    x, axes, keep = call.value(), call.numbers(1, "axes"), bool(call.get("keepdims", 1))
+    x, axes, keep = call.value(), call.numbers(1, "axes"), call.flag("keepdims", True)
     if not axes:
-        if int(call.get("noop_with_empty_axes", 0)):
+        if call.flag("noop_with_empty_axes"):
             return x
         axes = list(range(x.rank))
     places = [x.place(axis) for axis in axes]

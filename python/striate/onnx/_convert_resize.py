@@ -136,12 +136,12 @@ def _same_length(numbers: object, axes: list[int], what: str) -> None:
 
 def _changes(call: Call, how: _Axis) -> bool:
     """Whether the axis changes at all."""
-    return how.old != how.new or (how.scale != 1 and not call.get("antialias", 0))
+    return how.old != how.new or (how.scale != 1 and not call.flag("antialias"))
 
 
 def _enlarged(call: Call, x: Value, changes: dict[int, _Axis], kind: str, mode: str, nearest: str) -> Value | None:
     """The map by UpSampling2D, if that gives the same: whole factors of height and width."""
-    if x.batch is None or x.rank not in (3, 4) or 0 in changes or not changes or call.get("antialias", 0):
+    if x.batch is None or x.rank not in (3, 4) or 0 in changes or not changes or call.flag("antialias"):
         return None
     factors = [1] * (x.rank - 2)
     for place, how in changes.items():
@@ -246,8 +246,8 @@ def _matrix(call: Call, kind: str, nearest: str, how: _Axis, centres: Array) -> 
     if kind == "nearest":
         matrix[_nearest(nearest, how, centres), columns] = 1.0
         return matrix
-    antialias = bool(call.get("antialias", 0))
-    exclude = bool(call.get("exclude_outside", 0)) and (antialias or kind == "cubic")
+    antialias = call.flag("antialias")
+    exclude = call.flag("exclude_outside") and (antialias or kind == "cubic")
     narrow = how.scale if antialias and how.scale < 1 else _F(1)
     if kind == "linear" and not antialias:
         centres = np.clip(centres, 0, old - 1)

@@ -44,7 +44,7 @@ def _cut(x: Value, shape: list[int]) -> Value:
 def reshape(call: Call) -> Value:
     x = call.value()
     wanted = call.numbers(1, "shape") or []
-    if not call.get("allowzero", 0):
+    if not call.flag("allowzero"):
         wanted = [x.shape[i] if size == 0 and i < x.rank else size for i, size in enumerate(wanted)]
     if any(size < -1 or size == 0 for size in wanted) or wanted.count(-1) > 1:
         raise Unsupported(f"its shape is {tuple(wanted)}")
@@ -81,7 +81,7 @@ def transpose(call: Call) -> Value:
 @operator("Squeeze", constants=(1,), moves=True)
 def squeeze(call: Call) -> Value:
     x, axes = call.value(), call.numbers(1, "axes")
-    if axes is None:
+    if not axes:
         if x.batch == 1:
             raise Unsupported("it takes every axis of size 1 away, the batch among them")
         gone = {place for place, axis in enumerate(x.axes) if not axis}
