@@ -516,9 +516,9 @@ def test_attributes_mean_what_they_mean_to_onnx_runtime(kind: str) -> None:
         for got, want in zip(gots, wants, strict=True):
             assert got.shape == want.shape, model
             # Sums are as good as their largest terms; a pure selection or clipping is exact where it is small.
-            top = 1e-6 * max(np.abs(x).max(), 1e-6) if kind in EXACT else 1e-5 * max(np.abs(want).max(), 1e-6)
-            np.testing.assert_allclose(got, want, rtol=1e-5, atol=0 if kind in EXACT else top, err_msg=str(model))
-    assert compared >= 12, refused
+            top = 0.0 if kind in EXACT else 1e-5 * float(np.abs(want).max()) + 1e-6 * float(np.abs(x).max())
+            np.testing.assert_allclose(got, want, rtol=1e-5, atol=top, err_msg=str(model))
+    assert compared >= 6, refused
 
 
 def test_the_documentation_lists_the_operators() -> None:

@@ -354,7 +354,9 @@ class Importer:
                 raise Unsupported(f"its attribute {name} is not supported")
 
     def _check_sample(self, result: Any) -> None:
-        """Refuse a tensor that is out of proportion to the inputs."""
+        """Refuse a tensor that is out of proportion to the inputs, or has more axes than NumPy's arrays."""
+        if isinstance(result, Value) and result.rank > 32:
+            raise Unsupported(f"its output has {result.rank} axes; 32 are the most")
         if isinstance(result, Value) and size_of(result.order) > max(_MOST, 256 * self._largest):
             raise Unsupported(f"its output has {size_of(result.order)} numbers a sample")
 
