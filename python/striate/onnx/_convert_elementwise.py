@@ -100,7 +100,7 @@ def selu(call: Call) -> Value:
 @operator("Celu")
 def celu(call: Call) -> Value:
     alpha = float(call.get("alpha", 1.0))
-    if alpha <= 0:
+    if not 0 < alpha <= 1e6:
         raise Unsupported(f"alpha is {alpha:g}")
     symbol = layers.Rescaling(1 / alpha)(call.value().symbol)
     return call.value().like(layers.Rescaling(alpha)(call.apply(symbol, layers.ELU)))
