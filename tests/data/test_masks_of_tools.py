@@ -122,6 +122,13 @@ def test_palettes_must_agree(tmp_path):
     assert by_index.labels.tolist() == [indices.tolist()] * 2
 
 
+def test_names_that_differ_in_case(tmp_path):
+    put(tmp_path / "i" / "Scan1.png", np.zeros((2, 2, 3), np.uint8))
+    put(tmp_path / "m" / "scan1.PNG", np.zeros((2, 2), np.uint8))
+    with pytest.raises(ValueError, match=r"scan1\.PNG: the mask has no image; .*Scan1\.png differs in case"):
+        SegmentationFolder(tmp_path / "i", tmp_path / "m")
+
+
 @pytest.mark.parametrize("channels", [2, 4])
 def test_transparent_masks(tmp_path, channels):
     values = np.full((4, 6, channels), 1, np.uint8)

@@ -233,7 +233,12 @@ def _pair(images: Path, masks: Path, suffix: str, follow_links: bool) -> tuple[l
         if stem in pairs:
             raise ValueError(f"{_WHAT}: two images for one mask: {pairs[stem][0]} and {path}")
         pairs[stem] = (path, by_stem.get(stem, os.path.join(masks, f"{stem}{suffix}.*")))
-    strays = [(path, "the mask has no image") for stem, path in by_stem.items() if stem not in pairs]
+    by_case = {stem.lower(): pair[0] for stem, pair in pairs.items()}
+    strays = []
+    for stem, path in by_stem.items():
+        if stem not in pairs:
+            near = by_case.get(stem.lower())
+            strays.append((path, "the mask has no image" + (f"; {near} differs in case" if near else "")))
     return list(pairs.values()), strays, unused
 
 
