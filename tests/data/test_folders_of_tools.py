@@ -287,3 +287,19 @@ def test_skip_bad_passes_over_pictures_that_need_a_window(tmp_path):
         file.unlink()
     with pytest.raises(OSError, match=r"none of 1 images could be read; the first: .*pass window="):
         read(tmp_path, labels=None, skip_bad=True)
+
+
+def test_thumbnails_are_no_pages(tmp_path):
+    """Slide scanners put smaller versions of the picture behind it."""
+    page = Image.fromarray(np.full((8, 8), 10, np.uint8))
+    small = Image.fromarray(np.full((2, 2), 10, np.uint8))
+    small.encoderinfo = {"tiffinfo": {254: 1}}
+    page.save(tmp_path / "a.tif", save_all=True, append_images=[small])
+    with Image.open(tmp_path / "a.tif") as image:
+        image.seek(1)
+        assert image.tag_v2[254] == 1
+    assert read_image(tmp_path / "a.tif").shape == (8, 8, 1)  # without a warning
+    grey(tmp_path / "m" / "a.png", np.zeros((8, 8), np.uint8))
+    (tmp_path / "i").mkdir()
+    (tmp_path / "a.tif").rename(tmp_path / "i" / "a.tif")
+    assert len(SegmentationFolder(tmp_path / "i", tmp_path / "m")) == 1

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _COLOR = {"PA": "RGBA", "La": "LA", "RGBa": "RGBA"}
 _PHOTOMETRIC, _BITS = 262, 258  # TIFF's tags
 _ORIENTATION = 274  # of TIFF and EXIF
+_KIND = 254  # of a TIFF's page; its lowest bit: a smaller version of another page
 MAX_PAGES = 10_000
 _DARK = 64  # a picture of 16-bit colour whose upper bytes are all below uses less than a quarter of its range
 # Of formats and TIFF's compressions that need bits for each row of pixels. A blank WebP of any size takes 30 bytes.
@@ -118,13 +119,13 @@ def load_frame(path: Path, frame: int, size: Size | None = None) -> Frame:
     ops = require("PIL.ImageOps", "data", "striate.data.read_image")
     with _reading(pillow, path) as file, pillow.open(file, formats=_formats()) as image:
         _check_pixels(file, image)
+        several = _pages(image, 2) > 1
         _seek(image, frame, path)
         if size is not None:
             # Twice the size is left for the filter; either side may become the height (EXIF).
             image.draft(None, (2 * max(size), 2 * max(size)))
         form = str(image.format)
         tiff, reduced = form == "TIFF", _is_reduced(file, image)
-        several = tiff and bool(getattr(image, "is_animated", False))
         orientation = (getattr(image, "tag_v2", {}) if tiff else image.getexif()).get(_ORIENTATION, 1)
         image.load()
         limit, inverted = _white(image), _is_inverted(image)
@@ -135,21 +136,17 @@ def load_frame(path: Path, frame: int, size: Size | None = None) -> Frame:
 
 
 def picture_frames(path: Path) -> int:
-    """The number of pages of a TIFF.
+    """The number of pages of a TIFF, without smaller versions of the first; 1 for other formats.
 
     Raises:
         OSError: the file is no picture, is damaged, or has more than 10,000 pages.
     """
     pillow = require("PIL.Image", "data", "striate.data.read_image")
     with _reading(pillow, path) as file, pillow.open(file, formats=_formats()) as image:
-        if image.format != "TIFF" or not getattr(image, "is_animated", False):
-            return 1
-        try:
-            for number in range(1, MAX_PAGES + 1):
-                image.seek(number)
-        except EOFError:
-            return number
-        raise ValueError(f"it has more than {MAX_PAGES} pages")
+        count = _pages(image, MAX_PAGES + 1)
+        if count > MAX_PAGES:
+            raise ValueError(f"it has more than {MAX_PAGES} pages")
+        return count
 
 
 def is_lossy(path: Path) -> bool:
@@ -254,6 +251,22 @@ def _white(image: Any) -> int | None:
 def _is_inverted(image: Any) -> bool:
     """Pillow inverts a TIFF whose 0 is white up to 8 bits, not above."""
     return image.mode.startswith("I;16") and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0
+
+
+def _pages(image: Any, most: int) -> int:
+    """The number of pages of a TIFF, counted up to `most` or to the first that is a smaller version of another."""
+    count = 1
+    if image.format == "TIFF" and getattr(image, "is_animated", False):
+        try:
+            while count < most:
+                image.seek(count)
+                if image.tag_v2.get(_KIND, 0) & 1:
+                    break
+                count += 1
+        except EOFError:
+            pass
+        image.seek(0)
+    return count
 
 
 def _check_pixels(file: BinaryIO, image: Any) -> None:
