@@ -192,14 +192,35 @@ void register_trainer(py::module_& m) {
         .def_property_readonly("learning_rate_override",
                                [](BoundTrainer& t) { return t.trainer().learning_rate_override(); })
         .def(
-            "save_training", [](BoundTrainer& t, const std::string& path) { save_training(t.trainer(), path); },
-            py::arg("path"), py::call_guard<WithoutGil>())
+            "save_training",
+            [](BoundTrainer& t, const std::string& path, const Metadata& extra,
+               const std::map<std::string, py::array>& given) {
+                std::map<std::string, Array> arrays;
+                for (const auto& [name, array] : given) arrays.emplace(name, borrow(array, name));
+                const WithoutGil without;  // `given` keeps the arrays' memory
+                save_training(t.trainer(), path, extra, arrays);
+            },
+            py::arg("path"), py::arg("extra"), py::arg("arrays"))
         .def(
             "load_training", [](BoundTrainer& t, const std::string& path) { load_training(t.trainer(), path); },
             py::arg("path"), py::call_guard<WithoutGil>())
         .def_property_readonly("slot_count", [](BoundTrainer& t) { return t.trainer().slots().size(); })
         .def("slot", &BoundTrainer::slot, py::arg("index"))
         .def("set_slot", &BoundTrainer::set_slot, py::arg("index"), py::arg("value"));
+
+    m.def(
+        "load_training_extra",
+        [](const std::string& path) {
+            TrainingExtra extra;
+            {
+                const WithoutGil without;
+                extra = load_training_extra(path);
+            }
+            py::dict arrays;
+            for (auto& [name, tensor] : extra.arrays) arrays[py::str(name)] = to_numpy(std::move(tensor));
+            return py::make_tuple(extra.metadata, arrays);
+        },
+        py::arg("path"));
 }
 
 }  // namespace striate::bindings

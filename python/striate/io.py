@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from striate import _core
+from striate.callbacks.state import parsed, states_of
 from striate.model import Model
 from striate.sequential import Sequential
 from striate.trainer import Trainer
@@ -15,7 +16,7 @@ from striate.trainer import Trainer
 __all__ = ["load_model", "load_training", "save_model", "save_training", "save_weights"]
 
 # The keys of the metadata that are not the core's.
-_CLASS, _NAME, _TRAINING = "striate.class", "striate.name", "striate.training"
+_CLASS, _NAME, _TRAINING, _CALLBACKS = "striate.class", "striate.name", "striate.training", "striate.callbacks"
 
 
 def save_model(model: Model, path: str | os.PathLike[str], overwrite: bool = True) -> None:
@@ -68,8 +69,10 @@ def save_training(training: Trainer | Model, path: str | os.PathLike[str], overw
     """Write all that training goes on from, bit for bit, here or in a C++ program.
 
     A safetensors file of the weights and the optimizer's state (`optimizer/momentum/conv2d/kernel`); in its metadata
-    the steps and epochs done, the seed, the optimizer with its arguments, and the learning rate where one was set. It
-    holds no architecture: `Model.save` writes that.
+    the steps and epochs done, the seed, the optimizer with its arguments, and the learning rate where one was set; and
+    what the callbacks of the running or last `fit` remember (`Callback.get_state`), such as the best value of
+    `EarlyStopping`. A callback that calls this at an epoch's end must come after those. The file holds no architecture:
+    `Model.save` writes that.
 
     Args:
         training: a trainer, or a compiled model.
@@ -85,11 +88,16 @@ def save_training(training: Trainer | Model, path: str | os.PathLike[str], overw
     trainer = _trainer(training, "save_training")
     core = trainer._settle()
     core.epochs = trainer._epochs
-    core.save_training(place)
+    states, arrays = states_of(trainer._watched)
+    core.save_training(place, {_CALLBACKS: states}, arrays)
 
 
 def load_training(training: Trainer | Model, path: str | os.PathLike[str]) -> None:
     """Go on from where `save_training`, in Python or in C++, was called.
+
+    The callbacks of the next `fit` go on, too, from what those of the same class (and the same `monitor`) remembered
+    when the file was written: `EarlyStopping`, `ModelCheckpoint`, `ReduceLROnPlateau`, `TensorBoard`, and any with a
+    `get_state`. `History` and `GradientFlow` record one call of `fit`; `CSVLogger(append=True)` goes on in its file.
 
     Args:
         training: a trainer, or a compiled model, of the same architecture and with an optimizer of the same class; its
@@ -103,7 +111,13 @@ def load_training(training: Trainer | Model, path: str | os.PathLike[str]) -> No
     """
     trainer = _trainer(training, "load_training")
     core = trainer._settle()
+    extra, arrays = _core.load_training_extra(os.fsencode(path))
+    try:
+        states = parsed(extra.get(_CALLBACKS, "[]"), arrays)
+    except ValueError as error:
+        raise ValueError(f"cannot load '{os.fsdecode(path)}': {error}") from error
     core.load_training(os.fsencode(path))
+    trainer._states = states
     trainer._epochs, trainer.seed = core.epochs, core.seed
     trainer.optimizer._override = core.learning_rate_override
 

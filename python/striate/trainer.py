@@ -20,6 +20,7 @@ from striate._meters import Meters, by_name
 from striate._outputs import losses_for
 from striate._walk import Walk
 from striate.callbacks import Callback, CallbackList, History
+from striate.callbacks.state import restore
 from striate.losses import Loss
 from striate.optimizers import Optimizer
 
@@ -100,6 +101,8 @@ class Trainer:
         self._warned = False
         self._meters = Meters(None, None, [], [], [])
         self._epochs = 0  # done, over all calls of fit
+        self._watched: list[Callback] = []  # of the running or last fit
+        self._states: list[tuple[str, dict[str, Any]]] = []  # of callbacks, from a file, for the next fit
         self._lock = threading.Lock()
         if self.model._is_built():
             self._settle()
@@ -290,11 +293,15 @@ class Trainer:
             verbose=verbose,
             epochs=epochs,
             steps=steps,
+            validates=validation is not None,
         )
+        self._watched = watched.callbacks
         logs: dict[str, Any] = {}
         self._epochs = max(self._epochs, initial_epoch)
         try:
             watched.on_train_begin()
+            restore(watched, self._states)
+            self._states = []
             for epoch in range(initial_epoch, epochs):
                 watched.on_epoch_begin(epoch)
                 logs = self._train_epoch(data, feed, batch_size, steps, shuffle, watched)

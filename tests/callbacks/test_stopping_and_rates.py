@@ -7,7 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from striate.callbacks import EarlyStopping, LearningRateScheduler, ReduceLROnPlateau, TerminateOnNaN
+from striate.callbacks import (
+    EarlyStopping,
+    LearningRateScheduler,
+    ModelCheckpoint,
+    ReduceLROnPlateau,
+    TerminateOnNaN,
+)
 from striate.callbacks.monitor import Monitor
 
 
@@ -83,11 +89,29 @@ def test_early_stopping_can_be_used_again(train):
         ("top_k_accuracy", "max"),
         ("val_rmse", "min"),
         ("mean_absolute_error", "min"),
-        ("unheard_of", "min"),
+        ("val_f1", "max"),
+        ("val_o1_loss", "min"),
+        ("val_r2", "max"),
     ],
 )
 def test_the_direction_follows_from_the_name(name, mode):
     assert Monitor("EarlyStopping", name).mode == mode
+
+
+@pytest.mark.parametrize("callback", [EarlyStopping, ReduceLROnPlateau, lambda name: ModelCheckpoint("m", name)])
+def test_a_name_that_tells_no_direction_needs_a_mode(callback):
+    with pytest.raises(ValueError, match="the name 'val_bias' does not tell whether a higher or a lower value is bett"):
+        callback("val_bias")
+    assert Monitor("EarlyStopping", "val_bias", "max").mode == "max"
+
+
+def test_epochs_without_a_validation_are_neither_warned_of_nor_counted(train):
+    stopping = EarlyStopping(patience=2)
+    logs = [{"loss": 1.0} | ({"val_loss": 1.0} if epoch % 3 == 0 else {}) for epoch in range(9)]
+    callbacks = train([stopping], logs, validates=True)
+    assert len(callbacks.history.epoch) == 7 and stopping.best_epoch == 0
+    with pytest.warns(UserWarning, match="watches 'val_accuracy', but the logs hold loss, val_loss"):
+        train([EarlyStopping("val_accuracy")], logs, validates=True)
 
 
 def test_a_value_that_is_not_there_is_warned_of_once(train):

@@ -1,6 +1,8 @@
 // The state of a training run as a file; see io.hpp.
+#include <algorithm>
 #include <cmath>
 #include <optional>
+#include <set>
 
 #include "io/json.hpp"
 #include "io/safetensors.hpp"
@@ -11,7 +13,12 @@ namespace striate {
 namespace {
 
 constexpr const char* kKey = "striate.training_state";
+constexpr const char* kExtra = "extra/";
 constexpr int kDepth = 16;
+
+bool is_extra(const std::string& name) {
+    return name.rfind(kExtra, 0) == 0;
+}
 
 std::string slot_name(const std::string& slot, const ParameterInfo& parameter) {
     return "optimizer/" + slot + "/" + parameter.name;
@@ -64,7 +71,8 @@ void each_tensor(const Trainer& trainer, Use use) {
 
 }  // namespace
 
-void save_training(const Trainer& trainer, const std::string& path) {
+void save_training(const Trainer& trainer, const std::string& path, const Metadata& extra,
+                   const std::map<std::string, Array>& arrays) {
     std::vector<io::NamedTensor> tensors;
     each_tensor(trainer, [&](const std::string& name, const ParameterInfo& parameter, const float* data) {
         tensors.push_back({name, parameter.shape, data});
@@ -77,24 +85,32 @@ void save_training(const Trainer& trainer, const std::string& path) {
     if (trainer.learning_rate_override()) state["learning_rate"] = *trainer.learning_rate_override();
     state["optimizer"]["type"] = trainer.optimizer().type();
     state["optimizer"]["config"] = io::json_of(trainer.optimizer().config());
-    trainer.read([&] { io::write_safetensors(path, tensors, {{kKey, io::dump_json(state)}}); });
+    for (const auto& [name, array] : arrays) {
+        require(array.type == DType::float32, "an array that is kept beside the training must be float32, got ",
+                name_of(array.type));
+        tensors.push_back({kExtra + name, array.shape, static_cast<const float*>(array.data)});
+    }
+    Metadata metadata = extra;
+    metadata[kKey] = io::dump_json(state);
+    trainer.read([&] { io::write_safetensors(path, tensors, metadata); });
 }
 
 void load_training(Trainer& trainer, const std::string& path) {
     try {
         const io::SafetensorsFile file(path);
         const State state = read_state(trainer, file);
-        size_t count = 0;
+        std::set<std::string> needed;
         each_tensor(trainer, [&](const std::string& name, const ParameterInfo& parameter, const float*) {
             const io::SafetensorsFile::Entry* entry = file.find(name);
             require(entry != nullptr, "the file has no tensor ", quoted(name), ", which the training needs");
             require(entry->type == "F32" && entry->shape == parameter.shape, "tensor ", quoted(name), " is ",
                     entry->type, " of shape ", to_string(entry->shape), " in the file, and the training needs F32 of ",
                     to_string(parameter.shape));
-            ++count;
+            needed.insert(name);
         });
-        require(file.entries().size() == count, "the file has ", file.entries().size(), " tensors, the training ",
-                count);
+        for (const io::SafetensorsFile::Entry& entry : file.entries())
+            require(needed.count(entry.name) == 1 || is_extra(entry.name), "the file has a tensor ", quoted(entry.name),
+                    ", which the training does not need");
         // A disk may fail at any tensor; until all are there, nothing is changed.
         std::vector<std::vector<float>> values;
         each_tensor(trainer, [&](const std::string& name, const ParameterInfo& parameter, const float*) {
@@ -112,6 +128,26 @@ void load_training(Trainer& trainer, const std::string& path) {
         trainer.set_epochs(state.epochs);
         trainer.set_seed(state.seed);
         trainer.set_learning_rate(state.rate.value_or(-1.0));
+    } catch (const ValueError& error) {
+        throw ValueError(concat("cannot load '", path, "': ", error.what()));
+    }
+}
+
+TrainingExtra load_training_extra(const std::string& path) {
+    try {
+        const io::SafetensorsFile file(path);
+        require(file.metadata().count(kKey) == 1, "the file holds no state of a training run");
+        TrainingExtra extra;
+        extra.metadata = file.metadata();
+        extra.metadata.erase(kKey);
+        for (const io::SafetensorsFile::Entry& entry : file.entries()) {
+            if (!is_extra(entry.name)) continue;
+            require(entry.type == "F32", "tensor ", quoted(entry.name), " is ", entry.type, ", expected F32");
+            Tensor tensor(entry.shape);
+            file.read(entry, tensor.data());
+            extra.arrays.emplace(entry.name.substr(std::string(kExtra).size()), std::move(tensor));
+        }
+        return extra;
     } catch (const ValueError& error) {
         throw ValueError(concat("cannot load '", path, "': ", error.what()));
     }

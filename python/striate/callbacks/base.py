@@ -81,6 +81,23 @@ class Callback:
         names = [hook, hook.replace("_train", "")] if "_train_batch" in hook else [hook]
         return any(getattr(getattr(self, name), "__func__", None) is not getattr(Callback, name) for name in names)
 
+    def get_state(self) -> dict[str, Any]:
+        """What the callback remembers from epoch to epoch; `save_training` keeps it.
+
+        Numbers, strings, None, arrays of float32, and lists and dicts of them; by default nothing.
+        """
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what `get_state` returned.
+
+        The first `fit` after `load_training` calls it after `on_train_begin`, for callbacks of the same class (and the
+        same `monitor`), in their order.
+
+        Raises:
+            KeyError, TypeError, ValueError: the state is damaged.
+        """
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Called before the first epoch."""
 

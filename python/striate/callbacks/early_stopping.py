@@ -9,10 +9,14 @@ import numpy.typing as npt
 
 from striate.callbacks.base import Callback, Logs
 from striate.callbacks.monitor import Monitor
+from striate.callbacks.state import count, number
 
 
 class EarlyStopping(Callback):
     """Stop training when a value has not improved for `patience` epochs.
+
+    Epochs without the value, such as those without a validation, do not count. `save_training` keeps what it remembers,
+    the best weights among it, and training that goes on from the file goes on with it.
 
     Args:
         monitor: name of the value in the logs.
@@ -34,6 +38,7 @@ class EarlyStopping(Callback):
     best_epoch: int
     stopped_epoch: int
     wait: int
+    _best_weights: list[npt.NDArray[Any]] | None
 
     def __init__(
         self,
@@ -58,7 +63,7 @@ class EarlyStopping(Callback):
         self._begin()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        if epoch < self.start_from_epoch or (value := self._monitor.value(logs)) is None:
+        if epoch < self.start_from_epoch or (value := self._monitor.value(logs, self.params)) is None:
             return
         if self.restore_best_weights and self._best_weights is None:
             self._keep_weights(epoch)  # so that there is something to restore even if nothing ever improves
@@ -81,10 +86,23 @@ class EarlyStopping(Callback):
                 print(f"restoring the weights of the best epoch, {self.best_epoch + 1}")
             self.model.set_weights(self._best_weights)
 
+    def get_state(self) -> dict[str, Any]:
+        weights = [] if self._best_weights is None else self._best_weights
+        return {"best": self.best, "best_epoch": self.best_epoch, "wait": self.wait, "weights": weights}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        weights = [np.asarray(weight) for weight in state["weights"]]
+        if self.restore_best_weights and weights:
+            wanted = [np.shape(weight) for weight in self.model.get_weights()]
+            if [weight.shape for weight in weights] != wanted:
+                raise ValueError("its best weights are those of another model")
+            self._best_weights = weights
+        self.best, self.best_epoch, self.wait = number(state, "best"), count(state, "best_epoch"), count(state, "wait")
+
     def _begin(self) -> None:
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best = self._monitor.worst
-        self._best_weights: list[npt.NDArray[Any]] | None = None
+        self._best_weights = None
 
     def _keep_weights(self, epoch: int) -> None:
         self.best_epoch = epoch

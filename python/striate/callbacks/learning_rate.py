@@ -11,6 +11,7 @@ import numpy as np
 
 from striate.callbacks.base import Callback, Logs
 from striate.callbacks.monitor import Monitor
+from striate.callbacks.state import count, number
 
 
 class LearningRateScheduler(Callback):
@@ -24,7 +25,8 @@ class LearningRateScheduler(Callback):
 
     Raises:
         TypeError: `schedule` cannot be called, or gives something else than a number.
-        ValueError: it gives a negative, infinite or NaN rate.
+        ValueError: it gives a negative, infinite or NaN rate; or, when training begins, the optimizer has a schedule of
+            its own.
     """
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
@@ -33,6 +35,9 @@ class LearningRateScheduler(Callback):
             raise TypeError(f"LearningRateScheduler: schedule must be a function, got {type(schedule).__name__}")
         self.schedule, self.verbose = schedule, verbose
         self._takes_rate = _takes_two(schedule)
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        _check_no_schedule(self)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         optimizer = self.model.optimizer
@@ -56,7 +61,8 @@ class LearningRateScheduler(Callback):
 class ReduceLROnPlateau(Callback):
     """Multiply the learning rate by `factor` when a value has not improved for `patience` epochs.
 
-    Adds `learning_rate` to the epoch's logs (the rate the epoch was trained with).
+    Adds `learning_rate` to the epoch's logs (the rate the epoch was trained with). Epochs without the value do not
+    count. `save_training` keeps what it remembers.
 
     Args:
         monitor: name of the value in the logs.
@@ -67,6 +73,9 @@ class ReduceLROnPlateau(Callback):
         min_delta: a smaller change is not an improvement.
         cooldown: how many epochs after a reduction to wait before counting again.
         min_lr: the lowest rate.
+
+    Raises:
+        ValueError: when training begins, the optimizer has a schedule.
     """
 
     best: float
@@ -93,14 +102,22 @@ class ReduceLROnPlateau(Callback):
         self._begin()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
+        _check_no_schedule(self)
         self._begin()
+
+    def get_state(self) -> dict[str, Any]:
+        return {"best": self.best, "wait": self.wait, "cooldown_left": self.cooldown_left}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.best, self.wait = number(state, "best"), count(state, "wait")
+        self.cooldown_left = count(state, "cooldown_left")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         optimizer = self.model.optimizer
         rate = float(optimizer.learning_rate)
         if logs is not None:
             logs["learning_rate"] = rate
-        if (value := self._monitor.value(logs)) is None:
+        if (value := self._monitor.value(logs, self.params)) is None:
             return
         if self.cooldown_left:
             self.cooldown_left -= 1
@@ -119,6 +136,15 @@ class ReduceLROnPlateau(Callback):
     def _begin(self) -> None:
         self.best = self._monitor.worst
         self.wait = self.cooldown_left = 0
+
+
+def _check_no_schedule(callback: Callback) -> None:
+    """A rate that is set would replace a schedule for good."""
+    if getattr(callback.model.optimizer, "follows_schedule", False):
+        raise ValueError(
+            f"{type(callback).__name__} sets the learning rate, and the optimizer follows a schedule, which it would "
+            "replace; compile with a number as learning_rate, or leave the callback out"
+        )
 
 
 def _takes_two(function: Callable[..., float]) -> bool:

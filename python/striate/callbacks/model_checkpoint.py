@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from striate.callbacks.base import Callback, Logs
 from striate.callbacks.monitor import Monitor
+from striate.callbacks.state import count, number
 
 
 class ModelCheckpoint(Callback):
     """Save the model, or its weights, after epochs or every so many batches.
+
+    `save_training` keeps the best value and the number of batches.
 
     Args:
         filepath: where to; may hold `{epoch}` (counted from 1), `{batch}` when saving by batches, and any value of the
@@ -48,6 +52,12 @@ class ModelCheckpoint(Callback):
         self.best = self._monitor.worst if initial_value_threshold is None else float(initial_value_threshold)
         self._batches = self._epoch = 0
 
+    def get_state(self) -> dict[str, Any]:
+        return {"best": self.best, "batches": self._batches}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.best, self._batches = number(state, "best"), count(state, "batches")
+
     def wants(self, hook: str) -> bool:
         return hook == "on_train_batch_end" and self.save_freq != "epoch"
 
@@ -69,7 +79,7 @@ class ModelCheckpoint(Callback):
 
     def _save(self, logs: Logs | None, **counts: int) -> None:
         if self.save_best_only:
-            value = self._monitor.value(logs)
+            value = self._monitor.value(logs, self.params)
             if value is None or not self._monitor.improves(value, self.best):
                 return
             if self.verbose:

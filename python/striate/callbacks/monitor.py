@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 from striate.callbacks.base import Logs
 
 # Words in the names of values that are better the higher they are.
 HIGHER_IS_BETTER = frozenset(
-    ("acc", "accuracy", "auc", "precision", "recall", "sensitivity", "specificity", "f1", "iou", "dice", "score", "map")
+    (
+        *("acc", "accuracy", "auc", "precision", "recall", "sensitivity", "specificity", "f", "iou", "dice", "score"),
+        *("map", "ap", "jaccard", "kappa", "mcc", "psnr", "r", "ssim"),
+    )
 )
-LOWER_IS_BETTER = frozenset(("loss", "error", "mse", "mae", "rmse"))
+LOWER_IS_BETTER = frozenset(
+    ("loss", "error", "mse", "mae", "rmse", "mape", "crossentropy", "entropy", "nll", "perplexity", "distance")
+)
 
 
 class Monitor:
@@ -20,9 +28,11 @@ class Monitor:
     Args:
         owner: the callback's name, for messages.
         name: the value's name, such as "val_loss".
-        mode: "min", "max", or "auto": by the words of the name, such as "accuracy" or "dice"; "loss" and "error" win,
-            and what no word tells is "min".
+        mode: "min", "max", or "auto": by the words of the name, such as "accuracy" or "dice"; "loss" and "error" win.
         min_delta: a change smaller than this (in size) is not an improvement.
+
+    Raises:
+        ValueError: the mode is unknown, or "auto" and no word of the name tells it.
     """
 
     def __init__(self, owner: str, name: str, mode: str = "auto", min_delta: float = 0.0) -> None:
@@ -32,8 +42,13 @@ class Monitor:
             raise TypeError(f"{owner}: monitor must be the name of a value in the logs, got {type(name).__name__}")
         self.owner, self.name, self.min_delta = owner, name, abs(float(min_delta))
         if mode == "auto":
-            words = set(name.lower().split("_"))
-            mode = "max" if words & HIGHER_IS_BETTER and not words & LOWER_IS_BETTER else "min"
+            words = set(re.findall("[a-z]+", name.lower()))
+            if not words & (HIGHER_IS_BETTER | LOWER_IS_BETTER):
+                raise ValueError(
+                    f"{owner}: the name {name!r} does not tell whether a higher or a lower value is better; pass "
+                    "mode='max' or mode='min'"
+                )
+            mode = "min" if words & LOWER_IS_BETTER else "max"
         self.mode = mode
         self._warned = False
 
@@ -42,11 +57,17 @@ class Monitor:
         """A value that every other one improves on."""
         return math.inf if self.mode == "min" else -math.inf
 
-    def value(self, logs: Logs | None) -> float | None:
-        """The value in the logs, or None, with one warning, if it is not there."""
+    def value(self, logs: Logs | None, params: Mapping[str, Any] | None = None) -> float | None:
+        """The value in the logs, or None, with one warning, if it is not there.
+
+        Args:
+            logs: of an epoch or a batch.
+            params: of the training: with "validates", epochs without any value of a validation are not warned of.
+        """
         found = (logs or {}).get(self.name)
         if found is None:
-            if not self._warned:
+            due = any(name.startswith("val_") for name in logs or {}) or not (params or {}).get("validates")
+            if not self._warned and (due or not self.name.startswith("val_")):
                 known = ", ".join(logs or {}) or "nothing"
                 mend = "; pass validation data to fit" if self.name.startswith("val_") else ""
                 warnings.warn(f"{self.owner} watches {self.name!r}, but the logs hold {known}{mend}", stacklevel=2)

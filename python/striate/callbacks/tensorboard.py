@@ -12,6 +12,7 @@ import numpy as np
 from striate import _core
 from striate._extras import require
 from striate.callbacks.base import Callback, Logs
+from striate.callbacks.state import count
 
 
 class TensorBoard(Callback):
@@ -57,6 +58,12 @@ class TensorBoard(Callback):
         self._every = every
         self._writers: dict[str, Any] = {}
         self._batches = 0
+
+    def get_state(self) -> dict[str, Any]:
+        return {"batches": self._batches}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self._batches = count(state, "batches")
 
     def wants(self, hook: str) -> bool:
         return hook == "on_train_batch_end" and self._every > 0
