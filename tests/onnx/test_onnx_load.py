@@ -377,6 +377,22 @@ def test_what_has_no_layers(nodes: list[Any], shape: list[int], reason: str) -> 
         load(model)
 
 
+@pytest.mark.parametrize(
+    ("node", "reason"),
+    [
+        (helper.make_node("Slice", ["x", "zero", "one", "zero"], ["y"]), "it takes 1 samples of a batch whose size"),
+        (helper.make_node("Flatten", ["x"], ["y"], axis=0), "all samples of a batch in one row"),
+    ],
+)
+def test_a_batch_of_any_size_is_not_one_sample(node: Any, reason: str) -> None:
+    constants = {"zero": np.array([0]), "one": np.array([1])}
+    with pytest.raises(ValueError, match=reason):
+        load(network([node], constants, ["N", 3, 4, 5]))
+    load(network([node], constants, [1, 3, 4, 5]))
+    whole = helper.make_node("Slice", ["x", "zero", "all", "zero"], ["y"])
+    load(network([whole], {**constants, "all": np.array([(1 << 63) - 1])}, ["N", 3, 4, 5]))
+
+
 def test_bytes_are_cast_or_moved_and_nothing_else() -> None:
     def bytes_to(nodes: list[Any], kind: int) -> Any:
         graph = helper.make_graph(nodes, "g", [info("x", [1, 3, 4, 4], TensorProto.UINT8)], [info("y", None, kind)])

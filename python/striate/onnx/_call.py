@@ -29,12 +29,20 @@ class Call:
         kind: the operator.
         opset: the version of the operators that the model is written in.
         outputs: how many of its outputs are used; unused outputs at the end are not counted.
+        free: whether the model leaves the size of the batch open; it counts as 1 then.
     """
 
     def __init__(
-        self, kind: str, opset: int, attributes: dict[str, Any], inputs: list[Converted], outputs: int, name: str | None
+        self,
+        kind: str,
+        opset: int,
+        attributes: dict[str, Any],
+        inputs: list[Converted],
+        outputs: int,
+        name: str | None,
+        free: bool = False,
     ) -> None:
-        self.kind, self.opset, self.outputs = kind, opset, outputs
+        self.kind, self.opset, self.outputs, self.free = kind, opset, outputs, free
         self._inputs, self._attributes, self._name = inputs, attributes, name
         self._read: set[str | int] = set()
         self.weights: list[tuple[layers.Layer, list[Array]]] = []

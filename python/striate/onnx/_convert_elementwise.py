@@ -263,7 +263,7 @@ def affine(call: Call, x: Value, scale: Array | float, offset: Array | float) ->
         # The shortest end of the memory that the constant varies within.
         start = min(x.order.index(atom) for atom in varying)
         end = x.order[start:]
-        check_size(size_of(end), "a constant")
+        check_size(4 * size_of(end), "a constant")  # they become Python's numbers
         if end != varying:
             full = flat.reshape([atom.size if atom in set(varying) else 1 for atom in end])
             flat = np.broadcast_to(full, [atom.size for atom in end]).reshape(-1)

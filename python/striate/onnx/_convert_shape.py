@@ -62,6 +62,8 @@ def flatten(call: Call) -> Value:
     if not -x.rank <= axis <= x.rank:
         raise Unsupported(f"axis {axis} of a tensor of shape {x.shape}")
     axis = axis + x.rank if axis < 0 else axis
+    if axis == 0 and call.free:
+        raise Unsupported("it puts all samples of a batch in one row")
     return _cut(x, [math.prod(x.shape[:axis]), math.prod(x.shape[axis:])])
 
 
@@ -224,6 +226,9 @@ def _block(x: Value, place: int) -> tuple[Value, Axis, Axis]:
     return stored_as(x, (*before, *axis, *after)), before, after
 
 
+_ALL = (1 << 31) - 1  # an end that means all elements
+
+
 @operator("Slice", constants=(1, 2, 3, 4), moves=True)
 def slices(call: Call) -> Value:
     x = call.value()
@@ -235,6 +240,8 @@ def slices(call: Call) -> Value:
         raise Unsupported(f"its axes {axes} name one twice")
     steps = call.numbers(4, "steps") or [1] * len(starts)
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        if axis % x.rank == 0 and call.free and end < _ALL:
+            raise Unsupported(f"it takes {end} samples of a batch whose size is open")
         if axis % x.rank == 0 and x.batch is not None and start == 0 and step == 1 and end >= x.batch:
             continue
         place = x.place(axis)

@@ -100,6 +100,7 @@ class Importer:
         self._max_constants = max_constants
         self._own = {(function.domain or "ai.onnx", function.name) for function in model.functions}
         self._sparse = {tensor.values.name for tensor in model.graph.sparse_initializer}
+        self._free = False  # the size of the batch
         self._largest = 0  # numbers of a sample of an input
 
     def run(self) -> Imported:
@@ -207,7 +208,7 @@ class Importer:
                 raise ValueError(f"cannot load {self._name}: input {info.name!r} has shape {sizes}, got {tuple(given)}")
             sizes = list(given)
         if self._batched and sizes and sizes[0] is None:
-            sizes[0] = 1
+            sizes[0], self._free = 1, True
         if None in sizes:
             text = ", ".join("?" if size is None else str(size) for size in sizes)
             raise ValueError(
@@ -370,7 +371,8 @@ class Importer:
             key: self._array(value) if isinstance(value, self._onnx.TensorProto) else value
             for key, value in self._attributes(node).items()
         }
-        return Call(node.op_type, self._opset, attributes, inputs, outputs, self._unique(name) if name else None)
+        label = self._unique(name) if name else None
+        return Call(node.op_type, self._opset, attributes, inputs, outputs, label, self._free)
 
     def _unique(self, name: str) -> str | None:
         self._names[name] += 1
