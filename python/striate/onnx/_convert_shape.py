@@ -364,6 +364,14 @@ def _zeros(call: Call, x: Value, place: int, before: int, after: int) -> Value:
     return replace(x, symbol=symbol, axes=axes, order=(*outer, *new, *inner), exact=False)
 
 
+def _blocks_first(call: Call) -> bool:
+    """Whether the place in a block counts before the depth, among the channels."""
+    mode = call.get("mode", "DCR")
+    if mode not in ("DCR", "CRD"):
+        raise Unsupported(f"mode is {mode!r}")
+    return bool(mode == "DCR")
+
+
 @operator("DepthToSpace", moves=True)
 def depth_to_space(call: Call) -> Value:
     x, block = call.value(), int(call.get("blocksize"))
@@ -373,10 +381,7 @@ def depth_to_space(call: Call) -> Value:
     if block < 1 or channels % block**2:
         raise Unsupported(f"blocks of {block} of {channels} channels")
     depth = channels // block**2
-    mode = call.get("mode", "DCR")
-    if mode not in ("DCR", "CRD"):
-        raise Unsupported(f"mode is {mode!r}")
-    if mode == "DCR":
+    if _blocks_first(call):
         x = cut(x, [block, block, depth, height, width])
         down, across, deep, high, wide = x.axes
     else:
@@ -395,4 +400,4 @@ def space_to_depth(call: Call) -> Value:
         raise Unsupported(f"blocks of {block} of a map of {height} x {width}")
     x = cut(x, [channels, height // block, block, width // block, block])
     deep, high, down, wide, across = x.axes
-    return x.with_axes([down + across + deep, high, wide])
+    return x.with_axes([down + across + deep if _blocks_first(call) else deep + down + across, high, wide])
