@@ -201,6 +201,19 @@ void test_going_on() {
     fit(other, pictures.data(), options);
     CHECK(weights_of(again) == weights_of(model));
 
+    // What a program keeps beside the training.
+    const std::vector<float> kept{1.5f, -2.0f, 0.25f};
+    save_training(trainer, path, {{"program.note", "kept"}}, {{"a/b", {kept.data(), DType::float32, {1, 3}}}});
+    const std::vector<float> saved = weights_of(model);
+    load_training(other, path);
+    CHECK(weights_of(again) == saved);
+    const TrainingExtra extra = load_training_extra(path);
+    CHECK(extra.metadata == Metadata({{"program.note", "kept"}}) && extra.arrays.size() == 1);
+    const Tensor& array = extra.arrays.at("a/b");
+    CHECK(array.shape() == Shape({1, 3}) && std::equal(kept.begin(), kept.end(), array.data()));
+    const std::vector<int64_t> whole{1};
+    CHECK_THROWS(save_training(trainer, path, {}, {{"a", {whole.data(), DType::int64, {1}}}}), ValueError, "float32");
+
     Trainer wrong(again, std::make_shared<SGD>(SGDOptions()), cross_entropy(), {}, 0);
     const std::vector<float> before = weights_of(again);
     CHECK_THROWS(load_training(wrong, path), ValueError, "the trainer's optimizer is SGD");

@@ -51,7 +51,8 @@ class Callback:
     to True to end the training after the current batch or epoch.
 
     Attributes:
-        params: `epochs`, `steps` (batches an epoch, or None where unknown) and `verbose`.
+        params: `epochs`, `steps` (batches an epoch, or None where unknown) and `verbose`; in `fit` also `validates`,
+            whether there are data to validate on.
         model: the model that is trained.
     """
 
