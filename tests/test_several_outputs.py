@@ -51,6 +51,16 @@ def test_an_output_without_a_loss_is_not_trained(loss: Any, tmp_path: Path) -> N
     assert again.evaluate(X, {"o1": Y}, verbose=0) == model.evaluate(X, {"o1": Y}, verbose=0)
 
 
+@pytest.mark.parametrize("weights", [{"o1": 3.0}, {"o1": 3.0, "o2": 7.0}, [3.0, None], [3.0, 7.0]])
+def test_an_output_without_a_loss_needs_no_loss_weight(weights: Any) -> None:
+    model = two(loss={"o1": "mse"}, loss_weights=weights)
+    logs = model.evaluate(X, Y, verbose=0, return_dict=True)
+    assert logs["loss"] == pytest.approx(3 * logs["o1_loss"])
+    for wrong in ({"o2": 1.0}, {"o1": 1.0, "o3": 1.0}):
+        with pytest.raises(ValueError, match="loss_weights must have the keys"):
+            two(loss={"o1": "mse"}, loss_weights=wrong)
+
+
 def test_metrics_of_an_output_without_a_loss() -> None:
     model = two(loss={"o1": "mse"}, metrics={"o2": ["mse"]})
     logs = model.fit(X, [Y, Y], verbose=0).history

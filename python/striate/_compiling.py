@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,9 +32,17 @@ def check_losses(network: _core.Model, losses: Sequence[Loss | None], names: Seq
             _check_strides(loss, name, shape, network.input_shapes)
 
 
-def loss_scales(given: Any, names: Sequence[str]) -> list[float]:
-    """The weight of each output's loss."""
+def loss_scales(given: Any, losses: Sequence[Loss | None], names: Sequence[str]) -> list[float]:
+    """The weight of each output's loss; outputs without a loss need none.
+
+    Raises:
+        ValueError: the number of weights or their names do not fit.
+        TypeError: one is no number.
+    """
+    if isinstance(given, Mapping):
+        given = {name: 1.0 for name, loss in zip(names, losses, strict=True) if loss is None} | dict(given)
     values = [1.0] * len(names) if given is None else several(given, names, "loss_weights")
+    values = [1.0 if loss is None and value is None else value for loss, value in zip(losses, values, strict=True)]
     for value in values:
         if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
             raise TypeError(f"loss_weights must be numbers, got {value!r}; metrics come after them: metrics=[...]")

@@ -140,7 +140,7 @@ class Trainer:
         names, shapes = self.model.output_names, network.output_shapes
         self._losses = losses_for(loss, names)
         check_losses(network, self._losses, names)
-        scales = loss_scales(loss_weights, names)
+        scales = loss_scales(loss_weights, self._losses, names)
         cores = [None if one is None else one._core for one in self._losses]
         core = _core.Trainer(network, self.optimizer._core, cores, scales, self.seed)
         self._meters = Meters(metrics, weighted_metrics, self._losses, names, shapes)
