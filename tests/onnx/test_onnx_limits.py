@@ -187,6 +187,55 @@ def test_loading_chains_takes_linear_time() -> None:
     assert long < 12 * short + 0.5
 
 
+def chain(count: int, kinds: list[tuple[str, list[str], dict[str, Any]]]) -> list[Any]:
+    """Nodes one after the other, of these kinds in turn."""
+    nodes = []
+    for i in range(count):
+        kind, more, attributes = kinds[i % len(kinds)]
+        source, made = "x" if i == 0 else f"t{i - 1}", "y" if i == count - 1 else f"t{i}"
+        nodes.append(node(kind, [source, *more], [made], **attributes))
+    return nodes
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [node("Concat", ["x"] * 1000, ["y"], axis=1)],
+        [node("Sum", ["x"] * 300, ["y"])],
+        [node("Max", ["x"] * 100, ["y"])],
+        [
+            node("Split", ["x"], [f"o{i}" for i in range(200)], axis=1),
+            node("Sum", [f"o{i}" for i in range(200)], ["y"]),
+        ],
+        chain(300, [("Relu", [], {})]),
+        chain(200, [("Softmax", [], {"axis": axis}) for axis in (1, 2, 3)]),
+        chain(300, [("Reshape", ["s"], {}), ("Transpose", [], {"perm": [0, 3, 1, 2]})]),
+        chain(200, [("Slice", ["one", "two", "axis"], {}), ("Pad", ["p", "v"], {})]),
+        chain(300, [("Add", ["c"], {})]),
+    ],
+    ids=lambda nodes: f"{nodes[0].op_type}-{len(nodes)}",
+)
+def test_wide_and_long_graphs(nodes: list[Any]) -> None:
+    constants = {
+        "s": np.array([1, 200, 2, 2]),
+        "one": np.array([1]),
+        "two": np.array([2]),
+        "axis": np.array([3]),
+        "p": np.array([0, 0, 0, 1, 0, 0, 0, 0]),
+        "v": np.float32(2),
+        "c": np.ones((200, 1, 1), np.float32),
+    }
+    used = {name: value for name, value in constants.items() if any(name in n.input for n in nodes)}
+    begin = time.process_time()
+    load(model_of(nodes, used, (1, 200, 2, 2)))
+    assert time.process_time() - begin < 5.0
+
+
+def test_shapes_of_many_axes() -> None:
+    nodes = [node("Reshape", ["x", "s"], ["y"])]
+    refused(model_of(nodes, {"s": np.array([1] * 5000 + [60])}), "Reshape node 0: its output has 5001 axes")
+
+
 # Files beside the model
 
 
