@@ -21,7 +21,7 @@ class Unsupported(Exception):
 
 
 class Budget:
-    """What is left of it.
+    """The numbers that a model may still make.
 
     Args:
         stored: how many numbers the model stores.

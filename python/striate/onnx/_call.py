@@ -148,7 +148,7 @@ class Row(NamedTuple):
         convert: makes the node's outputs, one or a list.
         constants: the inputs that have to be known beforehand.
         moves: whether it only moves elements, whatever their type.
-        ignores: the attributes, by name, and inputs, by number, that do not change what inference computes. All
+        ignores: the attributes, by name, and inputs, by number, that do not change the result of inference. All
             others that differ from their default must be read by `convert`.
     """
 

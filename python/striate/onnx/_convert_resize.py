@@ -8,7 +8,7 @@ depends on it. Where the specification's reference differs, ONNX Runtime and PyT
 - `pytorch_half_pixel` maps a single output pixel to 0, as the specification says; the reference uses −0.5.
 - `tf_crop_and_resize` does not multiply the output's size by the size of its box, and `linear` and `cubic` ignore the
   box along an axis of scale 1.
-- A tensor that keeps its size stays as it is, whatever the scales and boxes are.
+- A tensor that keeps its size stays as it is, for any scales and boxes.
 - Before version 11, `nearest` rounds down where the scale is 1 or above, and up below 1.
 """
 

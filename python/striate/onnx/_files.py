@@ -93,7 +93,7 @@ def _is_external(onnx: ModuleType, tensor: Any) -> bool:
 
 
 def _external_bytes(tensor: Any, folder: Path, name: str, files: dict[str, int]) -> bytes:
-    """What a tensor stores in another file; `files` notes the sizes of these."""
+    """The bytes of a tensor in another file; `files` collects the sizes of these files."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     where = f"cannot load {name}: its tensor {tensor.name!r}"
     location = entries.get("location", "")

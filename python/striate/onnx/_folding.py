@@ -13,7 +13,7 @@ from striate._extras import require
 from striate.onnx._budget import Unsupported, check_size
 from striate.onnx._values import Array
 
-# What is computed beforehand where all inputs are known. Others are random, or no plain function.
+# Operators that are computed when all inputs are known. The others are random, or no plain functions.
 FOLDED = {
     *("Abs", "Add", "And", "Cast", "Ceil", "Clip", "Concat", "Div", "Equal", "Exp", "Flatten", "Floor", "Gather"),
     *("Greater", "Identity", "Less", "Log", "Max", "Min", "Mod", "Mul", "Neg", "Not", "Or", "Pow", "Reciprocal"),
@@ -60,7 +60,7 @@ def folded(onnx: ModuleType, opset: int, node: Any, arrays: Sequence[Array]) -> 
 
 
 def _pay(onnx: ModuleType, opset: int, node: Any, infos: dict[str, Any], arrays: dict[str, Array]) -> None:
-    """Take what the node makes, and the work that it does for it, from the model's budget."""
+    """Take the outputs and the work of a node from the model's budget."""
     shown = {name: onnx.numpy_helper.from_array(array, name) for name, array in arrays.items() if array.size <= _SHOWN}
     if node.op_type == "Slice" and not all(array.size for array in arrays.values()):
         raise Unsupported("it slices an empty constant")  # onnx ends the process for a negative step
@@ -90,6 +90,6 @@ def _pay(onnx: ModuleType, opset: int, node: Any, infos: dict[str, Any], arrays:
 
 
 def _products(outputs: int, matrix: Array) -> int:
-    """What the multiplications of a product of matrices count for; those of whole numbers are slow."""
+    """The cost of the multiplications of a matrix product; those of integers are slow."""
     products = outputs * (matrix.shape[-1] if matrix.ndim else 1)
     return products // 256 if matrix.dtype.kind == "f" else products

@@ -318,7 +318,7 @@ class Importer:
                     self._check_sample(result)
         except MemoryError:
             raise
-        except Exception as error:  # whatever a layer or NumPy says about arguments that make no sense
+        except Exception as error:  # of a layer or NumPy, for arguments that make no sense
             text = str(error) if isinstance(error, (Unsupported, ValueError)) else f"{type(error).__name__}: {error}"
             self._problems.append(f"{label}: {text}")
             for name in node.output:

@@ -34,7 +34,7 @@ DEVIATIONS = {
     "test_resize_downsample_scales_cubic_align_corners": _CORNERS,
     "test_resize_downsample_scales_linear_align_corners": _CORNERS,
 }
-"""Tests whose values ONNX Runtime does not reproduce either, and what is done instead."""
+"""Tests that ONNX Runtime does not pass either, and how striate differs."""
 
 
 @dataclass(frozen=True)
