@@ -28,7 +28,8 @@ def load(
     the batch, which may be of any size. Dropout does nothing; batch normalisation keeps its moving averages.
 
     A file is data: nothing in it is executed. Tensors that it stores beside itself are read from its folder alone;
-    absolute paths, `..`, symbolic links, pipes and devices are refused. Time and memory are in proportion to the file. docs/onnx.md states all rules.
+    absolute paths, `..`, symbolic links, pipes and devices are refused. Time and memory are in proportion to the file.
+    docs/onnx.md states all rules.
 
     Args:
         source: the file, or an `onnx.ModelProto`.
