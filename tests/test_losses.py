@@ -267,5 +267,12 @@ def test_what_labels_must_be() -> None:
             loss(np.full((2, 3, 3), 0.5), p)
 
 
+@pytest.mark.parametrize("loss", [losses.Dice, losses.Tversky])
+@pytest.mark.parametrize("masks", [np.full((2, 3, 3, 1), 255, np.uint8), np.full((2, 3, 3, 1), -0.5, np.float32)])
+def test_masks_of_overlap_are_within_0_to_1(loss: Any, masks: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=rf"\[{loss.__name__}\] targets must be within 0 to 1, got"):
+        loss()(masks, np.full((2, 3, 3, 1), 0.5, np.float32))
+
+
 def test_each_loss_has_a_row() -> None:
     assert {case.loss for case in LOSS_CASES} == set(striate._core.loss_types())

@@ -210,3 +210,24 @@ def test_wrong_settings():
         EarlyStopping(3)
     with pytest.raises(ValueError, match=r"ReduceLROnPlateau: factor must be from 0 to below 1, got 1\.0"):
         ReduceLROnPlateau(factor=1.0)
+
+
+@pytest.mark.parametrize(
+    ("make", "wrong"),
+    [
+        (EarlyStopping, {"min_delta": math.nan}),
+        (EarlyStopping, {"baseline": math.nan}),
+        (EarlyStopping, {"patience": -1}),
+        (EarlyStopping, {"patience": math.nan}),
+        (EarlyStopping, {"start_from_epoch": -1}),
+        (ReduceLROnPlateau, {"min_delta": math.inf}),
+        (ReduceLROnPlateau, {"factor": math.nan}),
+        (ReduceLROnPlateau, {"patience": -1}),
+        (ReduceLROnPlateau, {"cooldown": 0.5}),
+        (ReduceLROnPlateau, {"min_lr": math.nan}),
+        (lambda **given: ModelCheckpoint("m", **given), {"initial_value_threshold": math.nan}),
+    ],
+)
+def test_numbers_that_nothing_improves_on_are_refused(make, wrong):
+    with pytest.raises((TypeError, ValueError), match=f"{next(iter(wrong))} must be"):
+        make(**wrong)

@@ -31,6 +31,7 @@ bool Dice::takes_labels(const Shape& output) const {
 void Dice::check_targets(const Array& targets, const Shape& output) const {
     if (losses::are_labels(targets, output)) return losses::check_labels(targets, output, options_.ignore_class, kType);
     losses::check_ignore_needs_labels(options_.ignore_class, kType);
+    losses::check_probabilities(targets, kType);
 }
 
 void Dice::emit(const LossContext& context) const {

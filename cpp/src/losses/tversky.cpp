@@ -33,6 +33,7 @@ bool Tversky::takes_labels(const Shape& output) const {
 void Tversky::check_targets(const Array& targets, const Shape& output) const {
     if (losses::are_labels(targets, output)) return losses::check_labels(targets, output, options_.ignore_class, kType);
     losses::check_ignore_needs_labels(options_.ignore_class, kType);
+    losses::check_probabilities(targets, kType);
 }
 
 void Tversky::emit(const LossContext& context) const {

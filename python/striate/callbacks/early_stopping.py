@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.callbacks.base import Callback, Logs
-from striate.callbacks.monitor import Monitor
+from striate.callbacks.monitor import Monitor, a_number, epochs
 from striate.callbacks.state import count, number
 
 
@@ -53,10 +53,10 @@ class EarlyStopping(Callback):
     ) -> None:
         super().__init__()
         self._monitor = Monitor("EarlyStopping", monitor, mode, min_delta)
-        if patience < 0:
-            raise ValueError(f"EarlyStopping: patience must be at least 0, got {patience}")
-        self.monitor, self.patience, self.verbose, self.baseline = monitor, patience, verbose, baseline
-        self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
+        self.monitor, self.verbose, self.restore_best_weights = monitor, verbose, restore_best_weights
+        self.patience = epochs("EarlyStopping", "patience", patience)
+        self.start_from_epoch = epochs("EarlyStopping", "start_from_epoch", start_from_epoch)
+        self.baseline = None if baseline is None else a_number("EarlyStopping", "baseline", baseline)
         self._begin()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from striate.callbacks.base import Callback, Logs
-from striate.callbacks.monitor import Monitor
+from striate.callbacks.monitor import Monitor, a_number, epochs
 from striate.callbacks.state import count, number
 
 
@@ -97,8 +97,10 @@ class ReduceLROnPlateau(Callback):
         if not 0.0 <= factor < 1.0:
             raise ValueError(f"ReduceLROnPlateau: factor must be from 0 to below 1, got {factor}")
         self._monitor = Monitor("ReduceLROnPlateau", monitor, mode, min_delta)
-        self.monitor, self.factor, self.patience, self.verbose = monitor, factor, patience, verbose
-        self.cooldown, self.min_lr = cooldown, min_lr
+        self.monitor, self.factor, self.verbose = monitor, factor, verbose
+        self.patience = epochs("ReduceLROnPlateau", "patience", patience)
+        self.cooldown = epochs("ReduceLROnPlateau", "cooldown", cooldown)
+        self.min_lr = a_number("ReduceLROnPlateau", "min_lr", min_lr)
         self._begin()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

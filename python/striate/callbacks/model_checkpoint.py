@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.callbacks.base import Callback, Logs
-from striate.callbacks.monitor import Monitor
+from striate.callbacks.monitor import Monitor, a_number
 from striate.callbacks.state import count, number
 
 
@@ -49,7 +49,9 @@ class ModelCheckpoint(Callback):
             raise ValueError(f"ModelCheckpoint: save_freq must be 'epoch' or a number of batches, got {save_freq!r}")
         self.filepath, self.monitor, self.verbose = os.fspath(filepath), monitor, verbose
         self.save_best_only, self.save_weights_only, self.save_freq = save_best_only, save_weights_only, save_freq
-        self.best = self._monitor.worst if initial_value_threshold is None else float(initial_value_threshold)
+        self.best = self._monitor.worst
+        if initial_value_threshold is not None:
+            self.best = a_number("ModelCheckpoint", "initial_value_threshold", initial_value_threshold)
         self._batches = self._epoch = 0
 
     def get_state(self) -> dict[str, Any]:

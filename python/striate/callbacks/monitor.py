@@ -22,6 +22,22 @@ LOWER_IS_BETTER = frozenset(
 )
 
 
+def a_number(owner: str, what: str, value: float) -> float:
+    """A finite number, or an error: nothing is better or worse than NaN."""
+    if not math.isfinite(value):
+        raise ValueError(f"{owner}: {what} must be a finite number, got {value}")
+    return float(value)
+
+
+def epochs(owner: str, what: str, value: int) -> int:
+    """A number of epochs, at least 0."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{owner}: {what} must be a whole number, got {value!r}")
+    if value < 0:
+        raise ValueError(f"{owner}: {what} must be at least 0, got {value}")
+    return int(value)
+
+
 class Monitor:
     """One value of the logs, and which way it gets better.
 
@@ -40,7 +56,7 @@ class Monitor:
             raise ValueError(f"{owner}: mode must be 'auto', 'min' or 'max', got {mode!r}")
         if not isinstance(name, str):
             raise TypeError(f"{owner}: monitor must be the name of a value in the logs, got {type(name).__name__}")
-        self.owner, self.name, self.min_delta = owner, name, abs(float(min_delta))
+        self.owner, self.name, self.min_delta = owner, name, abs(a_number(owner, "min_delta", min_delta))
         if mode == "auto":
             words = set(re.findall("[a-z]+", name.lower()))
             if not words & (HIGHER_IS_BETTER | LOWER_IS_BETTER):
