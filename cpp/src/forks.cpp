@@ -2,16 +2,12 @@
 
 #include <array>
 #include <atomic>
-#include <memory>
-
-#include "step_lock.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
 #endif
 
-namespace striate {
-namespace forks {
+namespace striate::forks {
 namespace {
 
 constexpr size_t kMutexes = 64;
@@ -21,9 +17,17 @@ std::array<std::mutex, kMutexes>& mutexes() {
     static auto& all = *new std::array<std::mutex, kMutexes>;
     return all;
 }
+std::mutex& one_fork() {
+    static auto& mutex = *new std::mutex;
+    return mutex;
+}
 
 std::atomic<uint64_t> forks{0};
 thread_local bool child_of_fork = false;
+
+// Threads behind the gate, and whether one wants to fork. No condition variable: one that threads wait at while the
+// process is forked cannot be used in the child.
+std::atomic<uint32_t> inside{0}, forking{0};
 
 }  // namespace
 
@@ -40,43 +44,51 @@ bool came_through() {
     return child_of_fork;
 }
 
-}  // namespace forks
+Gate::Gate() {
+    while (true) {
+        ++inside;
+        if (!forking) return;
+        if (--inside == 0) inside.notify_all();
+        forking.wait(1);
+    }
+}
 
-StepLock& fork_gate() {
-    static StepLock& gate = *new StepLock;
-    return gate;
+Gate::~Gate() {
+    if (--inside == 0 && forking) inside.notify_all();
 }
 
 #if defined(__unix__) || defined(__APPLE__)
 namespace {
 
 void before_fork() {
-    fork_gate().lock();
-    for (std::mutex& mutex : forks::mutexes()) mutex.lock();
+    one_fork().lock();
+    forking = 1;
+    for (uint32_t count; (count = inside) != 0;) inside.wait(count);
+    for (std::mutex& mutex : mutexes()) mutex.lock();
 }
 
-void unlock_all() {
-    for (std::mutex& mutex : forks::mutexes()) mutex.unlock();
-}
-
-void in_parent() {
-    unlock_all();
-    fork_gate().unlock();
+void after_fork() {
+    for (std::mutex& mutex : mutexes()) mutex.unlock();
+    forking = 0;
+    forking.notify_all();
+    one_fork().unlock();
 }
 
 void in_child() {
-    ++forks::forks;  // step locks, the gate too, begin anew
-    forks::child_of_fork = true;
-    unlock_all();
+    ++forks;  // step locks begin anew
+    inside = 0;
+    child_of_fork = true;
+    after_fork();
 }
 
 // At load: another library may use the runtime of OpenMP, and fork, before this one computes anything.
 [[maybe_unused]] const int registered = [] {
-    fork_gate();
-    return pthread_atfork(before_fork, in_parent, in_child);
+    mutexes();
+    one_fork();
+    return pthread_atfork(before_fork, after_fork, in_child);
 }();
 
 }  // namespace
 #endif
 
-}  // namespace striate
+}  // namespace striate::forks

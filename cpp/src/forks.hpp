@@ -14,6 +14,15 @@ std::mutex& shared_mutex();
 // Grows with every fork that leads to this process.
 uint64_t generation();
 
+// Held while memory that a child may go on with is changed: fork() waits until nobody holds it.
+class Gate {
+  public:
+    Gate();
+    ~Gate();
+    Gate(const Gate&) = delete;
+    Gate& operator=(const Gate&) = delete;
+};
+
 // Whether the calling thread is the one that called fork() in the parent. OpenMP's runtime may believe that this thread
 // still has the parent's pool of threads, and would wait for them without end.
 bool came_through();

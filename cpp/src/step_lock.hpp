@@ -34,17 +34,15 @@ class StepLock {
     bool writing_ = false;
 };
 
-// fork() waits at this for steps that are under way, so that a child has the weights of a whole step.
-StepLock& fork_gate();
-
-// Held while weights, gradients or what training keeps beside them are changed.
+// Held while weights, gradients or what training keeps beside them are changed. The child of a fork has weights after a
+// whole step.
 class Writing {
   public:
-    explicit Writing(StepLock& weights) : gate_(fork_gate()), weights_(weights) {}
+    explicit Writing(StepLock& weights) : weights_(weights) {}
 
   private:
-    std::shared_lock<StepLock> gate_;
     std::unique_lock<StepLock> weights_;
+    forks::Gate gate_;  // entered last: who waits for the weights must not keep others from forking
 };
 
 using Reading = std::shared_lock<StepLock>;

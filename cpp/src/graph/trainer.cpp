@@ -320,7 +320,7 @@ Profile Trainer::profile(const std::vector<int64_t>& firsts, int64_t count, cons
     }
     for (float* slot : slots()) restored.keep(slot, parameter_arena_size());
     return record(plan, firsts, before_run, [&](int64_t first) {
-        const std::shared_lock<StepLock> gate(fork_gate());
+        const forks::Gate gate;
         train_step_alone(nullptr, first, count, {});
     });
 }
