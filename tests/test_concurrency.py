@@ -272,3 +272,56 @@ def test_backward_of_another_threads_forward_is_refused() -> None:
     model.set_weights(model.get_weights())
     with pytest.raises(ValueError, match="have been changed"):
         model.backward(np.ones_like(outputs))
+
+
+def test_one_thread_trains_a_model(tmp_path: Path) -> None:
+    """What would share a training's memory is refused in other threads, and works in callbacks and afterwards."""
+    model = fresh()
+    other = st.Trainer(model, "sgd", model.loss)
+    file = tmp_path / "training"
+    refused: dict[str, tuple[Callable[[], Any], str]] = {
+        "fit": (lambda: model.fit(X, Y, verbose=0), "using this trainer"),
+        "train_on_batch": (lambda: model.train_on_batch(X, Y), "using this trainer"),
+        "evaluate": (lambda: model.evaluate(X, Y, verbose=0), "using this trainer"),
+        "test_on_batch": (lambda: model.test_on_batch(X, Y), "using this trainer"),
+        "profile": (lambda: model.profile(X, Y, steps=1), "using this trainer"),
+        "save_training": (lambda: st.save_training(model, file), "using this trainer"),
+        "load_training": (lambda: st.load_training(model, file), "using this trainer"),
+        "compile": (lambda: compiled(model), "training this model"),
+        "add": (lambda: model.add(L.ReLU()), "training this model"),
+        "pop": (lambda: model.pop(), "training this model"),
+        "fit of another trainer": (lambda: other.fit(X, Y, verbose=0), "training this model"),
+    }
+    messages: dict[str, str] = {}
+
+    def attempt(_: int) -> None:
+        for name, (call, _message) in refused.items():
+            with pytest.raises(RuntimeError) as error:
+                call()
+            messages[name] = str(error.value)
+
+    epochs: list[float] = []
+
+    def own(epoch: int, logs: Any) -> None:
+        at_once(attempt, 2)
+        epochs.append(model.evaluate(X, Y, verbose=0)[0])  # the thread that trains
+        st.save_training(model, file)
+
+    model.fit(X, Y, batch_size=8, epochs=2, verbose=0, callbacks=[LambdaCallback(on_epoch_end=own)])
+    assert len(epochs) == 2
+    for name, (_, message) in refused.items():
+        assert message in messages[name]
+    want = fresh()
+    want.fit(X, Y, batch_size=8, epochs=2, verbose=0)
+    assert bits(model) == bits(want)
+    at_once(lambda _: model.evaluate(X, Y, verbose=0), 1)
+    other.fit(X, Y, verbose=0)
+    st.load_training(model, file)
+    assert bits(model) == bits(want)
+
+
+def test_a_turn_ends_with_its_call() -> None:
+    model = fresh()
+    with pytest.raises(ValueError, match="epochs"):
+        model.fit(X, Y, epochs=0)
+    at_once(lambda _: model.fit(X, Y, verbose=0), 1)

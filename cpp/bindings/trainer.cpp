@@ -174,7 +174,7 @@ void register_trainer(py::module_& m) {
         .def(
             "arena_bytes",
             [](BoundTrainer& t, int64_t batch, bool training) { return t.trainer().arena_bytes(batch, training); },
-            py::arg("batch"), py::arg("training"))
+            py::arg("batch"), py::arg("training"), py::call_guard<WithoutGil>())
         .def_property_readonly("losses", [](BoundTrainer& t) { return t.trainer().losses(); })
         .def("begin_epoch", [](BoundTrainer& t) { t.trainer().begin_epoch(); })
         .def_property_readonly("epoch_losses", [](BoundTrainer& t) { return t.trainer().epoch_losses(); })

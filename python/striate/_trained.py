@@ -42,12 +42,14 @@ class Trained:
 
         Raises:
             ValueError: a name is unknown, or the loss does not fit the output.
+            RuntimeError: another thread is training the model.
         """
         from striate.model import Model
         from striate.trainer import Trainer
 
         assert isinstance(self, Model)  # its only heir
-        self._trainer = Trainer._of_model(self, optimizer, loss, metrics, loss_weights, weighted_metrics)
+        with self._training.take():
+            self._trainer = Trainer._of_model(self, optimizer, loss, metrics, loss_weights, weighted_metrics)
 
     def _compiled(self, who: str) -> Trainer:
         if self._trainer is None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from striate import _core
+from striate._sharing import by_one_thread
 from striate.callbacks.state import parsed, states_of
 from striate.model import Model
 from striate.sequential import Sequential
@@ -83,13 +84,10 @@ def save_training(training: Trainer | Model, path: str | os.PathLike[str], overw
         FileExistsError: there is one, and `overwrite` is False.
         OSError: it cannot be written.
         ValueError: the model is not compiled.
+        RuntimeError: another thread is training the model.
     """
     place = _checked(path, overwrite)
-    trainer = _trainer(training, "save_training")
-    core = trainer._settle()
-    core.epochs = trainer._epochs
-    states, arrays = states_of(trainer._watched)
-    core.save_training(place, {_CALLBACKS: states}, arrays)
+    _save_training(_trainer(training, "save_training"), place)
 
 
 def load_training(training: Trainer | Model, path: str | os.PathLike[str]) -> None:
@@ -108,15 +106,28 @@ def load_training(training: Trainer | Model, path: str | os.PathLike[str]) -> No
         FileNotFoundError: there is no such file.
         OSError: it cannot be read.
         ValueError: it is damaged, or of other training, or the model is not compiled; all is then as it was.
+        RuntimeError: another thread is training the model.
     """
-    trainer = _trainer(training, "load_training")
+    _load_training(_trainer(training, "load_training"), os.fsencode(path))
+
+
+@by_one_thread(trains=True)
+def _save_training(trainer: Trainer, place: bytes) -> None:
     core = trainer._settle()
-    extra, arrays = _core.load_training_extra(os.fsencode(path))
+    core.epochs = trainer._epochs
+    states, arrays = states_of(trainer._watched)
+    core.save_training(place, {_CALLBACKS: states}, arrays)
+
+
+@by_one_thread(trains=True)
+def _load_training(trainer: Trainer, place: bytes) -> None:
+    core = trainer._settle()
+    extra, arrays = _core.load_training_extra(place)
     try:
         states = parsed(extra.get(_CALLBACKS, "[]"), arrays)
     except ValueError as error:
-        raise ValueError(f"cannot load '{os.fsdecode(path)}': {error}") from error
-    core.load_training(os.fsencode(path))
+        raise ValueError(f"cannot load '{os.fsdecode(place)}': {error}") from error
+    core.load_training(place)
     trainer._states = states
     trainer._epochs, trainer.seed = core.epochs, core.seed
     trainer.optimizer._override = core.learning_rate_override

@@ -16,7 +16,7 @@ from striate._building import join, layers_of, symbols_of
 from striate._checks import chosen, next_seed
 from striate._names import suggestion
 from striate._predicting import one_or_all, predict
-from striate._sharing import building
+from striate._sharing import ThreadTurn, building
 from striate._trained import Trained
 from striate.layers._base import Layer, Symbol, _of_core, assign
 
@@ -92,6 +92,9 @@ class Model(Trained):
         self._built: _core.Model | None = None
         self._layers: list[Layer] = []
         self._trainer = None
+        self._training = ThreadTurn(
+            "another thread is training this model; wait until it has ended, or give each thread a model of its own"
+        )
 
     def _choose(self, **choices: bool) -> None:
         """Choose how plans are built, of the network there is and of those that replace it."""

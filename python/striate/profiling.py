@@ -12,9 +12,11 @@ import numpy as np
 
 from striate import _core, _html
 from striate._checks import batch_of, positive
+from striate._sharing import by_one_thread
 
 if TYPE_CHECKING:
     from striate.model import Model
+    from striate.trainer import Trainer
 
 _HEAD = ("Layer", "Step", "Pass", "ms", "Rate", "Of limit", "Share")
 _LEFT = 3  # columns of names; numbers follow
@@ -212,16 +214,7 @@ def profile(
         size, firsts = _batches(len(arrays[0]), size, steps)
         recorded = model._network.profile(arrays, firsts, size)
     else:
-        trainer = model._compiled("profile")
-        data = trainer._data(x, y, None, "profile")
-        size, firsts = _batches(data.rows, size, steps)
-        try:
-            with trainer._alone():
-                core = trainer._bind(data)
-                core.set_rows(None)
-                recorded = core.profile(firsts, size)
-        finally:
-            trainer._release()
+        recorded, size = _of_training(model._compiled("profile"), x, y, size, steps)
     isa = str(_core.runtime_info()["isa"])
     limits = _core.measure_limits()
     result = Profile(recorded, limits, training=y is not None, batch_size=size, isa=isa, name=model.name)
@@ -229,6 +222,19 @@ def profile(
     if trace is not None:
         result.write_trace(trace)
     return result
+
+
+@by_one_thread(trains=True)
+def _of_training(trainer: Trainer, x: Any, y: Any, size: int, steps: int) -> tuple[_core.Profile, int]:
+    data = trainer._data(x, y, None, "profile")
+    size, firsts = _batches(data.rows, size, steps)
+    try:
+        with trainer._alone():
+            core = trainer._bind(data)
+            core.set_rows(None)
+            return core.profile(firsts, size), size
+    finally:
+        trainer._release()
 
 
 def _batches(rows: int, size: int, steps: int) -> tuple[int, list[int]]:

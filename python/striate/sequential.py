@@ -60,7 +60,12 @@ class Sequential(Model):
         Raises:
             ValueError: it does not fit the output of the layer before it.
             TypeError: it is no layer.
+            RuntimeError: another thread is training the model.
         """
+        with self._training.take(), building:
+            self._add(layer)
+
+    def _add(self, layer: Layer | Symbol | Model) -> None:
         if isinstance(layer, InputLayer):
             layer = layer._symbol()
         if isinstance(layer, Symbol):
@@ -86,13 +91,15 @@ class Sequential(Model):
 
         Raises:
             ValueError: there is none.
+            RuntimeError: another thread is training the model.
         """
-        if not self._items:
-            raise ValueError("pop: the Sequential has no layers")
-        self._items.pop()
-        if self._tails:
-            self._tails.pop()
-        self._built = None if self._built is None else self._rebuilt()
+        with self._training.take(), building:
+            if not self._items:
+                raise ValueError("pop: the Sequential has no layers")
+            self._items.pop()
+            if self._tails:
+                self._tails.pop()
+            self._built = None if self._built is None else self._rebuilt()
 
     def _rebuilt(self) -> _core.Model | None:
         if not self._items:

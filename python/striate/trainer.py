@@ -18,6 +18,7 @@ from striate._data import Data, make_data, unpack
 from striate._feeding import Augment, Feed, make_feed
 from striate._meters import Meters, by_name
 from striate._outputs import losses_for
+from striate._sharing import ThreadTurn, building, by_one_thread, trainers
 from striate._walk import Walk
 from striate.callbacks import Callback, CallbackList, History
 from striate.callbacks.state import restore
@@ -104,6 +105,10 @@ class Trainer:
         self._watched: list[Callback] = []  # of the running or last fit
         self._states: list[tuple[str, dict[str, Any]]] = []  # of callbacks, from a file, for the next fit
         self._lock = threading.Lock()
+        self._of_thread = ThreadTurn(
+            "another thread is using this trainer; wait until it has ended, or give this thread a Trainer of its own"
+        )
+        trainers.add(self)
         if self.model._is_built():
             self._settle()
         else:  # what can be known without the network
@@ -134,6 +139,12 @@ class Trainer:
     def _settle(self) -> _core.Trainer:
         """The core's trainer for the model as it is now."""
         network = self.model._network
+        if self._core is not None and self._network is network:
+            return self._core
+        with building:  # another thread may ask for the losses
+            return self._settle_for(network)
+
+    def _settle_for(self, network: _core.Model) -> _core.Trainer:
         if self._core is not None and self._network is network:
             return self._core
         loss, metrics, loss_weights, weighted_metrics = self._given
@@ -206,6 +217,7 @@ class Trainer:
 
     # The loop
 
+    @by_one_thread(trains=True)
     def fit(
         self,
         x: Any,
@@ -264,6 +276,7 @@ class Trainer:
         Raises:
             ValueError: shapes, lengths or arguments do not fit.
             TypeError: an array holds no numbers.
+            RuntimeError: another thread is training the model.
         """
         batch_size = batch_of(batch_size, "fit")
         epochs = positive(epochs, "fit: epochs")
@@ -377,6 +390,7 @@ class Trainer:
             raise ValueError(f"fit: validation_split={split} leaves {cut} of {data.rows} rows to train on")
         return data.part(0, cut), data.part(cut, data.rows)
 
+    @by_one_thread(trains=False)
     def evaluate(
         self,
         x: Any,
@@ -428,6 +442,7 @@ class Trainer:
         """The outputs for an array of inputs; see `Model.predict`."""
         return self.model.predict(x, batch_size, verbose, callbacks)
 
+    @by_one_thread(trains=True)
     def train_on_batch(
         self, x: Any, y: Any, sample_weight: Any = None, class_weight: Mapping[int, float] | None = None
     ) -> float:
@@ -441,6 +456,7 @@ class Trainer:
             data = data.weighted(class_weight, self.model._network)
         return self._on_batch(data, train=True)
 
+    @by_one_thread(trains=False)
     def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None) -> float:
         """The loss on one batch, as in inference."""
         data = self._data(x, y, sample_weight, "test_on_batch")

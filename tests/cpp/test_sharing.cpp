@@ -235,14 +235,14 @@ void test_step_lock() {
     std::atomic<int> reading{0}, both{0};
     std::atomic<bool> end{false};
     const auto write = [&](int) {
-        for (int i = 0; i < 2000; ++i) {
+        for (int i = 0; i < 300; ++i) {
             const std::unique_lock<StepLock> writing(lock);
             CHECK(reading == 0);
             ++value;
         }
     };
     const auto read = [&](int) {
-        for (int i = 0; i < 2000; ++i) {
+        for (int i = 0; i < 300; ++i) {
             const std::shared_lock<StepLock> held(lock);
             if (++reading > 1) ++both;
             const int64_t before = value;
@@ -252,13 +252,13 @@ void test_step_lock() {
         }
     };
     at_once({write, read, read, write, read}, 1);
-    CHECK(value == 4000 && both > 0);
+    CHECK(value == 600 && both > 0);
 
     // A loop of writers lets a reader through, and the other way round.
     std::thread loop([&] {
         while (!end) const std::unique_lock<StepLock> writing(lock);
     });
-    for (int i = 0; i < 100; ++i) const std::shared_lock<StepLock> held(lock);
+    for (int i = 0; i < 20; ++i) const std::shared_lock<StepLock> held(lock);
     end = true;
     loop.join();
     end = false;
@@ -267,7 +267,7 @@ void test_step_lock() {
         loops.emplace_back([&] {
             while (!end) const std::shared_lock<StepLock> held(lock);
         });
-    for (int i = 0; i < 100; ++i) const std::unique_lock<StepLock> writing(lock);
+    for (int i = 0; i < 20; ++i) const std::unique_lock<StepLock> writing(lock);
     end = true;
     for (std::thread& thread : loops) thread.join();
 }

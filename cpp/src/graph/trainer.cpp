@@ -357,6 +357,7 @@ std::optional<double> Trainer::learning_rate_override() const {
 
 size_t Trainer::arena_bytes(int64_t batch, bool training) const {
     require(batch > 0, "batch must be positive, got ", batch);
+    const Reading reading(impl_->model.weights);  // of what is frozen
     return measure_plan(impl_->model.graph, impl_->model.parameters, impl_->request(batch, training));
 }
 
