@@ -43,6 +43,8 @@ def set_num_threads(count: int) -> None:
 
     By default STRIATE_NUM_THREADS, or else what the affinity mask and the container's quota allow.
 
+    Where a limit of threads (of the container or the user) leaves fewer, passes use fewer, and the first warns.
+
     Raises:
         ValueError: not within 1 … 1024.
     """

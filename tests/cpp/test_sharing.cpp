@@ -1,5 +1,8 @@
 // One model and several threads: every call that may be made at the same time is, also as the first that the model is
 // used for. Under ThreadSanitizer this finds races; without it, results that differ.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
@@ -212,6 +215,37 @@ void test_backward_belongs_to_forward() {
     CHECK_THROWS(model.backward(gradient), ValueError, "have been changed");
 }
 
+// While other threads train and predict: the child has the weights of a whole step, and computes.
+void test_fork() {
+    const Pictures pictures;
+    Model model = made(), watched = made();
+    std::atomic<bool> end{false};
+    // Steps that leave equal weights: whatever is mixed differs.
+    std::thread writer([&] {
+        for (float value = 0.0f; !end; value += 1.0f)
+            model.write([&] {
+                for (const ParameterInfo& p : model.parameters()) std::fill_n(p.value, element_count(p.shape), value);
+            });
+    });
+    std::thread reader([&] {
+        while (!end) watched.predict(pictures.inputs(), 7);
+    });
+    const std::vector<float> want = floats(watched.predict(pictures.inputs(), 7));
+    for (int i = 0; i < 5; ++i) {
+        const pid_t child = fork();
+        if (child == 0) {
+            const std::vector<float> values = values_of(model);
+            const bool whole = std::all_of(values.begin(), values.end(), [&](float v) { return v == values[0]; });
+            _exit(whole && floats(watched.predict(pictures.inputs(), 7)) == want ? 0 : 1);
+        }
+        int status = -1;
+        CHECK(waitpid(child, &status, 0) == child && status == 0);
+    }
+    end = true;
+    writer.join();
+    reader.join();
+}
+
 void test_c_interface(const std::string& folder) {
     const Pictures pictures;
     save_model(made(), folder + "/c");
@@ -289,6 +323,7 @@ int main() {
     test_changes(folder);
     test_backward_belongs_to_forward();
     test_c_interface(folder);
+    test_fork();
     std::filesystem::remove_all(folder);
     return check::finish();
 }
