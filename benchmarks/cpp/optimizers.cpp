@@ -14,7 +14,7 @@ const UpdatePiece* cut(Memory& memory, int64_t parameters) {
     auto* pieces = memory.array<UpdatePiece>(count);
     for (int64_t i = 0; i < count; ++i) {
         const int64_t offset = i * kPiece, left = parameters - offset;
-        pieces[i] = {offset, left < kPiece ? left : kPiece, 0};
+        pieces[i] = {offset, left < kPiece ? left : kPiece, 0, true};
     }
     return pieces;
 }

@@ -128,6 +128,7 @@ void register_model(py::module_& m) {
              py::call_guard<WithoutGil>())
         .def("trainable", &Model::trainable, py::arg("layer"), py::call_guard<WithoutGil>())
         .def("arena_bytes", &Model::arena_bytes, py::arg("batch"), py::arg("training"), py::call_guard<WithoutGil>())
+        .def_property_readonly("weights_version", &Model::weights_version)
         .def_property_readonly("parameters",
                                [](const Model& model) {
                                    std::vector<ParameterInfo> infos;

@@ -49,6 +49,8 @@ class Model {
     void read(const std::function<void()>& use) const;
     // Calls `change` while nothing else reads or changes them, then parameters_changed().
     void write(const std::function<void()>& change);
+    // Grows with every change of a weight that the library knows of.
+    uint64_t weights_version() const;
     // A frozen layer's weights are left as they are by training; batch normalisation then uses its moving averages.
     void set_trainable(const std::string& layer, bool trainable);
     bool trainable(const std::string& layer) const;

@@ -29,7 +29,8 @@ std::vector<std::string> schedule_types();
 struct Segment {
     int64_t offset;
     int64_t size;
-    bool trainable;  // false: a frozen layer's, left as it is
+    bool trainable;    // false: a frozen layer's, left as it is
+    std::string name;  // "conv2d/kernel"
 };
 
 // What an optimizer gets of the plan.
@@ -62,6 +63,9 @@ class Optimizer {
     virtual void scalars(int64_t iteration, double learning_rate, float* out) const = 0;
 
     virtual double learning_rate(int64_t iteration) const = 0;
+
+    // Throws ValueError when the arguments name weights that are not among these.
+    virtual void check(const std::vector<Segment>& segments) const { (void)segments; }
 
     virtual void emit(const UpdateContext& context) const = 0;
 };

@@ -137,6 +137,9 @@ const std::vector<ParameterInfo>& Model::parameters() const {
 void Model::parameters_changed() {
     state_->parameters.changed();
 }
+uint64_t Model::weights_version() const {
+    return state_->parameters.version();
+}
 
 void Model::read(const std::function<void()>& use) const {
     const Reading reading(state_->weights);

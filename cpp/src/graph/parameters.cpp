@@ -25,7 +25,7 @@ Parameters::Parameters(const Graph& graph, uint64_t seed) : frozen_(graph.layers
             require(size <= (int64_t{1} << 60) - end, "[", entry.name, "] ", p.name, " of shape ", to_string(p.shape),
                     " makes the model too large to address");
             offsets_.push_back(end);
-            if (p.trainable) segments_.push_back({end, size, true});
+            if (p.trainable) segments_.push_back({end, size, true, entry.name + "/" + p.name});
             end += padded(size);
             initializers.push_back(p.initializer);
             infos_.push_back(

@@ -64,6 +64,7 @@ Trainer::Trainer(Model& model, OptimizerPtr optimizer, std::vector<LossPtr> loss
     dispatch::use_training_kernels();
     Impl& t = *impl_;
     require(t.optimizer != nullptr, "a trainer needs an optimizer");
+    t.optimizer->check(t.model.parameters.segments());
     const Graph& graph = t.model.graph;
     require(t.losses.size() == graph.outputs.size(), "the model has ", graph.outputs.size(), " output(s), got ",
             t.losses.size(), " loss(es); give one for each output");

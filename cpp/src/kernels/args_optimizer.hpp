@@ -4,9 +4,11 @@
 
 namespace striate::kernels {
 
-// A run of parameters that is one unit of work; `segment` says which variable's clipping scale it takes.
+// A run of parameters that is one unit of work; `segment` says which variable's clipping scale it takes, `decays`
+// whether weight decay applies to it.
 struct UpdatePiece {
     int64_t offset, count, segment;
+    bool decays;
 };
 
 // One fused pass over the arena of parameters: clip the gradient, decay the weights, move the slots, step. A unit is a

@@ -9,11 +9,11 @@ namespace {
 // Calls rule(i, parameter, gradient) -> new parameter for each element of the pieces [begin, end).
 template <class Rule>
 STRIATE_INLINE void update(const UpdateArgs& a, int64_t begin, int64_t end, Rule rule) {
-    const float decay = a.weight_decay * a.scalars[0];
     const float limit = a.clip_value > 0.0f ? a.clip_value : __builtin_inff();
     for (int64_t u = begin; u < end; ++u) {
         const UpdatePiece piece = a.pieces[u];
         const float scale = a.clip_scales ? a.clip_scales[piece.segment] : 1.0f;
+        const float decay = piece.decays ? a.weight_decay * a.scalars[0] : 0.0f;
         float* __restrict p = a.parameters + piece.offset;
         const float* __restrict g = a.gradients + piece.offset;
 #pragma GCC ivdep

@@ -6,9 +6,13 @@
 
 #include "dispatch/dispatch.hpp"
 #include "striate/error.hpp"
+#include "suggest.hpp"
 
 namespace striate {
 namespace {
+
+// The names that trainable weights of layers have. A name of another layer's weights is accepted for any model.
+constexpr const char* kWeights[] = {"kernel", "bias", "gamma", "beta", "alpha", "depthwise_kernel", "pointwise_kernel"};
 
 // Parameters in a unit of work: large enough to be worth a thread's while, small enough to share a layer out.
 constexpr int64_t kPiece = 16384;
@@ -34,20 +38,31 @@ Kernel kernel_of(UpdateRule::Kind kind) {
     return nullptr;
 }
 
+std::string own_name(const std::string& weight) {
+    return weight.substr(weight.rfind('/') + 1);
+}
+
 using Pieces = std::vector<kernels::UpdatePiece>;
 
-// Cuts the trainable segments into pieces. Unless each segment has a scale of its own, neighbours are taken together.
-std::shared_ptr<const Pieces> cut(const std::vector<Segment>& segments, bool apart) {
+// Cuts the trainable segments into pieces. Unless each segment has a scale of its own, adjacent ones are joined where
+// weight decay applies to both or to neither.
+std::shared_ptr<const Pieces> cut(const std::vector<Segment>& segments, bool apart, const OptimizerOptions& options) {
+    const auto decays = [&](const Segment& segment) {
+        return options.weight_decay.value_or(0.0) > 0.0 && !options.exclude_from_weight_decay.match(segment.name);
+    };
     auto pieces = std::make_shared<Pieces>();
     for (size_t i = 0; i < segments.size(); ++i) {
         if (!segments[i].trainable) continue;
         const auto segment = static_cast<int64_t>(i);
+        const bool decay = decays(segments[i]);
         const int64_t begin = segments[i].offset;
         size_t last = i;
-        while (!apart && last + 1 < segments.size() && segments[last + 1].trainable) ++last;
+        while (!apart && last + 1 < segments.size() && segments[last + 1].trainable &&
+               decays(segments[last + 1]) == decay)
+            ++last;
         const int64_t end = segments[last].offset + segments[last].size;
         for (int64_t at = begin; at < end; at += kPiece)
-            pieces->push_back({at, std::min(kPiece, end - at), apart ? segment : 0});
+            pieces->push_back({at, std::min(kPiece, end - at), apart ? segment : 0, decay});
         i = last;
     }
     return pieces;
@@ -121,6 +136,46 @@ ConfigValue write_value(const LearningRate& value) {
     return ConfigPtr(std::move(nested));
 }
 
+bool WeightNames::match(const std::string& weight) const {
+    return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+        if (name.find('/') == std::string::npos) return own_name(weight).find(name) != std::string::npos;
+        return name.back() == '/' ? weight.compare(0, name.size(), name) == 0 : weight == name;
+    });
+}
+
+void read_value(const ConfigValue& value, WeightNames& out, const std::string& where) {
+    std::string text;
+    read_value(value, text, where);
+    out.names.clear();
+    for (size_t begin = 0; begin < text.size();) {
+        const size_t end = std::min(text.find(',', begin), text.size());
+        out.names.push_back(text.substr(begin, end - begin));
+        begin = end + 1;
+    }
+}
+
+ConfigValue write_value(const WeightNames& value) {
+    std::string text;
+    for (const std::string& name : value.names) text += (text.empty() ? "" : ",") + name;
+    return text;
+}
+
+void check_names(const std::vector<Segment>& segments, const OptimizerOptions& options, const std::string& owner) {
+    std::vector<std::string> known, weights;
+    for (const char* name : kWeights) known.emplace_back(name);
+    for (const Segment& segment : segments) {
+        known.push_back(own_name(segment.name));
+        weights.push_back(segment.name);
+    }
+    for (const std::string& name : options.exclude_from_weight_decay.names) {
+        const bool whole = name.find('/') != std::string::npos;
+        const std::vector<std::string>& choice = whole ? weights : known;
+        require(std::any_of(choice.begin(), choice.end(), [&](const auto& w) { return WeightNames{name}.match(w); }),
+                "[", owner, "] exclude_from_weight_decay: ", quoted(name), " matches no weight",
+                whole ? " of the model; " : " of any layer; ", suggestion(name, choice));
+    }
+}
+
 void check_fraction(double value, const char* name, const std::string& owner) {
     require(value >= 0.0 && value < 1.0, "[", owner, "] ", name, " must be at least 0 and less than 1, got ", value);
 }
@@ -132,6 +187,10 @@ void check_not_negative(double value, const char* name, const std::string& owner
 
 void check_optimizer(const OptimizerOptions& options, const std::string& owner) {
     if (!options.learning_rate.schedule) check_not_negative(options.learning_rate.value, "learning_rate", owner);
+    for (const std::string& name : options.exclude_from_weight_decay.names)
+        require(!name.empty() && name.find(',') == std::string::npos, "[", owner,
+                "] exclude_from_weight_decay: names of weights must not be empty or contain a comma, got ",
+                quoted(name));
     if (options.weight_decay) check_not_negative(*options.weight_decay, "weight_decay", owner);
     int clips = 0;
     for (const auto& [name, value] :
@@ -146,7 +205,7 @@ void check_optimizer(const OptimizerOptions& options, const std::string& owner) 
 
 void emit_update(const UpdateContext& context, const OptimizerOptions& options, const UpdateRule& rule) {
     const bool per_segment = options.clipnorm.has_value();
-    const std::shared_ptr<const Pieces> pieces = cut(*context.segments, per_segment);
+    const std::shared_ptr<const Pieces> pieces = cut(*context.segments, per_segment, options);
     if (pieces->empty()) return;
     TensorId scales;
     if (options.clipnorm) scales = emit_scales(context, pieces, true, *options.clipnorm);

@@ -3,36 +3,74 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+from weakref import WeakMethod
 
 from striate import _core
+from striate._attributes import check_attribute
 from striate._names import suggestion
+from striate._own_classes import refuse_own
 from striate.optimizers import schedules
 from striate.optimizers.schedules import LearningRateSchedule
 
+if TYPE_CHECKING:
+    from striate.layers import Layer
+
 Rate: TypeAlias = "float | LearningRateSchedule"
+
+# The argument of the core's that names weights, separated by commas.
+_EXCLUDED = "exclude_from_weight_decay"
+
+
+# What scripts set or read with other libraries.
+_HINTS = {
+    "lr": "set learning_rate",
+    "decay": "pass a schedule as learning_rate, or weight_decay for weight decay",
+    "iterations": "it counts the steps that were done",
+    "use_ema": "moving averages of weights are not supported",
+}
+# Characters of regular expressions, and the separator of names in files.
+_NO_NAME = set("^$.*+?{}[]()|\\,")
 
 
 class Optimizer:
     """The base class of optimizers.
 
+    Arguments can be read as attributes, such as `optimizer.weight_decay`. Only `learning_rate` can be set later.
+
     Attributes:
         name: for the user.
     """
+
+    name: str
+
+    def __init_subclass__(cls) -> None:
+        refuse_own(
+            cls,
+            Optimizer,
+            ("update_step", "apply_gradients", "apply", "build", "compute_gradients", "minimize", "learning_rate"),
+            "use an optimizer of striate.optimizers, with a schedule as learning_rate",
+        )
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         # Subclasses pass locals(): their signature is the one list of their arguments.
         given = {key: value for key, value in arguments.items() if key not in ("self", "__class__")}
         kind: str = arguments["__class__"].__name__
-        self.name: str = given.pop("name")
+        self.name = given.pop("name")
         rate = given["learning_rate"]
         if isinstance(rate, LearningRateSchedule):
             given["learning_rate"] = {"type": rate._core.type, **rate._core.config()}
+        elif callable(rate):
+            raise TypeError(
+                f"{kind}: learning_rate must be a number or a schedule of striate.optimizers.schedules, got "
+                f"{type(rate).__name__}; for rates from a function use striate.callbacks.LearningRateScheduler"
+            )
         self._core = _core.make_optimizer(kind, given)
         self._schedule = rate if isinstance(rate, LearningRateSchedule) else None
         self._trainer: _core.Trainer | None = None
         self._override: float | None = None
+        self._settle: WeakMethod[Callable[[], object]] | None = None
 
     @property
     def learning_rate(self) -> float:
@@ -53,6 +91,40 @@ class Optimizer:
         if self._trainer is not None:
             self._trainer.learning_rate = rate
 
+    def exclude_from_weight_decay(
+        self, var_list: Iterable[str | Layer] | None = None, var_names: Iterable[str] | None = None
+    ) -> None:
+        """Leave weights out of weight decay, such as biases and the weights of normalisation.
+
+        `optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])` is the usual choice. Call it before
+        the first step; a later call replaces the names of an earlier one. The names are kept in files and pickles.
+
+        Args:
+            var_list: names of single weights as in `Model.state_dict`, such as "conv2d/bias", or layers of a model,
+                which stand for all of their weights.
+            var_names: parts of the weights' own names: "bias" matches "conv2d/bias" and "dense/bias".
+
+        Raises:
+            ValueError: training has begun, or a name is empty or a regular expression. A name that matches no weight
+                is found by `compile`, or by this call where the model is compiled.
+            TypeError: an item is of another kind.
+        """
+        if self.iterations > 0:
+            raise ValueError(
+                f"{self.name}: exclude_from_weight_decay comes before the first step, and {self.iterations} were done; "
+                "make a new optimizer and compile the model with it"
+            )
+        names = [*_whole_names(var_list, self.name), *_part_names(var_names, self.name)]
+        before = self._core
+        self._core = _core.make_optimizer(before.type, {**before.config(), _EXCLUDED: ",".join(names)})
+        settle = None if self._settle is None else self._settle()
+        if settle is not None:
+            try:
+                settle()
+            except ValueError:
+                self._core = before
+                raise
+
     @property
     def iterations(self) -> int:
         """The steps done."""
@@ -63,18 +135,24 @@ class Optimizer:
         """Whether the learning rate changes by itself."""
         return self._schedule is not None and self._override is None
 
-    def _work_for(self, trainer: _core.Trainer) -> None:
-        """Belong to a trainer: the learning rate is then that trainer's."""
-        self._trainer = trainer
+    def _work_for(self, trainer: _core.Trainer, settle: WeakMethod[Callable[[], object]]) -> None:
+        """Belong to a trainer: the learning rate is then that trainer's. `settle` has it take a new core."""
+        self._trainer, self._settle = trainer, settle
         if self._override is not None:
             trainer.learning_rate = self._override
 
     def get_config(self) -> dict[str, Any]:
         """The arguments, enough to make an equal optimizer: `Adam.from_config(config)`."""
-        config = {**self._core.config(), "name": self.name}
+        config = {**self._config(), "name": self.name}
         if self._override is not None:
             config["learning_rate"] = self._override
         return config
+
+    def _config(self) -> dict[str, Any]:
+        """The core's arguments; names are a list, and left out where there are none."""
+        config = self._core.config()
+        names = config.pop(_EXCLUDED)
+        return {**config, _EXCLUDED: names.split(",")} if names else config
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Optimizer:
@@ -85,7 +163,26 @@ class Optimizer:
             values = dict(rate)
             kind: type[LearningRateSchedule] = getattr(schedules, values.pop("type"))
             arguments["learning_rate"] = kind(**values)
-        return cls(**arguments)
+        names = arguments.pop(_EXCLUDED, [])
+        optimizer = cls(**arguments)
+        if names:
+            whole = [name for name in names if "/" in name]
+            optimizer.exclude_from_weight_decay(whole, [name for name in names if "/" not in name])
+        return optimizer
+
+    def __getattr__(self, name: str) -> Any:
+        # Called for what is no attribute: the arguments that it was made with.
+        core = self.__dict__.get("_core")
+        config = {} if core is None else core.config()
+        if name.startswith("_") or name not in config:
+            hint = _HINTS.get(name) or suggestion(name, ["learning_rate", *config])
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}; {hint}")
+        return config[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        core = self.__dict__.get("_core")
+        check_attribute(self, name, type(self).__name__, () if core is None else core.config(), _HINTS, strict=True)
+        super().__setattr__(name, value)
 
     def __reduce__(self) -> Any:
         from striate._pickling import rebuilt
@@ -93,7 +190,45 @@ class Optimizer:
         return rebuilt, (type(self), self.get_config())
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self._core.config().items())})"
+        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self._config().items())})"
+
+
+def _whole_names(items: Iterable[str | Layer] | None, who: str) -> list[str]:
+    """Names of single weights ("conv2d/bias"), and of layers ("conv2d/")."""
+    from striate.layers import Layer
+
+    names = []
+    for item in _list_of(items, f"{who}: exclude_from_weight_decay: var_list"):
+        if isinstance(item, Layer):
+            item._parameters()  # refuses a layer that is in no model, whose name may still change
+            names.append(f"{item.name}/")
+        elif isinstance(item, str) and "/" in item and "," not in item:
+            names.append(item)
+        else:
+            raise TypeError(
+                f"{who}: exclude_from_weight_decay: var_list takes names such as 'conv2d/bias' (see "
+                f"model.state_dict()) and layers, got {item!r}"
+            )
+    return names
+
+
+def _part_names(items: Iterable[str] | None, who: str) -> list[str]:
+    names = _list_of(items, f"{who}: exclude_from_weight_decay: var_names")
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"{who}: exclude_from_weight_decay: var_names takes strings, got {name!r}")
+        if not name or "/" in name or _NO_NAME.intersection(name):
+            raise ValueError(
+                f"{who}: exclude_from_weight_decay: var_names takes parts of names such as 'bias', without '/' and "
+                f"characters of regular expressions, got {name!r}"
+            )
+    return names
+
+
+def _list_of(items: Iterable[Any] | None, what: str) -> list[Any]:
+    if isinstance(items, str):
+        raise TypeError(f"{what} must be a list, got the string {items!r}; write [{items!r}]")
+    return list(items or ())
 
 
 class SGD(Optimizer):

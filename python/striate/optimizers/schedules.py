@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from striate import _core
+from striate._attributes import check_attribute
+from striate._own_classes import refuse_own
 
 __all__ = [
     "CosineDecay",
@@ -20,11 +22,27 @@ __all__ = [
 class LearningRateSchedule:
     """The base class of schedules. Called with a step, a schedule returns the learning rate."""
 
+    name: str
+
+    def __init_subclass__(cls) -> None:
+        refuse_own(
+            cls,
+            LearningRateSchedule,
+            ("__call__",),
+            "use a schedule of striate.optimizers.schedules (CosineDecay has a warm-up, PiecewiseConstantDecay steps), "
+            "or striate.callbacks.LearningRateScheduler with a function of the epoch",
+        )
+
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         # Subclasses pass locals(): their signature is the one list of their arguments.
         given = {key: value for key, value in arguments.items() if key not in ("self", "__class__")}
-        self.name: str = given.pop("name")
+        self.name = given.pop("name")
         self._core = _core.make_schedule(arguments["__class__"].__name__, given)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        core = self.__dict__.get("_core")
+        check_attribute(self, name, type(self).__name__, () if core is None else core.config(), {}, strict=True)
+        super().__setattr__(name, value)
 
     def __call__(self, step: int) -> float:
         """The learning rate of this step."""

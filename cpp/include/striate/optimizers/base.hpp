@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <optional>
 
 #include "striate/optimizer.hpp"
@@ -22,11 +23,25 @@ struct LearningRate {
 void read_value(const ConfigValue& value, LearningRate& out, const std::string& where);
 ConfigValue write_value(const LearningRate& value);
 
+// Which weights something applies to. "bias" means all weights whose own name contains it; "conv2d/kernel" one weight;
+// "conv2d/" all weights of a layer. A config holds them as one string, separated by commas.
+struct WeightNames {
+    std::vector<std::string> names;
+
+    WeightNames() = default;
+    WeightNames(std::initializer_list<std::string> list) : names(list) {}
+    bool match(const std::string& weight) const;
+};
+
+void read_value(const ConfigValue& value, WeightNames& out, const std::string& where);
+ConfigValue write_value(const WeightNames& value);
+
 struct OptimizerOptions {
     LearningRate learning_rate;
     // Each step takes learning_rate * weight_decay of every weight away, apart from the gradient (Loshchilov & Hutter
     // 2019).
     std::optional<double> weight_decay;
+    WeightNames exclude_from_weight_decay;
     // At most one of these: the largest norm of a variable's gradient, the largest of all gradients together, the
     // largest value.
     std::optional<double> clipnorm, global_clipnorm, clipvalue;
@@ -35,6 +50,7 @@ struct OptimizerOptions {
     static void common_fields(Self& self, Visitor&& visit) {
         visit("learning_rate", self.learning_rate);
         visit("weight_decay", self.weight_decay);
+        visit("exclude_from_weight_decay", self.exclude_from_weight_decay);
         visit("clipnorm", self.clipnorm);
         visit("global_clipnorm", self.global_clipnorm);
         visit("clipvalue", self.clipvalue);
@@ -54,6 +70,7 @@ void check_optimizer(const OptimizerOptions& options, const std::string& owner);
 void check_fraction(double value, const char* name, const std::string& owner);      // 0 <= value < 1
 void check_not_negative(double value, const char* name, const std::string& owner);  // 0 <= value, finite
 
+void check_names(const std::vector<Segment>& segments, const OptimizerOptions& options, const std::string& owner);
 void emit_update(const UpdateContext& context, const OptimizerOptions& options, const UpdateRule& rule);
 
 template <class Derived, class OptionsType>
@@ -68,6 +85,7 @@ class OptimizerOf : public Optimizer {
     double learning_rate(int64_t iteration) const override { return options_.learning_rate.at(iteration); }
     size_t scalar_count() const override { return 1; }
     void scalars(int64_t, double rate, float* out) const override { out[0] = static_cast<float>(rate); }
+    void check(const std::vector<Segment>& segments) const override { check_names(segments, options_, Derived::kType); }
     void emit(const UpdateContext& context) const override { emit_update(context, options_, rule()); }
 
   protected:
