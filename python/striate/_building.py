@@ -6,7 +6,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from striate import _core
+from striate import _core, _kin
 from striate.layers._base import Layer, Symbol
 
 
@@ -47,31 +47,38 @@ def join(drawn: dict[int, Layer], core: _core.Model, before: _core.Model | None)
     """
     ours = _parameters_by_layer(core)
     theirs: dict[int, dict[int, list[tuple[int, _core.ParameterInfo]]]] = {}
-    wanted: dict[int, list[tuple[int, int]]] = {}  # of an owner: its parameters, and the new model's
+    # Of an owner: its parameters, and the new model's.
+    wanted: dict[int, tuple[_core.Model, list[tuple[int, int]]]] = {}
     layers = [drawn[id(layer)] for layer, _, _ in core.layers]
     for place, layer in enumerate(layers):
-        owner = layer._owner
+        # With several copies, the one that was changed last, as if all models shared the layer.
+        source = layer if layer._owner in (None, before) else _kin.latest(layer)[0]
+        owner = source._owner
         if owner is None:
             continue
         if id(owner) not in theirs:
             theirs[id(owner)] = _parameters_by_layer(owner)
-        old, new = theirs[id(owner)].get(layer._place, []), ours.get(place, [])
-        for (source, has), (target, needs) in zip(old, new, strict=True):
+        old, new = theirs[id(owner)].get(source._place, []), ours.get(place, [])
+        for (index, has), (target, needs) in zip(old, new, strict=True):
             if has.shape != needs.shape:
                 raise ValueError(
                     f"[{needs.name}] has shape {has.shape} in the model that the layer belongs to, and would need "
                     f"{needs.shape} here; make a new layer"
                 )
-            wanted.setdefault(id(owner), []).append((source, target))
-    for layer in layers:
-        if layer._owner is not None and (pairs := wanted.pop(id(layer._owner), None)):
-            values = layer._owner.values([source for source, _ in pairs])
-            core.set_values([(target, value) for (_, target), value in zip(pairs, values, strict=True)])
+            wanted.setdefault(id(owner), (owner, []))[1].append((index, target))
+    for owner, pairs in wanted.values():
+        values = owner.values([index for index, _ in pairs])
+        core.set_values([(target, value) for (_, target), value in zip(pairs, values, strict=True)])
     joined = [layer if layer._owner in (None, before) else copy.copy(layer) for layer in layers]
-    for place, layer in enumerate(joined):
+    for place, (layer, drawn_layer) in enumerate(zip(joined, layers, strict=True)):
+        source, trainable = (layer, layer.trainable) if layer is drawn_layer else _kin.latest(drawn_layer)
         layer._belong(core, place)
-        if not layer.trainable:
+        layer._trainable = trainable
+        if not trainable:
             core.set_trainable(layer.name, False)
+        if layer is not drawn_layer:
+            layer._stays_frozen = drawn_layer._stays_frozen
+            _kin.join_family(layer, source)
     return joined
 
 

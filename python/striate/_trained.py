@@ -29,6 +29,9 @@ class Trained:
         loss_weights: Any = None,
         metrics: Any = None,
         weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str = "auto",
     ) -> None:
         """Say how the model is trained.
 
@@ -39,11 +42,18 @@ class Trained:
             loss_weights: of several outputs' losses in their sum: a list or a dict.
             metrics: a list of objects of `striate.metrics` or names; for several outputs a list of lists, or a dict.
             weighted_metrics: likewise, computed with the sample weights.
+            run_eagerly: only False: the C++ core computes every step.
+            steps_per_execution: only 1: callbacks are called for every batch.
+            jit_compile: taken for scripts written for Keras; the core is compiled whatever it says.
 
         Raises:
-            ValueError: a name is unknown, or the loss does not fit the output.
+            ValueError: a name is unknown, the loss does not fit the output, or an argument has only one value.
             RuntimeError: another thread is training the model.
         """
+        if run_eagerly:
+            raise ValueError("compile: run_eagerly must be False: the C++ core computes every step, not Python")
+        if steps_per_execution != 1:
+            raise ValueError(f"compile: steps_per_execution must be 1, got {steps_per_execution!r}")
         from striate.model import Model
         from striate.trainer import Trainer
 

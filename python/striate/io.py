@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from striate import _core
+from striate import _core, _kin
 from striate._sharing import by_one_thread
 from striate.callbacks.state import parsed, states_of
 from striate.model import Model
@@ -129,8 +129,9 @@ def _load_training(trainer: Trainer, place: bytes) -> None:
         raise ValueError(f"cannot load '{os.fsdecode(place)}': {error}") from error
     core.load_training(place)
     trainer._states = states
-    trainer._epochs, trainer.seed = core.epochs, core.seed
+    trainer._epochs, trainer._seed = core.epochs, core.seed
     trainer.optimizer._override = core.learning_rate_override
+    _kin.wrote(trainer.model._layers)
 
 
 def _trainer(training: Trainer | Model, who: str) -> Trainer:

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from striate import _core
+from striate._attributes import check_attribute
 from striate._names import suggestion
+from striate._own_classes import refuse_own
 
 __all__ = [
     "BinaryCrossentropy",
@@ -35,6 +37,13 @@ __all__ = [
 ]
 
 
+# What replaces a loss of the user's.
+_INSTEAD = (
+    "use a loss of striate.losses, or a sum of them such as 0.5 * Dice(from_logits=True) + "
+    "BinaryCrossentropy(from_logits=True)"
+)
+
+
 class Loss:
     """The base class of losses.
 
@@ -45,17 +54,26 @@ class Loss:
 
     of_boxes: ClassVar[bool] = False
     _columns_apart: ClassVar[bool] = False
+    name: str
+
+    def __init_subclass__(cls) -> None:
+        refuse_own(cls, Loss, ("call", "__call__"), _INSTEAD)
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         # Subclasses pass locals(): their signature is the one list of their arguments.
         given = {key: value for key, value in arguments.items() if key not in ("self", "__class__")}
         kind: str = arguments["__class__"].__name__
-        self.name: str = given.pop("name")
+        self.name = given.pop("name")
         if given.pop("reduction") != "sum_over_batch_size":
             raise ValueError(f"{kind}: reduction must be 'sum_over_batch_size', the mean over the batch")
         if kind.endswith("Crossentropy") and given.pop("axis") != -1:
             raise ValueError(f"{kind}: axis must be -1: the classes are the last axis")
         self._core = _core.make_loss(kind, given)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        core = self.__dict__.get("_core")
+        check_attribute(self, name, type(self).__name__, () if core is None else core.config(), {})
+        super().__setattr__(name, value)
 
     @property
     def from_logits(self) -> bool:
@@ -418,7 +436,11 @@ class DetectionLoss(Loss):
         name: str = "detection_loss",
     ) -> None:
         super().__init__(locals())
-        self.strides: tuple[int, ...] = tuple(self._core.config()["strides"])
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Pixels of the image between two of each map."""
+        return tuple(self._core.config()["strides"])
         self.max_boxes: int = self._core.config()["max_boxes"]
 
 
@@ -541,7 +563,10 @@ def get(identifier: str | Loss | type[Loss]) -> Loss:
     if isinstance(identifier, type) and issubclass(identifier, Loss):
         return identifier()  # type: ignore[call-arg]
     if not isinstance(identifier, str):
-        raise TypeError(f"a loss is a name or a striate.losses object, got {type(identifier).__name__}")
+        raise TypeError(
+            f"a loss is a name or a striate.losses object, got {type(identifier).__name__}"
+            + (f": the C++ core computes losses; {_INSTEAD}" if callable(identifier) else "")
+        )
     names = {**_BY_NAME, **_BY_CLASS}
     cls = names.get(identifier) or names.get(identifier.lower())
     if cls is None:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from striate import _core
+from striate import _core, _keras_names, _kin
 from striate._arrays import AnyArray, FloatArray, as_float32, inputs_for, is_input, numbers
+from striate._attributes import check_attribute
 from striate._building import join, layers_of, symbols_of
 from striate._checks import chosen, next_seed
 from striate._names import suggestion
+from striate._own_classes import refuse_methods
 from striate._predicting import one_or_all, predict
 from striate._sharing import ThreadTurn, building
 from striate._trained import Trained
@@ -67,6 +69,9 @@ class Model(Trained):
         TypeError: inputs or outputs are no symbols.
     """
 
+    def __init_subclass__(cls) -> None:
+        refuse_methods(cls, _keras_names.MODEL_METHODS, _keras_names.INSTEAD_OF_METHODS)
+
     def __init__(
         self,
         inputs: Symbol | Sequence[Symbol],
@@ -92,6 +97,7 @@ class Model(Trained):
         self._built: _core.Model | None = None
         self._layers: list[Layer] = []
         self._trainer = None
+        self._related: _kin.Related | None = None
         self._training = ThreadTurn(
             "another thread is training this model; wait until it has ended, or give each thread a model of its own"
         )
@@ -143,10 +149,16 @@ class Model(Trained):
     def _ensure_built(self, x: Any, what: str) -> None:
         """Build from the shape of the data what has no input shape yet."""
 
-    def __call__(self, inputs: Any, training: bool = False) -> Any:
+    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
         """Use the whole network as a layer, on symbols, or compute its outputs, on arrays.
 
-        On symbols, a model that is built with the result has layers of its own, which start with copies of the weights.
+        On symbols, a model that is built with the result has layers of its own, which start with copies of the weights;
+        see `Layer`.
+
+        Args:
+            inputs: arrays or symbols, one or a list of several.
+            training: for arrays, whether layers behave as in training; None for False. For symbols, see
+                `Layer.__call__`.
         """
         given = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
         if not any(isinstance(item, Symbol) for item in given):
@@ -157,7 +169,7 @@ class Model(Trained):
         symbols: dict[int, Symbol] = dict(zip(core.input_nodes, given, strict=True))
         for node, (place, sources, _) in enumerate(core.nodes):
             if node not in symbols:
-                symbols[node] = self._layers[place]([symbols[source] for source in sources])
+                symbols[node] = self._layers[place]([symbols[source] for source in sources], training)
         outputs = [symbols[node] for node in core.output_nodes]
         return outputs[0] if len(outputs) == 1 else outputs
 
@@ -165,9 +177,9 @@ class Model(Trained):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers in order, inputs included."""
+        """The layers in order, inputs included: a copy, which refuses to be changed."""
         _ = self._network
-        return list(self._layers)
+        return _keras_names.Listed(self._layers)
 
     @property
     def inputs(self) -> list[Symbol]:
@@ -265,6 +277,8 @@ class Model(Trained):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         for layer in self.layers:
+            layer._check_trainable(value)
+        for layer in self.layers:
             layer.trainable = value
 
     def count_params(self) -> int:
@@ -347,6 +361,7 @@ class Model(Trained):
 
     def get_weights(self) -> list[FloatArray]:
         """Copies of all weights, layer by layer, each in the order of `Layer.get_weights`."""
+        self._check_kin("get_weights")
         core = self._network
         return core.values(range(len(core.parameters)))
 
@@ -357,9 +372,11 @@ class Model(Trained):
             ValueError: their number or a shape does not fit; no weight is changed then.
         """
         assign(self._network, range(len(self._network.parameters)), weights, "set_weights")
+        _kin.wrote(self._layers)
 
     def state_dict(self) -> dict[str, FloatArray]:
         """Copies of all weights by name, such as "conv2d/kernel"."""
+        self._check_kin("state_dict")
         core = self._network
         infos = core.parameters
         return {info.name: value for info, value in zip(infos, core.values(range(len(infos))), strict=True)}
@@ -379,6 +396,7 @@ class Model(Trained):
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
             raise ValueError(f"load_state_dict: there is no value for {', '.join(map(repr, missing[:3]))}{more}")
         assign(self._network, range(len(names)), [state[name] for name in names], "load_state_dict")
+        _kin.wrote(self._layers)
 
     def save(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the model as one safetensors file: the weights as any reader opens them, the architecture as JSON in
@@ -396,12 +414,14 @@ class Model(Trained):
         """
         from striate.io import save_model
 
+        self._check_kin("save")
         save_model(self, path, overwrite)
 
     def save_weights(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the weights alone as a safetensors file."""
         from striate.io import save_weights
 
+        self._check_kin("save_weights")
         save_weights(self, path, overwrite)
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
@@ -412,6 +432,7 @@ class Model(Trained):
             ValueError: the file is damaged, or does not fit; no weight is changed then.
         """
         _core.load_weights(self._network, os.fsencode(path))
+        _kin.wrote(self._layers)
 
     def export(self, path: str | os.PathLike[str], overwrite: bool = True, data_format: str = "channels_last") -> None:
         """Write the model as an ONNX file, as inference computes it; it needs `pip install 'striate[onnx]'`.
@@ -432,6 +453,7 @@ class Model(Trained):
         """
         from striate.onnx._exporter import export_model
 
+        self._check_kin("export")
         export_model(self, path, overwrite, data_format)
 
     # Computing
@@ -530,13 +552,30 @@ class Model(Trained):
 
         return grad_cam(self, x, class_index, layer)
 
+    def _check_kin(self, who: str) -> _kin.Related:
+        """Refuse to go on with weights that were changed in another model; see `Layer`."""
+        _ = self._network
+        self._related = _kin.check(self._layers, self._related, f"[{self.name}] {who}")
+        return self._related
+
     def _arrays(self, x: Any, who: str) -> list[AnyArray]:
         # Small networks take a few microseconds an image: no time for a second look at what is right.
+        if _kin.families and self._built is not None:
+            self._check_kin(who)
         if self._built is not None and is_input(x, self._built.input_shapes):
             return [x]
         x = getattr(x, "images", x)  # an ImageDataset
         self._ensure_built(x, f"{who}: x")
         return inputs_for(x, self._network.input_shapes, self.input_names, f"{who}: x")
+
+    def __getattr__(self, name: str) -> Any:
+        # Called for what is no attribute.
+        hint = f"; {_keras_names.MODEL[name]}" if name in _keras_names.MODEL else ""
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        check_attribute(self, name, type(self).__name__, (), _keras_names.MODEL)
+        super().__setattr__(name, value)
 
     def __reduce__(self) -> Any:
         from striate._pickling import model_of, model_state

@@ -8,6 +8,7 @@ from typing import Any
 from striate import _core
 from striate._arrays import numbers
 from striate._checks import chosen
+from striate._keras_names import Listed
 from striate._sharing import building
 from striate.layers._base import Layer, Symbol
 from striate.layers.core import Input, InputLayer
@@ -164,9 +165,10 @@ class Sequential(Model):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers in order, without the input."""
+        """The layers in order, without the input: a copy, which refuses to be changed."""
         if not self._tails:
-            return [layer for item in self._items for layer in (item.layers if isinstance(item, Model) else [item])]
+            items = [item.layers if isinstance(item, Model) else [item] for item in self._items]
+            return Listed(layer for layers in items for layer in layers)
         if not self._items:
-            return []
-        return [layer for layer in super().layers if not isinstance(layer, InputLayer)]
+            return Listed()
+        return Listed(layer for layer in super().layers if not isinstance(layer, InputLayer))

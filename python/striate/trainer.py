@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from striate import _core, losses, optimizers
+from striate import _core, _kin, losses, optimizers
 from striate._checks import batch_of, next_seed, positive
 from striate._compiling import check_losses, loss_scales, warn_of_activations
 from striate._data import Data, make_data, unpack
 from striate._feeding import Augment, Feed, make_feed
+from striate._keras_names import STEPS
 from striate._meters import Meters, by_name
 from striate._outputs import losses_for
+from striate._own_classes import refuse_methods
 from striate._sharing import ThreadTurn, building, by_one_thread, trainers
 from striate._walk import Walk
 from striate.callbacks import Callback, CallbackList, History
@@ -53,6 +55,9 @@ class Trainer:
         ValueError: a name is unknown, or a loss does not fit its output.
     """
 
+    def __init_subclass__(cls) -> None:
+        refuse_methods(cls, ("train_step", "test_step", "predict_step"), f"the C++ core trains; {STEPS}")
+
     def __init__(
         self,
         model: Model,
@@ -87,16 +92,17 @@ class Trainer:
         seed: int | None,
     ) -> None:
         self._model = model
-        self.optimizer = optimizers.get(optimizer)
+        self._optimizer = optimizers.get(optimizer)
         self.callbacks = (
             [] if callbacks is None else [callbacks] if isinstance(callbacks, Callback) else list(callbacks)
         )
-        self.seed = self.model.seed if seed is None else next_seed(seed, "Trainer")
+        self._seed = self.model.seed if seed is None else next_seed(seed, "Trainer")
         if loss is None:
             raise ValueError("a model is trained with a loss; pass loss=, such as 'sparse_categorical_crossentropy'")
         self._given = (loss, metrics, loss_weights, weighted_metrics)
         self._core: _core.Trainer | None = None
         self._network: _core.Model | None = None
+        self._updates: _core.Optimizer | None = None  # the optimizer that the core's trainer works with
         self._bound: Data | None = None
         self._losses: list[Loss | None] = []
         self._warned = False
@@ -125,6 +131,16 @@ class Trainer:
         return model
 
     @property
+    def optimizer(self) -> Optimizer:
+        """What it was made with."""
+        return self._optimizer
+
+    @property
+    def seed(self) -> int:
+        """The seed of the order of the rows and of dropout."""
+        return self._seed
+
+    @property
     def losses(self) -> list[Loss | None]:
         """One for each output; None for one that is not trained."""
         self._settle()
@@ -139,13 +155,13 @@ class Trainer:
     def _settle(self) -> _core.Trainer:
         """The core's trainer for the model as it is now."""
         network = self.model._network
-        if self._core is not None and self._network is network:
+        if self._core is not None and self._network is network and self._updates is self.optimizer._core:
             return self._core
         with building:  # another thread may ask for the losses
             return self._settle_for(network)
 
     def _settle_for(self, network: _core.Model) -> _core.Trainer:
-        if self._core is not None and self._network is network:
+        if self._core is not None and self._network is network and self._updates is self.optimizer._core:
             return self._core
         loss, metrics, loss_weights, weighted_metrics = self._given
         names, shapes = self.model.output_names, network.output_shapes
@@ -158,8 +174,8 @@ class Trainer:
         if not self._warned:
             self._warned = True
             warn_of_activations(network, self._losses, names)
-        self.optimizer._work_for(core)
-        self._core, self._network, self._bound = core, network, None
+        self.optimizer._work_for(core, weakref.WeakMethod(self._settle))
+        self._core, self._network, self._bound, self._updates = core, network, None, self.optimizer._core
         return core
 
     def get_config(self) -> dict[str, Any]:
@@ -183,6 +199,9 @@ class Trainer:
         x, y = unpack(x, y, who)
         self.model._ensure_built(x, f"{who}: x")
         self._settle()
+        related = self.model._check_kin(who)
+        if who in ("fit", "train_on_batch"):
+            _kin.check_trainable(related, f"[{self.model.name}] {who}")
         return make_data(x, y, sample_weight, self.model._network, self._losses, who, self._meters.outputs)
 
     def _bind(self, data: Data) -> _core.Trainer:

@@ -5,16 +5,25 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate import _core
+from striate import _core, _keras_names, _kin
 from striate._arrays import array_of
+from striate._attributes import check_attribute
+from striate._own_classes import is_own, refuse_own
 from striate.layers._arguments import checked_name, to_config
 
 FloatArray = NDArray[np.float32]
+
+
+def _no_arithmetic(other: object) -> TypeError:
+    return TypeError(
+        f"a Symbol combines with Symbols only, got {type(other).__name__}, by +, - and *; Rescaling scales and "
+        "shifts: Rescaling(1 / 255.0)(x) for x / 255.0"
+    )
 
 
 class Symbol:
@@ -62,6 +71,11 @@ class Symbol:
     def __mul__(self, other: Symbol) -> Symbol:
         return _merged("Multiply", self, other)
 
+    def _refuse(self, other: object = None) -> Symbol:
+        raise _no_arithmetic(other)
+
+    __radd__ = __rsub__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = __neg__ = _refuse
+
     def __iter__(self) -> Any:
         raise TypeError("a Symbol has no values to go over; pass it to a layer, or build a Model and predict")
 
@@ -71,19 +85,44 @@ class Symbol:
 
 def _merged(kind: str, first: Symbol, second: object) -> Symbol:
     if not isinstance(second, Symbol):
-        raise TypeError(
-            f"a Symbol combines with Symbols only, got {type(second).__name__}; Rescaling scales and shifts"
-        )
+        raise _no_arithmetic(second)
     return _of_core(_core.make_layer(kind, {}, ""))([first, second])
+
+
+# Layers that do something else in training than in inference.
+_TWO_MODES = ("BatchNormalization", "Dropout", "SpatialDropout2D")
+
+
+L = TypeVar("L", bound="Layer")
 
 
 class Layer:
     """A layer of a network: an unchanging description. Its weights belong to the model that it becomes part of.
 
     Called on a symbol (or a list of symbols) it returns the symbol of its output. A layer that is called several times
-    has one set of weights for all its calls. A layer belongs to the first model that is built with it; a further model
-    gets a layer of its own, which starts with a copy of the weights.
+    has one set of weights for all its calls.
+
+    A layer belongs to the first model that is built with it. A further model gets a layer of its own, with a copy of
+    the weights and of `trainable` as they are then. Models do not share layers. After the weights of one of them were
+    changed, by training or by `set_weights`, a model with an older copy refuses to compute, and after `trainable` was
+    set in one of them, a model where it differs refuses to train. To go on, build that model again, or copy the weights
+    with `set_weights`. Models that are meant to differ are made with `copy.deepcopy(model)`.
     """
+
+    def __init_subclass__(cls) -> None:
+        refuse_own(
+            cls,
+            Layer,
+            ("call", "build", "compute_output_shape", "compute_mask", "add_weight"),
+            "compose layers of striate.layers in a function of symbols: def block(x): return ReLU()(Conv2D(8, 3)(x))",
+        )
+
+    def __new__(cls: type[L], *_: Any, **given: Any) -> L:
+        if not is_own(cls):
+            for key in _keras_names.ARGUMENTS.keys() & given.keys():
+                if key not in cls.__init__.__code__.co_varnames:
+                    raise TypeError(f"{cls.__name__} has no argument {key!r}; {_keras_names.ARGUMENTS[key]}")
+        return super().__new__(cls)
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         # Subclasses pass locals(): their signature is the one list of their arguments, and `__class__` the class whose
@@ -102,20 +141,30 @@ class Layer:
         self._name = core.label
         self._shape: tuple[int, ...] | None = None
         self._output: weakref.ref[Symbol] | None = None
+        self._kin: _kin.Kin | None = None  # of copies in other models
+        self._stays_frozen = False  # called with training=False
 
     def _belong(self, owner: _core.Model, place: int) -> None:
         """Become the layer at this place of a model."""
         core, name, node = owner.layers[place]
         self._core, self._name, self._shape = core, name, owner.nodes[node][2]
         self._owner, self._place = owner, place
+        _kin.moved(self)
 
-    def __call__(self, inputs: Symbol | Sequence[Symbol]) -> Symbol:
+    def __call__(self, inputs: Symbol | Sequence[Symbol], training: bool | None = None) -> Symbol:
         """The output for these inputs.
 
+        Args:
+            inputs: a symbol, or a list of several.
+            training: None: the layer does what `fit` or `predict` needs. Layers that differ between the two cannot be
+                fixed to one of them; False is accepted for frozen batch normalisation, which never differs.
+
         Raises:
-            ValueError: the inputs' shapes do not fit.
+            ValueError: the inputs' shapes do not fit, or `training` cannot be fixed.
             TypeError: the inputs are no symbols.
         """
+        if training is not None:
+            self._check_mode(bool(training))
         symbols = [inputs] if isinstance(inputs, Symbol) else inputs
         if not isinstance(symbols, (list, tuple)) or not all(isinstance(symbol, Symbol) for symbol in symbols):
             kind = type(inputs).__name__
@@ -128,6 +177,22 @@ class Layer:
         result = Symbol(_core.apply(self._core, [symbol._core for symbol in symbols]), self, symbols)
         self._output = weakref.ref(result)
         return result
+
+    def _check_mode(self, training: bool) -> None:
+        """Refuse to fix the mode of a layer that has two."""
+        kind = self._core.type
+        if kind == "BatchNormalization" and not training and not self._trainable:
+            self._stays_frozen = True
+        elif kind == "BatchNormalization" and not training:
+            raise ValueError(
+                f"[{self.name}] training=False cannot be fixed for a call; freeze the layer before: "
+                "layer.trainable = False keeps the moving averages as they are and uses them"
+            )
+        elif kind in _TWO_MODES:
+            raise ValueError(
+                f"[{self.name}] training={training} cannot be fixed for a call: the layer follows fit and predict; "
+                "leave training out"
+            )
 
     @property
     def name(self) -> str:
@@ -164,9 +229,35 @@ class Layer:
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
+        self._check_trainable(value)
         self._trainable = bool(value)
+        _kin.switched(self)
         if self._owner is not None:
             self._owner.set_trainable(self._name, self._trainable)
+
+    def _check_trainable(self, value: bool) -> None:
+        if value and self._stays_frozen:
+            raise ValueError(
+                f"[{self.name}] was called with training=False and stays frozen: thawed, it would use statistics of "
+                "batches. Set trainable for the other layers one by one, or call it without training=False"
+            )
+
+    def __getattr__(self, name: str) -> Any:
+        # Called for what is no attribute: the arguments that the layer was made with.
+        core = self.__dict__.get("_core")
+        if core is not None and not name.startswith("_"):
+            config = core.config()
+            if name in config:
+                return config[name]
+        hint = f"; {_keras_names.LAYER[name]}" if name in _keras_names.LAYER else ""
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_"):
+            core = self.__dict__.get("_core")
+            fixed = () if core is None else core.config()
+            check_attribute(self, name, type(self).__name__, fixed, _keras_names.LAYER)
+        super().__setattr__(name, value)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments, enough to make an equal layer: `Conv2D.from_config(config)`."""
@@ -203,6 +294,8 @@ class Layer:
         """
         indices = self._parameters()
         assert self._owner is not None
+        if self._kin is not None:
+            _kin.check([self], None, "get_weights")
         return self._owner.values(indices)
 
     def set_weights(self, weights: Sequence[NDArray[Any]]) -> None:
@@ -214,6 +307,7 @@ class Layer:
         indices = self._parameters()
         assert self._owner is not None
         assign(self._owner, indices, weights, f"[{self.name}] set_weights")
+        _kin.wrote([self])
 
     def count_params(self) -> int:
         """The number of weights, trainable or not."""

@@ -1,0 +1,147 @@
+"""Classes and functions of the user's that the core would never call: refused, with what to use instead."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import striate as st
+from striate import callbacks, layers, losses, metrics, optimizers
+from striate.layers import Dense, Input
+
+X, Y = np.ones((16, 4), np.float32), np.ones((16, 1), np.float32)
+
+
+def network():
+    return st.Sequential([Input((4,)), Dense(1)], seed=0)
+
+
+def function(*_):
+    raise AssertionError("called")
+
+
+@pytest.mark.parametrize(
+    ("bases", "method", "instead"),
+    [
+        *(
+            (base, name, "Draw the network with")
+            for base in (st.Model, st.Sequential)
+            for name in ("call", "train_step")
+        ),
+        (st.Model, "test_step", "a loop over train_on_batch"),
+        (st.Model, "compute_loss", "a loop over train_on_batch"),
+        (st.Trainer, "train_step", "a loop over train_on_batch"),
+        (layers.Layer, "call", "compose layers"),
+        (layers.Layer, "build", "compose layers"),
+        (layers.Dense, "call", "compose layers"),
+        (layers.BatchNormalization, "compute_output_shape", "compose layers"),
+        (losses.Loss, "call", "use a loss of striate.losses"),
+        (losses.MeanSquaredError, "call", "use a loss of striate.losses"),
+        (losses.MeanSquaredError, "__call__", "a sum of them"),
+        (optimizers.Optimizer, "update_step", "use an optimizer"),
+        (optimizers.Adam, "apply_gradients", "use an optimizer"),
+        (optimizers.SGD, "learning_rate", "with a schedule"),
+        (optimizers.LearningRateSchedule, "__call__", "LearningRateScheduler"),
+        (optimizers.CosineDecay, "__call__", "CosineDecay has a warm-up"),
+    ],
+)
+def test_methods_that_would_never_be_called(bases, method, instead):
+    with pytest.raises(TypeError, match=rf"Own\.{method} would never be called.*{instead}"):
+        type("Own", (bases,), {method: function, "__module__": "user"})
+
+
+@pytest.mark.parametrize(
+    "base", [layers.Layer, losses.Loss, optimizers.Optimizer, optimizers.LearningRateSchedule], ids=lambda b: b.__name__
+)
+def test_bases_that_compute_nothing(base):
+    with pytest.raises(TypeError, match=f"Own derives from {base.__name__} itself, which computes nothing"):
+        type("Own", (base,), {"__module__": "user"})
+
+
+def test_subclasses_that_only_choose_arguments_work():
+    class Wide(Dense):
+        def __init__(self):
+            super().__init__(7, activation="relu")
+
+        def describe(self):
+            return f"{self.units} wide"
+
+    class Twice(losses.MeanSquaredError):
+        pass
+
+    class Fast(optimizers.SGD):
+        def __init__(self):
+            super().__init__(0.5, momentum=0.9)
+            self.note = "anything"
+
+    class Named(st.Model):
+        def fit_twice(self, x, y):
+            return [self.fit(x, y, verbose=0) for _ in range(2)]
+
+    x = Input((4,))
+    wide = Wide()
+    model = Named(x, Dense(1)(wide(x)))
+    model.compile(Fast(), Twice())
+    assert len(model.fit_twice(X, Y)) == 2
+    assert wide.describe() == "7 wide" and model.optimizer.momentum == 0.9 and model.optimizer.note == "anything"
+
+
+def test_functions_as_losses_and_rates():
+    with pytest.raises(TypeError, match=r"got function: the C\+\+ core computes losses; use a loss of striate.losses"):
+        network().compile("sgd", lambda t, p: (t - p) ** 2)
+    with pytest.raises(TypeError, match=r"must be a number or a schedule .*LearningRateScheduler"):
+        optimizers.SGD(lambda step: 0.1)
+
+
+def test_own_metrics_and_callbacks_are_called():
+    called = []
+
+    class Bias(metrics.Metric):
+        def __init__(self):
+            super().__init__("bias")
+
+        def reset_state(self):
+            self.total = 0.0
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.total += float(np.sum(y_true))
+
+        def result(self):
+            return self.total
+
+    class Own(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            called.append(epoch)
+
+    model = network()
+    model.compile("sgd", "mse", metrics=[Bias()])
+    assert model.fit(X, Y, callbacks=[Own()], verbose=0).history["bias"] == [16.0]
+    assert called == [0]
+
+
+def test_arguments_of_compile_that_keras_has():
+    model = network()
+    model.compile("sgd", "mse", run_eagerly=False, steps_per_execution=1, jit_compile=True)
+    with pytest.raises(ValueError, match="run_eagerly must be False"):
+        model.compile("sgd", "mse", run_eagerly=True)
+    with pytest.raises(ValueError, match="steps_per_execution must be 1, got 8"):
+        model.compile("sgd", "mse", steps_per_execution=8)
+
+
+def test_arithmetic_with_numbers_names_rescaling():
+    x = Input((4, 4, 2))
+    for compute in (
+        lambda: x / 255.0,
+        lambda: x - 1,
+        lambda: 2 * x,
+        lambda: 1 - x,
+        lambda: 1 + x,
+        lambda: -x,
+        lambda: x**2,
+        lambda: 1 / x,
+        lambda: x / x,
+        lambda: x + np.ones(2),
+        lambda: np.ones(2) * x,
+    ):
+        with pytest.raises(TypeError, match=r"Rescaling\(1 / 255.0\)\(x\) for x / 255.0"):
+            compute()
