@@ -93,6 +93,18 @@ def test_of_losses_schedules_and_trainers():
             setattr(trainer, name, "adam")
 
 
+def test_booleans_are_booleans():
+    for value in ("False", "yes", None, 2):
+        with pytest.raises(TypeError, match="trainable must be True or False"):
+            network().layers[0].trainable = value
+        with pytest.raises(TypeError, match="trainable must be True or False"):
+            Dense(3, trainable=value)
+    with pytest.raises(TypeError, match="fit: shuffle must be True or False, got 'False'"):
+        network().fit(X, Y, shuffle="False", verbose=0)
+    network().trainable = np.bool_(False)
+    assert Dense(3, trainable=0).trainable is False
+
+
 def test_what_can_be_set_works():
     model = network()
     model.class_names = ["a", "b", "c"]  # a note of the user's

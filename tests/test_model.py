@@ -368,6 +368,9 @@ def test_activation_arguments() -> None:
     def relu(value: Any) -> Any:
         return value
 
+    with pytest.raises(ValueError, match=r"function 'relu' would never be called: .* pass one by its name"):
+        Dense(3, activation=relu)
+    relu.__module__ = "keras.src.activations.activations"
     want = st.Sequential([Input((4,)), Dense(3), Activation("relu")], seed=1).predict(x)
     for activation in ("relu", relu, layers.ReLU(), layers.ReLU, layers.Activation("relu")):
         assert np.array_equal(st.Sequential([Input((4,)), Dense(3, activation=activation)], seed=1).predict(x), want)

@@ -93,6 +93,32 @@ def test_functions_as_losses_and_rates():
         optimizers.SGD(lambda step: 0.1)
 
 
+def test_own_activations_and_initializers():
+    def relu(value):
+        return 3 * value
+
+    with pytest.raises(ValueError, match=r"\[dense\] the function 'relu' would never be called"):
+        Dense(3, activation=relu)
+    assert Dense(3, activation=np.tanh).activation == "tanh"
+    with pytest.raises(TypeError, match=r"Own.__call__ would never be called: .*set_weights"):
+        type("Own", (st.initializers.Initializer,), {"__call__": function, "__module__": "user"})
+
+
+def test_hooks_and_methods_with_wrong_names():
+    for name, meant in (
+        ("on_epoch_ends", "on_epoch_end"),
+        ("on_epoch_start", None),
+        ("on_tran_begin", "on_train_begin"),
+    ):
+        if meant is None:
+            type("Own", (callbacks.Callback,), {name: function, "__module__": "user"})  # may be the user's own
+            continue
+        with pytest.raises(TypeError, match=f"Own.{name} would never be called; did you mean '{meant}'"):
+            type("Own", (callbacks.Callback,), {name: function, "__module__": "user"})
+    with pytest.raises(TypeError, match="did you mean 'reset_state'"):
+        type("Own", (metrics.Accuracy,), {"reset_states": function, "__module__": "user"})
+
+
 def test_own_metrics_and_callbacks_are_called():
     called = []
 

@@ -33,6 +33,13 @@ def positive(value: int, what: str) -> int:
     return int(value)
 
 
+def flag(value: object, what: str) -> bool:
+    """True or False, also as NumPy's or as the numbers 1 and 0."""
+    if isinstance(value, str) or value not in (0, 1):
+        raise TypeError(f"{what} must be True or False, got {value!r}")
+    return bool(value)
+
+
 def chosen(**arguments: bool | None) -> dict[str, bool]:
     """The arguments that are not None."""
     return {name: value for name, value in arguments.items() if value is not None}

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate import _core
+from striate._own_classes import refuse_own
 
 __all__ = [
     "Constant",
@@ -46,6 +47,9 @@ class Initializer:
     """
 
     _name = ""
+
+    def __init_subclass__(cls) -> None:
+        refuse_own(cls, Initializer, ("__call__",), "set values of your own with layer.set_weights([...])")
 
     def __init__(self, *values: float, seed: int | None = None) -> None:
         self._values = tuple(float(value) for value in values)

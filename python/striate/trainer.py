@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from striate import _core, _kin, losses, optimizers
-from striate._checks import batch_of, next_seed, positive
+from striate._checks import batch_of, flag, next_seed, positive
 from striate._compiling import check_losses, loss_scales, warn_of_activations
 from striate._data import Data, make_data, unpack
 from striate._feeding import Augment, Feed, make_feed
@@ -304,6 +304,7 @@ class Trainer:
         if class_weight is not None:
             data = data.weighted(class_weight, self.model._network)
         due = _validation_epochs(validation_freq)
+        shuffle = flag(shuffle, "fit: shuffle")
         steps = _steps(steps_per_epoch, data.rows, batch_size, "fit: steps_per_epoch")
         test_batch = positive(validation_batch_size or batch_size, "fit: validation_batch_size")
         test_steps = 0

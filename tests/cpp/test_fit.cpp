@@ -373,9 +373,38 @@ void test_idx() {
     std::remove(path.c_str());
 }
 
+// Frozen images of zeros and a learning rate of 1: a step without gradient changes weights by their decay alone.
+void test_weights_without_decay() {
+    const auto moved = [](WeightNames names) {
+        Model model = small(3);
+        AdamWOptions options;
+        options.learning_rate = 1.0, options.weight_decay = 0.5;
+        options.exclude_from_weight_decay = std::move(names);
+        for (const ParameterInfo& info : model.parameters())
+            std::fill_n(info.value, element_count(info.shape), info.name == "conv/bias" ? -1.0f : 1.0f);
+        model.parameters_changed();
+        Trainer trainer(model, std::make_shared<AdamW>(options), cross_entropy());
+        const std::vector<float> zeros(36);
+        const int64_t label = 0;
+        trainer.bind({{{zeros.data(), DType::float32, {1, 6, 6, 1}}}, {{&label, DType::int64, {1}}}, {}});
+        trainer.train_step(nullptr, 0, 1);  // ReLU is off, so that the convolution has no gradient
+        std::vector<float> values;
+        for (const ParameterInfo& info : model.parameters()) values.push_back(*info.value);
+        return values;  // conv/kernel, conv/bias, dense/kernel, dense/bias
+    };
+    const std::vector<float> all = moved({}), biases = moved({"bias"}), layer = moved({"conv/"});
+    CHECK(all[0] == 0.5f && all[1] == -0.5f && biases[0] == 0.5f && biases[1] == -1.0f);
+    CHECK(layer[0] == 1.0f && layer[1] == -1.0f && layer[2] == all[2]);
+    CHECK(moved({"dense/kernel"})[2] == 1.0f && all[2] == 0.5f);
+    CHECK_THROWS(moved({"bais"}), ValueError, "did you mean 'bias'");
+    CHECK_THROWS(moved({"convolution/"}), ValueError, "matches no weight of the model");
+    CHECK_THROWS(moved({"a,b"}), ValueError, "comma");
+}
+
 }  // namespace
 
 int main() {
+    test_weights_without_decay();
     test_learning();
     test_accuracy_without_classes();
     test_losses_of_any_batches();

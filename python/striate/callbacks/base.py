@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from striate._own_classes import is_own
+
 Logs = dict[str, Any]
 """Values by name: of a batch the running ones, of an epoch the final ones. A callback may add to an epoch's."""
 
@@ -59,6 +61,16 @@ class Callback:
     def __init__(self) -> None:
         self.params: dict[str, Any] = {}
         self._model: TrainedModel | None = None
+
+    def __init_subclass__(cls) -> None:
+        if not is_own(cls):
+            return
+        from difflib import get_close_matches
+
+        hooks = [name for name in vars(Callback) if name.startswith("on_")]
+        for name in vars(cls):
+            if name.startswith("on_") and name not in hooks and (near := get_close_matches(name, hooks, 1, 0.85)):
+                raise TypeError(f"{cls.__name__}.{name} would never be called; did you mean {near[0]!r}?")
 
     @property
     def model(self) -> TrainedModel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from striate import _core
@@ -69,6 +70,11 @@ def activation_name(activation: Activation, owner: str) -> str | None:
         name = getattr(activation, "__name__", None)
         if not callable(activation) or not isinstance(name, str):
             raise TypeError(f"[{owner}] activation must be a name such as 'relu', got {type(activation).__name__}")
+        if isinstance(activation, FunctionType) and activation.__module__.partition(".")[0] not in _LIBRARIES:
+            raise ValueError(
+                f"[{owner}] the function {name!r} would never be called: the core computes activations; pass one by "
+                f"its name, such as activation='relu'"
+            )
         return _FUNCTIONS.get(name, name)
     config: dict[str, Any] = core.config()
     if core.type == "Activation":
@@ -82,6 +88,8 @@ def activation_name(activation: Activation, owner: str) -> str | None:
     )
 
 
+# Libraries whose functions are called as what they compute. A function of the user's may compute anything.
+_LIBRARIES = ("striate", "numpy", "scipy", "keras", "tf_keras", "tensorflow", "torch", "jax", "flax")
 # Classes and functions that are called otherwise than the activation.
 _FUNCTIONS = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu", "Softmax": "softmax"}
 # The activation layers that a name stands for, with the arguments that the name means.

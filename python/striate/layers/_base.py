@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from striate import _core, _keras_names, _kin
 from striate._arrays import array_of
 from striate._attributes import check_attribute
+from striate._checks import flag
 from striate._own_classes import is_own, refuse_own
 from striate.layers._arguments import checked_name, to_config
 
@@ -130,7 +131,7 @@ class Layer:
         given = {key: value for key, value in arguments.items() if key not in ("self", "__class__")}
         kind: str = arguments["__class__"].__name__
         name = checked_name(kind, given.pop("name", None))
-        trainable = bool(given.pop("trainable", True))
+        trainable = flag(given.pop("trainable", True), f"{kind}: trainable")
         self._hold(_core.make_layer(kind, to_config(kind, name, given), name), trainable)
 
     def _hold(self, core: _core.Layer, trainable: bool = True) -> None:
@@ -236,7 +237,7 @@ class Layer:
             self._owner.set_trainable(self._name, self._trainable)
 
     def _check_trainable(self, value: bool) -> None:
-        if value and self._stays_frozen:
+        if flag(value, f"[{self.name}] trainable") and self._stays_frozen:
             raise ValueError(
                 f"[{self.name}] was called with training=False and stays frozen: thawed, it would use statistics of "
                 "batches. Set trainable for the other layers one by one, or call it without training=False"

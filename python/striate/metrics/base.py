@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from striate._own_classes import is_own
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
@@ -47,6 +49,10 @@ class Metric(ABC):
     default_name: ClassVar[str | None] = None
     _loss_ignores: int | None = None
     _columns_apart: bool = False
+
+    def __init_subclass__(cls) -> None:
+        if is_own(cls) and "reset_states" in vars(cls) and "reset_state" not in vars(cls):
+            raise TypeError(f"{cls.__name__}.reset_states would never be called; did you mean 'reset_state'?")
 
     def __init__(self, name: str | None = None, *, from_logits: bool | None = None) -> None:
         if name is not None and not isinstance(name, str):
