@@ -383,7 +383,7 @@ void test_weights_without_decay() {
         for (const ParameterInfo& info : model.parameters())
             std::fill_n(info.value, element_count(info.shape), info.name == "conv/bias" ? -1.0f : 1.0f);
         model.parameters_changed();
-        Trainer trainer(model, std::make_shared<AdamW>(options), cross_entropy());
+        Trainer trainer(model, std::make_shared<AdamW>(options), cross_entropy(), {}, 5);
         const std::vector<float> zeros(36);
         const int64_t label = 0;
         trainer.bind({{{zeros.data(), DType::float32, {1, 6, 6, 1}}}, {{&label, DType::int64, {1}}}, {}});
