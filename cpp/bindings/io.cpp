@@ -6,9 +6,26 @@ namespace striate::bindings {
 // released.
 void register_io(py::module_& m) {
     using Release = py::call_guard<WithoutGil>;
-    m.def("save_model", &save_model, py::arg("model"), py::arg("path"), py::arg("extra"), Release());
-    m.def("save_weights", &save_weights, py::arg("model"), py::arg("path"), Release());
-    m.def("load_weights", &load_weights, py::arg("model"), py::arg("path"), Release());
+    m.def("save_model", &save_model, py::arg("model"), py::arg("path"), py::arg("extra"), py::arg("overwrite"),
+          Release());
+    m.def("save_weights", &save_weights, py::arg("model"), py::arg("path"), py::arg("overwrite"), Release());
+    m.def(
+        "load_weights",
+        [](Model& model, const std::string& path, bool skip_mismatch, bool by_name) {
+            std::vector<std::pair<std::string, std::string>> skipped;
+            for (SkippedLayer& layer : load_weights(model, path, {skip_mismatch, by_name}))
+                skipped.emplace_back(std::move(layer.name), std::move(layer.reason));
+            return skipped;
+        },
+        py::arg("model"), py::arg("path"), py::arg("skip_mismatch"), py::arg("by_name"), Release());
+    m.def(
+        "write_file",
+        [](const std::string& path, const py::bytes& data, bool overwrite, bool flush) {
+            const std::string_view content = data;
+            WithoutGil release;
+            write_file(path, content.data(), content.size(), overwrite, flush);
+        },
+        py::arg("path"), py::arg("data"), py::arg("overwrite"), py::arg("flush"));
     m.def(
         "load_model",
         [](const std::string& path) {

@@ -194,13 +194,13 @@ void register_trainer(py::module_& m) {
         .def(
             "save_training",
             [](BoundTrainer& t, const std::string& path, const Metadata& extra,
-               const std::map<std::string, py::array>& given) {
+               const std::map<std::string, py::array>& given, bool overwrite) {
                 std::map<std::string, Array> arrays;
                 for (const auto& [name, array] : given) arrays.emplace(name, borrow(array, name));
                 const WithoutGil without;  // `given` keeps the arrays' memory
-                save_training(t.trainer(), path, extra, arrays);
+                save_training(t.trainer(), path, extra, arrays, overwrite);
             },
-            py::arg("path"), py::arg("extra"), py::arg("arrays"))
+            py::arg("path"), py::arg("extra"), py::arg("arrays"), py::arg("overwrite"))
         .def(
             "load_training", [](BoundTrainer& t, const std::string& path) { load_training(t.trainer(), path); },
             py::arg("path"), py::call_guard<WithoutGil>())

@@ -3,39 +3,54 @@
 from __future__ import annotations
 
 import json
-import os
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from striate import _core, _kin
+from striate._files import PathLike, check_free, encoded, text
 from striate._sharing import by_one_thread
 from striate.callbacks.state import parsed, states_of
 from striate.model import Model
 from striate.sequential import Sequential
 from striate.trainer import Trainer
 
-__all__ = ["load_model", "load_training", "save_model", "save_training", "save_weights"]
+__all__ = ["load_model", "load_training", "load_weights", "save_model", "save_training", "save_weights"]
 
 # The keys of the metadata that are not the core's.
 _CLASS, _NAME, _TRAINING, _CALLBACKS = "striate.class", "striate.name", "striate.training", "striate.callbacks"
+_SHOWN = 10  # names in a warning
 
 
-def save_model(model: Model, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+def save_model(model: Model, path: PathLike, overwrite: bool = True) -> None:
     """Write a model to a file; see `Model.save`."""
-    place = _checked(path, overwrite)
+    place = check_free(path, overwrite)
     extra = {_CLASS: "Sequential" if isinstance(model, Sequential) else "Model", _NAME: model.name}
     network = model._network
     if model._trainer is not None:
         extra[_TRAINING] = json.dumps(model._trainer.get_config())
-    _core.save_model(network, place, extra)
+    _core.save_model(network, place, extra, overwrite)
 
 
-def save_weights(model: Model, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+def save_weights(model: Model, path: PathLike, overwrite: bool = True) -> None:
     """Write a model's weights to a file; see `Model.save_weights`."""
-    _core.save_weights(model._network, _checked(path, overwrite))
+    _core.save_weights(model._network, encoded(path), overwrite)
 
 
-def load_model(path: str | os.PathLike[str], compile: bool = True) -> Model:
+def load_weights(model: Model, path: PathLike, skip_mismatch: bool = False, by_name: bool = False) -> None:
+    """Read a model's weights from a file; see `Model.load_weights`."""
+    skipped = _core.load_weights(model._network, encoded(path), bool(skip_mismatch), bool(by_name))
+    _kin.wrote([layer for layer in model._layers if layer.name not in dict(skipped)])
+    if not skipped:
+        return
+    listed = "; ".join(f"{name!r}: {reason}" for name, reason in skipped[:_SHOWN])
+    more = f"; and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
+    warnings.warn(
+        f"load_weights: these layers do not fit '{text(path)}' and are left as they were: {listed}{more}", stacklevel=3
+    )
+
+
+def load_model(path: PathLike, compile: bool = True) -> Model:
     """Read a model that `Model.save`, in Python or in C++, wrote.
 
     A file is data: nothing in it is executed, and what it claims is checked before it is believed.
@@ -52,7 +67,7 @@ def load_model(path: str | os.PathLike[str], compile: bool = True) -> Model:
         OSError: it cannot be read.
         ValueError: it is damaged, or no model.
     """
-    core, extra = _core.load_model(os.fsencode(path))
+    core, extra = _core.load_model(encoded(path))
     cls = Sequential if extra.get(_CLASS) == "Sequential" and is_chain(core) else Model
     model = cls._of_core(core, extra.get(_NAME, "model"))
     if compile and _TRAINING in extra:
@@ -60,13 +75,13 @@ def load_model(path: str | os.PathLike[str], compile: bool = True) -> Model:
             _compile(model, json.loads(extra[_TRAINING]))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ValueError(
-                f"cannot load '{os.fsdecode(path)}': what the model was compiled with is damaged ({error}); "
+                f"cannot load '{text(path)}': what the model was compiled with is damaged ({error}); "
                 "load_model(path, compile=False) reads the rest"
             ) from error
     return model
 
 
-def save_training(training: Trainer | Model, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+def save_training(training: Trainer | Model, path: PathLike, overwrite: bool = True) -> None:
     """Write all that training goes on from, bit for bit, here or in a C++ program.
 
     A safetensors file of the weights and the optimizer's state (`optimizer/momentum/conv2d/kernel`); in its metadata
@@ -86,11 +101,11 @@ def save_training(training: Trainer | Model, path: str | os.PathLike[str], overw
         ValueError: the model is not compiled.
         RuntimeError: another thread is training the model.
     """
-    place = _checked(path, overwrite)
-    _save_training(_trainer(training, "save_training"), place)
+    place = check_free(path, overwrite)
+    _save_training(_trainer(training, "save_training"), place, overwrite)
 
 
-def load_training(training: Trainer | Model, path: str | os.PathLike[str]) -> None:
+def load_training(training: Trainer | Model, path: PathLike) -> None:
     """Go on from where `save_training`, in Python or in C++, was called.
 
     The callbacks of the next `fit` go on, too, from what those of the same class (and the same `monitor`) remembered
@@ -108,15 +123,15 @@ def load_training(training: Trainer | Model, path: str | os.PathLike[str]) -> No
         ValueError: it is damaged, or of other training, or the model is not compiled; all is then as it was.
         RuntimeError: another thread is training the model.
     """
-    _load_training(_trainer(training, "load_training"), os.fsencode(path))
+    _load_training(_trainer(training, "load_training"), encoded(path))
 
 
 @by_one_thread(trains=True)
-def _save_training(trainer: Trainer, place: bytes) -> None:
+def _save_training(trainer: Trainer, place: bytes, overwrite: bool) -> None:
     core = trainer._settle()
     core.epochs = trainer._epochs
     states, arrays = states_of(trainer._watched)
-    core.save_training(place, {_CALLBACKS: states}, arrays)
+    core.save_training(place, {_CALLBACKS: states}, arrays, overwrite)
 
 
 @by_one_thread(trains=True)
@@ -126,7 +141,7 @@ def _load_training(trainer: Trainer, place: bytes) -> None:
     try:
         states = parsed(extra.get(_CALLBACKS, "[]"), arrays)
     except ValueError as error:
-        raise ValueError(f"cannot load '{os.fsdecode(place)}': {error}") from error
+        raise ValueError(f"cannot load '{text(place)}': {error}") from error
     core.load_training(place)
     trainer._states = states
     trainer._epochs, trainer._seed = core.epochs, core.seed
@@ -136,13 +151,6 @@ def _load_training(trainer: Trainer, place: bytes) -> None:
 
 def _trainer(training: Trainer | Model, who: str) -> Trainer:
     return training if isinstance(training, Trainer) else training._compiled(who)
-
-
-def _checked(path: str | os.PathLike[str], overwrite: bool) -> bytes:
-    place = os.fsencode(path)
-    if not overwrite and os.path.exists(place):
-        raise FileExistsError(f"'{os.fsdecode(place)}' is there already; save(path, overwrite=True) replaces it")
-    return place
 
 
 def is_chain(core: _core.Model) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from striate._arrays import AnyArray, FloatArray, as_float32, inputs_for, is_inp
 from striate._attributes import check_attribute
 from striate._building import join, layers_of, symbols_of
 from striate._checks import chosen, next_seed
+from striate._files import PathLike
 from striate._names import suggestion
 from striate._own_classes import refuse_methods
 from striate._predicting import one_or_all, predict
@@ -328,7 +328,7 @@ class Model(Trained):
         *,
         batch_size: int | None = 32,
         steps: int = 10,
-        trace: str | os.PathLike[str] | None = None,
+        trace: PathLike | None = None,
     ) -> Profile:
         """Measure every step of a training step, or of a prediction, and print a table.
 
@@ -398,18 +398,19 @@ class Model(Trained):
         assign(self._network, range(len(names)), [state[name] for name in names], "load_state_dict")
         _kin.wrote(self._layers)
 
-    def save(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+    def save(self, path: PathLike, overwrite: bool = True) -> None:
         """Write the model as one safetensors file: the weights as any reader opens them, the architecture as JSON in
         the metadata. What it was compiled with is kept too, but for the optimizer's state and metrics given as objects.
 
-        The file is whole or not there: it is written beside `path` and renamed.
+        The file is written beside `path` under another name and renamed: there is always the old or the whole new file,
+        also when the process is killed. Permissions of the old file are kept, and a symbolic link is followed.
 
         Args:
             path: the file.
             overwrite: whether a file of that name is replaced.
 
         Raises:
-            OSError: the file cannot be written.
+            OSError: the file cannot be written; the old file is as it was.
             FileExistsError: it is there, and `overwrite` is False.
         """
         from striate.io import save_model
@@ -417,24 +418,36 @@ class Model(Trained):
         self._check_kin("save")
         save_model(self, path, overwrite)
 
-    def save_weights(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+    def save_weights(self, path: PathLike, overwrite: bool = True) -> None:
         """Write the weights alone as a safetensors file."""
         from striate.io import save_weights
 
         self._check_kin("save_weights")
         save_weights(self, path, overwrite)
 
-    def load_weights(self, path: str | os.PathLike[str]) -> None:
-        """Read the weights from a file that `save` or `save_weights` wrote; the layers' names must be the same.
+    def load_weights(self, path: PathLike, skip_mismatch: bool = False, by_name: bool = False) -> None:
+        """Read the weights from a file that `save` or `save_weights` wrote.
+
+        Weights are matched by the names of their layers. By default the file must hold all weights of the model and no
+        others. A layer is read whole or not at all.
+
+        Args:
+            path: the file.
+            skip_mismatch: whether layers that do not fit are left as they are, with a warning that names them: layers
+                whose weights in the file are missing or have other shapes, such as a head for another number of
+                classes, and layers that only the file has.
+            by_name: whether only layers that both the file and the model have are read. Others are ignored without a
+                warning.
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: the file is damaged, or does not fit; no weight is changed then.
+            ValueError: the file is damaged, or does not fit, or no layer of it fits; no weight is changed then.
         """
-        _core.load_weights(self._network, os.fsencode(path))
-        _kin.wrote(self._layers)
+        from striate.io import load_weights
 
-    def export(self, path: str | os.PathLike[str], overwrite: bool = True, data_format: str = "channels_last") -> None:
+        load_weights(self, path, skip_mismatch, by_name)
+
+    def export(self, path: PathLike, overwrite: bool = True, data_format: str = "channels_last") -> None:
         """Write the model as an ONNX file, as inference computes it; it needs `pip install 'striate[onnx]'`.
 
         The batch stays free. Only operators of ONNX's version 17 (2022) are used.

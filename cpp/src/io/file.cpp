@@ -5,40 +5,61 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
-#include <filesystem>
 #include <system_error>
 
+#include "io/leftovers.hpp"
 #include "striate/error.hpp"
 
 namespace striate::io {
 namespace {
 
 // Linux moves at most 2 GiB less a page at a time; macOS refuses more than 2 GiB - 1.
-constexpr size_t kMostBytes = size_t{1} << 30;
+constexpr size_t kMaxBytes = size_t{1} << 30;
+constexpr int kMaxLinks = 40;
 
 [[noreturn]] void fail_file(int code, const std::string& path, const char* what) {
     throw FileError(code, path, concat(what, " (", std::generic_category().message(code), ")"));
 }
 
-std::string folder_of(const std::string& path) {
-    const std::string folder = std::filesystem::path(path).parent_path().string();
-    return folder.empty() ? "." : folder;
+// The result of a call that signals may interrupt.
+template <class Call>
+auto uninterrupted(Call call) {
+    auto result = call();
+    while (result < 0 && errno == EINTR) result = call();
+    return result;
 }
 
-// Beside the target, so that the rename stays within one file system; no two writers get the same.
-std::string temporary_name(const std::string& target) {
-    static std::atomic<unsigned> count{0};
-    return concat(folder_of(target), "/.striate-", getpid(), "-", count++, ".tmp");
+std::string folder_of(const std::string& path) {
+    const size_t slash = path.rfind('/');
+    if (slash == std::string::npos) return ".";
+    return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// The path to which symbolic links lead, also where nothing is there yet; 0, or an errno.
+int follow_links(std::string& path) {
+    std::string to(4096, '\0');
+    for (int links = 0; links <= kMaxLinks; ++links) {
+        const ssize_t length = readlink(path.c_str(), to.data(), to.size());
+        if (length < 0) return 0;  // no link, or not there; the next call on it says which
+        if (static_cast<size_t>(length) == to.size()) return ENAMETOOLONG;
+        const std::string next = to.substr(0, static_cast<size_t>(length));
+        path = next.starts_with('/') ? next : folder_of(path) + "/" + next;
+    }
+    return ELOOP;
+}
+
+bool has_no_links(int code) {
+    return code == EPERM || code == ENOTSUP || code == EOPNOTSUPP || code == ENOSYS;
 }
 
 }  // namespace
 
 InputFile::InputFile(std::string path) : path_(std::move(path)) {
     constexpr const char* kWhat = "cannot open the file";
+    check_path(path_);
     // Without O_NONBLOCK a named pipe would wait for a writer.
-    descriptor_ = open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    descriptor_ = uninterrupted([&] { return open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); });
     if (descriptor_ < 0) fail_file(errno, path_, kWhat);
     struct stat status;
     int code = fstat(descriptor_, &status) == 0 ? 0 : errno;
@@ -57,7 +78,7 @@ InputFile::~InputFile() {
 void InputFile::read_at(uint64_t offset, void* out, size_t bytes) const {
     auto* to = static_cast<char*>(out);
     while (bytes > 0) {
-        const ssize_t count = pread(descriptor_, to, std::min(bytes, kMostBytes), static_cast<off_t>(offset));
+        const ssize_t count = pread(descriptor_, to, std::min(bytes, kMaxBytes), static_cast<off_t>(offset));
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) fail_file(errno, path_, "cannot read the file");
         require(count > 0, "the file ends before byte ", offset + bytes, ": '", path_, "'");
@@ -67,57 +88,124 @@ void InputFile::read_at(uint64_t offset, void* out, size_t bytes) const {
     }
 }
 
-AtomicFile::AtomicFile(const std::string& path) : path_(path), target_(path) {
-    std::error_code ignored;
-    if (std::filesystem::is_symlink(path, ignored)) {
-        const std::filesystem::path resolved = std::filesystem::weakly_canonical(path, ignored);
-        if (!ignored) target_ = resolved.string();
-    }
+void AtomicFile::Descriptor::reset(int next) {
+    if (value >= 0) close(value);
+    value = next;
+}
+
+AtomicFile::AtomicFile(const std::string& path, bool overwrite, bool flush)
+    : path_(path), overwrite_(overwrite), flush_(flush) {
+    check_path(path);
     struct stat existing;
-    const bool replaces = stat(target_.c_str(), &existing) == 0;
+    if (!overwrite && lstat(path.c_str(), &existing) == 0) fail_write(EEXIST);
+    const bool replaces = stat(path.c_str(), &existing) == 0;
+    if (!replaces && errno != ENOENT) fail_write(errno);
+    if (replaces && (S_ISCHR(existing.st_mode) || S_ISFIFO(existing.st_mode))) {
+        // Nothing is there that could be lost. Without O_NONBLOCK a pipe without a reader would wait for one.
+        in_place_ = true;
+        file_.reset(uninterrupted([&] { return open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); }));
+        if (file_.value < 0) fail_write(errno);
+        (void)!fcntl(file_.value, F_SETFL, 0);
+        return;
+    }
     if (replaces && !S_ISREG(existing.st_mode)) fail_write(S_ISDIR(existing.st_mode) ? EISDIR : EINVAL);
-    do {
-        temporary_ = temporary_name(target_);
-        descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    } while (descriptor_ < 0 && errno == EEXIST);
-    if (descriptor_ < 0) fail_write(errno);
-    // A file system without permissions refuses; the file is then as private as any other there.
-    if (replaces) (void)!fchmod(descriptor_, existing.st_mode & 07777);
+
+    std::string target = path;
+    if (const int code = follow_links(target)) fail_write(code);
+    struct stat found;
+    // A link of /proc to a file that was removed leads to no name that could be replaced.
+    if (replaces &&
+        (stat(target.c_str(), &found) != 0 || found.st_dev != existing.st_dev || found.st_ino != existing.st_ino))
+        fail_write(EINVAL);
+    // A file that open() would refuse to write is not replaced either.
+    if (replaces && faccessat(AT_FDCWD, target.c_str(), W_OK, AT_EACCESS) != 0) fail_write(errno);
+    target_ = target.substr(target.rfind('/') + 1);  // all of it where there is no '/'
+    if (target_.empty()) fail_write(path.empty() ? ENOENT : EISDIR);
+
+    // All else goes by the folder's descriptor: neither a long path nor a change of the working folder matters then.
+    const std::string folder = folder_of(target);
+    const auto open_folder = [&](int flags) {
+        folder_.reset(uninterrupted([&] { return open(folder.c_str(), flags | O_DIRECTORY | O_CLOEXEC); }));
+    };
+    open_folder(O_RDONLY);
+#ifdef O_PATH
+    if (folder_.value < 0 && errno == EACCES) open_folder(O_PATH);  // it may be written and not be listed
+#endif
+    if (folder_.value < 0) fail_write(errno);
+    remove_leftovers(folder_.value);
+    create_temporary();
+    if (!replaces) return;
+    // A file system without owners or permissions refuses; the file is then like any other there.
+    const bool own =
+        fstat(file_.value, &found) == 0 && found.st_uid == existing.st_uid && found.st_gid == existing.st_gid;
+    const bool owned = own || fchown(file_.value, existing.st_uid, existing.st_gid) == 0;
+    (void)!fchmod(file_.value, existing.st_mode & (owned ? 07777 : 0777));
+}
+
+void AtomicFile::create_temporary() {
+    constexpr const char* kWhat = "cannot write the file: its folder takes no new file";
+    for (;;) {
+        std::string name = temporary_name();
+        file_.reset(uninterrupted(
+            [&] { return openat(folder_.value, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); }));
+        if (file_.value >= 0) {
+            temporary_ = std::move(name);
+            // Another process that took the file for a leftover has removed it, or is about to.
+            if (claim_temporary(file_.value)) return;
+            unlinkat(folder_.value, temporary_.c_str(), 0);
+            temporary_.clear();
+        } else if (errno != EEXIST) {
+            fail_write(errno, kWhat);
+        }
+    }
 }
 
 AtomicFile::~AtomicFile() {
-    if (descriptor_ >= 0) close(descriptor_);
-    if (!temporary_.empty()) unlink(temporary_.c_str());
+    // Before the lock goes with the descriptor.
+    if (!temporary_.empty()) unlinkat(folder_.value, temporary_.c_str(), 0);
 }
 
-void AtomicFile::fail_write(int code) const {
-    fail_file(code, path_, "cannot write the file");
+void AtomicFile::fail_write(int code, const char* what) const {
+    if (code == EEXIST) throw FileError(code, path_, "the file is there already; overwrite=True replaces it");
+    fail_file(code, path_, what);
 }
 
 void AtomicFile::write(const void* data, size_t bytes) {
     const auto* from = static_cast<const char*>(data);
     while (bytes > 0) {
-        const ssize_t count = ::write(descriptor_, from, std::min(bytes, kMostBytes));
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) fail_write(errno);
+        const ssize_t count = uninterrupted([&] { return ::write(file_.value, from, std::min(bytes, kMaxBytes)); });
+        if (count <= 0) fail_write(count < 0 ? errno : EIO);
         from += count;
         bytes -= static_cast<size_t>(count);
     }
 }
 
 void AtomicFile::commit() {
-    if (fsync(descriptor_) != 0) fail_write(errno);
-    const int descriptor = descriptor_;
-    descriptor_ = -1;
-    if (close(descriptor) != 0 && errno != EINTR) fail_write(errno);
-    if (rename(temporary_.c_str(), target_.c_str()) != 0) fail_write(errno);
+    if (in_place_) return;
+    if (flush_) {
+        if (uninterrupted([&] { return fsync(file_.value); }) != 0) fail_write(errno);
+    } else {
+        // Network file systems report failed writes at close(). The file itself stays open: with it goes the lock.
+        const int copy = fcntl(file_.value, F_DUPFD_CLOEXEC, 0);
+        if (copy >= 0 && close(copy) != 0 && errno != EINTR) fail_write(errno);
+    }
+    const auto rename_to_target = [&] {
+        if (renameat(folder_.value, temporary_.c_str(), folder_.value, target_.c_str()) != 0) fail_write(errno);
+    };
+    if (overwrite_) {
+        rename_to_target();
+    } else if (linkat(folder_.value, temporary_.c_str(), folder_.value, target_.c_str(), 0) == 0) {
+        unlinkat(folder_.value, temporary_.c_str(), 0);
+    } else if (has_no_links(errno)) {
+        struct stat existing;
+        if (fstatat(folder_.value, target_.c_str(), &existing, AT_SYMLINK_NOFOLLOW) == 0) fail_write(EEXIST);
+        rename_to_target();
+    } else {
+        fail_write(errno);
+    }
     temporary_.clear();
     // Some file systems cannot flush a folder (EINVAL); the file itself is safe by now.
-    const int folder = open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0) return;
-    const bool failed = fsync(folder) != 0 && errno == EIO;
-    close(folder);
-    if (failed) fail_write(EIO);
+    if (flush_ && uninterrupted([&] { return fsync(folder_.value); }) != 0 && errno == EIO) fail_write(EIO);
 }
 
 }  // namespace striate::io

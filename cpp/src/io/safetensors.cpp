@@ -117,7 +117,8 @@ void SafetensorsFile::read(const Entry& entry, float* out) const {
     file_.read_at(data_begin_ + entry.begin, out, entry.end - entry.begin);
 }
 
-void write_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
+void write_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata,
+                       bool overwrite) {
     Json json = Json::object();
     if (!metadata.empty()) json["__metadata__"] = metadata;
     uint64_t end = 0;
@@ -134,7 +135,7 @@ void write_safetensors(const std::string& path, const std::vector<NamedTensor>& 
 
     unsigned char length[kLengthBytes];
     for (uint64_t i = 0; i < kLengthBytes; ++i) length[i] = static_cast<unsigned char>(header.size() >> (8 * i));
-    AtomicFile file(path);
+    AtomicFile file(path, overwrite);
     file.write(length, kLengthBytes);
     file.write(header.data(), header.size());
     for (const NamedTensor& tensor : tensors)

@@ -50,6 +50,7 @@ struct NamedTensor {
 };
 
 // Writes float32 tensors, atomically. Throws FileError.
-void write_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata);
+void write_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata,
+                       bool overwrite = true);
 
 }  // namespace striate::io

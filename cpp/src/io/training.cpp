@@ -72,7 +72,7 @@ void each_tensor(const Trainer& trainer, Use use) {
 }  // namespace
 
 void save_training(const Trainer& trainer, const std::string& path, const Metadata& extra,
-                   const std::map<std::string, Array>& arrays) {
+                   const std::map<std::string, Array>& arrays, bool overwrite) {
     std::vector<io::NamedTensor> tensors;
     each_tensor(trainer, [&](const std::string& name, const ParameterInfo& parameter, const float* data) {
         tensors.push_back({name, parameter.shape, data});
@@ -92,10 +92,11 @@ void save_training(const Trainer& trainer, const std::string& path, const Metada
     }
     Metadata metadata = extra;
     metadata[kKey] = io::dump_json(state);
-    trainer.read([&] { io::write_safetensors(path, tensors, metadata); });
+    trainer.read([&] { io::write_safetensors(path, tensors, metadata, overwrite); });
 }
 
 void load_training(Trainer& trainer, const std::string& path) {
+    io::check_path(path);
     try {
         const io::SafetensorsFile file(path);
         const State state = read_state(trainer, file);
@@ -134,6 +135,7 @@ void load_training(Trainer& trainer, const std::string& path) {
 }
 
 TrainingExtra load_training_extra(const std::string& path) {
+    io::check_path(path);
     try {
         const io::SafetensorsFile file(path);
         require(file.metadata().count(kKey) == 1, "the file holds no state of a training run");
