@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from striate import _core, _html
 from striate._checks import batch_of, positive
+from striate._files import PathLike, write_file
 from striate._sharing import by_one_thread
 
 if TYPE_CHECKING:
@@ -163,12 +163,12 @@ class Profile:
     def _part(self, seconds: float) -> str:
         return f"{100 * seconds / self.seconds:.1f} %"
 
-    def write_trace(self, path: str | os.PathLike[str]) -> None:
+    def write_trace(self, path: PathLike) -> None:
         """Write all measured runs in Chrome's trace format, for chrome://tracing or ui.perfetto.dev: a row for each
         thread, a slice for each step.
 
         Raises:
-            OSError: the file cannot be written.
+            OSError: the file cannot be written; an old one is as it was.
         """
         events: list[dict[str, Any]] = [
             {"ph": "M", "pid": 0, "name": "process_name", "args": {"name": f"striate: {self._name}"}}
@@ -179,8 +179,7 @@ class Profile:
         for run in range(self.runs):
             for step, thread in np.argwhere(self._spans[run, :, :, 0] >= 0).tolist():
                 events.append(self._event(step, thread, run))
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump({"traceEvents": events, "displayTimeUnit": "ns"}, file)
+        write_file(path, json.dumps({"traceEvents": events, "displayTimeUnit": "ns"}).encode())
 
     def _event(self, index: int, thread: int, run: int) -> dict[str, Any]:
         step = self._steps[index]
@@ -204,7 +203,7 @@ def profile(
     *,
     batch_size: int | None = 32,
     steps: int = 10,
-    trace: str | os.PathLike[str] | None = None,
+    trace: PathLike | None = None,
 ) -> Profile:
     """See `Model.profile`."""
     size = batch_of(batch_size, "profile")

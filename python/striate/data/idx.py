@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate._arrays import array_of
+from striate._files import text, write_file
 from striate.data._files import check_path, open_file
 
 PathLike = str | os.PathLike[str]
@@ -101,14 +102,15 @@ def write_idx(path: PathLike, array: ArrayLike) -> None:
     """Write an array as an IDX file; compressed when the name ends in `.gz`.
 
     Args:
-        path: the file to write; replaced if it exists.
+        path: the file to write; replaced if it exists, by the whole new one or not at all.
         array: uint8, int8, int16, int32, float32 or float64 of 1 to 32 axes.
 
     Raises:
         TypeError: IDX has no such type.
         ValueError: too few or too many axes, or one of 2**32 or more.
+        OSError: the file cannot be written; an old one is as it was.
     """
-    path, values = Path(path), array_of(array, "write_idx: array")
+    values = array_of(array, "write_idx: array")
     code = _CODES.get(values.dtype.newbyteorder("="))
     if code is None:
         raise TypeError(
@@ -119,11 +121,11 @@ def write_idx(path: PathLike, array: ArrayLike) -> None:
         raise ValueError(f"write_idx expects 1 to {_MAX_AXES} axes below 2**32, got shape {values.shape}")
     head = bytes([0, 0, code, values.ndim]) + b"".join(n.to_bytes(4, "big") for n in values.shape)
     content = head + values.astype(np.dtype(_DTYPES[code]), copy=False).tobytes()
-    if path.suffix == ".gz":
+    if text(path).endswith(".gz"):
         import gzip
 
         content = gzip.compress(content, mtime=0)
-    path.write_bytes(content)
+    write_file(path, content)
 
 
 def load_idx(folder: PathLike) -> tuple[tuple[Images, Labels], tuple[Images, Labels]]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from striate import _core
+from striate._files import PathLike, check_free, write_file
 from striate.onnx._files import onnx_package
 from striate.onnx._values import Array
 
@@ -250,26 +249,12 @@ def _assembled(onnx: Any, graph: GraphWriter, name: str, inputs: list[Any], outp
     )
 
 
-def export_model(
-    model: Model, path: str | os.PathLike[str], overwrite: bool = True, data_format: str = "channels_last"
-) -> None:
+def export_model(model: Model, path: PathLike, overwrite: bool = True, data_format: str = "channels_last") -> None:
     """Write a model as an ONNX file; see `Model.export`."""
-    place = Path(os.fsdecode(path))
-    if not overwrite and place.exists():
-        raise FileExistsError(f"'{place}' is there already; export(path, overwrite=True) replaces it")
+    place = check_free(path, overwrite)
     proto = to_onnx(model, data_format)
     try:
         data = proto.SerializeToString()
     except Exception as error:  # protobuf's limit of 2 GB; the class depends on its version
-        raise ValueError(f"cannot export to '{place}': {error}") from None
-    handle, part = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(part, 0o666 & ~mask)  # as open() would have made it
-        os.replace(part, place)
-    except BaseException:
-        os.unlink(part)
-        raise
+        raise ValueError(f"cannot export to '{os.fsdecode(place)}': {error}") from None
+    write_file(place, data, overwrite)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from striate._arrays import array_of
 from striate._extras import require
+from striate._files import PathLike, text, write_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,10 +42,15 @@ def new_figure(width: float, height: float, what: str) -> Figure:
     return figure
 
 
-def finish(figure: Figure, path: str | os.PathLike[str] | None) -> Figure:
-    """Write the figure to `path`, if there is one, and hand it back."""
+def finish(figure: Figure, path: PathLike | None) -> Figure:
+    """Write the figure to `path`, if there is one, whole or not at all, and hand it back. Its format is that of the
+    name's ending, PNG by default."""
     if path is not None:
-        figure.savefig(Path(path), dpi=130)
+        name = text(path)
+        ending = os.path.splitext(name)[1][1:]
+        content = BytesIO()
+        figure.savefig(content, dpi=130, format=ending or "png")
+        write_file(name if ending else f"{name.rstrip('.')}.png", content.getvalue())
     return figure
 
 
