@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 from striate.callbacks.base import Callback, Logs, TrainedModel
@@ -101,8 +102,10 @@ class CallbackList:
         self._choose_batch_hooks()
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        for callback in self.callbacks:
-            callback.on_train_end(logs)
+        # Each one is called, also after an error of another: some have weights to restore, or files to finish.
+        with ExitStack() as calls:
+            for callback in reversed(self.callbacks):
+                calls.callback(callback.on_train_end, logs)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         for callback in self.callbacks:

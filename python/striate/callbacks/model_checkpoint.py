@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from striate._files import text
 from striate.callbacks.base import Callback, Logs
 from striate.callbacks.monitor import Monitor, a_number
 from striate.callbacks.state import count, number
@@ -15,6 +16,8 @@ class ModelCheckpoint(Callback):
     """Save the model, or its weights, after epochs or every so many batches.
 
     `save_training` keeps the best value and the number of batches.
+
+    A file is replaced by the whole new one or not at all, so that a good one is always there.
 
     Args:
         filepath: where to; may hold `{epoch}` (counted from 1), `{batch}` when saving by batches, and any value of the
@@ -47,7 +50,7 @@ class ModelCheckpoint(Callback):
         by_batch = isinstance(save_freq, int) and not isinstance(save_freq, bool)
         if save_freq != "epoch" and not (by_batch and int(save_freq) > 0):
             raise ValueError(f"ModelCheckpoint: save_freq must be 'epoch' or a number of batches, got {save_freq!r}")
-        self.filepath, self.monitor, self.verbose = os.fspath(filepath), monitor, verbose
+        self.filepath, self.monitor, self.verbose = text(filepath), monitor, verbose
         self.save_best_only, self.save_weights_only, self.save_freq = save_best_only, save_weights_only, save_freq
         self.best = self._monitor.worst
         if initial_value_threshold is not None:
@@ -80,19 +83,20 @@ class ModelCheckpoint(Callback):
             self._save(logs)
 
     def _save(self, logs: Logs | None, **counts: int) -> None:
+        value = self._monitor.value(logs, self.params) if self.save_best_only else None
         if self.save_best_only:
-            value = self._monitor.value(logs, self.params)
             if value is None or not self._monitor.improves(value, self.best):
                 return
             if self.verbose:
                 print(f"epoch {self._epoch + 1}: {self.monitor} improved from {self.best:.5f} to {value:.5f}")
-            self.best = value
         path = self._path({**(logs or {}), **counts, "epoch": self._epoch + 1})
         path.parent.mkdir(parents=True, exist_ok=True)
         if self.save_weights_only:
             self.model.save_weights(str(path))
         else:
             self.model.save(str(path))
+        if value is not None:
+            self.best = value  # only now: a save that failed leaves the best one that is on disk
         if self.verbose:
             print(f"epoch {self._epoch + 1}: saved {path}")
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from striate import _core
 from striate._extras import require
+from striate._files import text
+from striate.callbacks._events import EventFile
 from striate.callbacks.base import Callback, Logs
 from striate.callbacks.state import count
 
@@ -22,7 +23,8 @@ class TensorBoard(Callback):
     TensorBoard draws them in one picture: `epoch_loss`, `epoch_accuracy` and so on. Show them with
     `tensorboard --logdir LOG_DIR`.
 
-    The learning rate is written with them, as `epoch_learning_rate`.
+    The learning rate is written with them, as `epoch_learning_rate`. Values are in the files as soon as their epoch, or
+    batch, ends. Each training writes files of its own.
 
     Args:
         log_dir: the folder.
@@ -35,6 +37,7 @@ class TensorBoard(Callback):
 
     Raises:
         ImportError: when training begins, if tensorboardX is missing.
+        OSError: the files cannot be written.
     """
 
     def __init__(
@@ -52,11 +55,11 @@ class TensorBoard(Callback):
             raise ValueError(f"TensorBoard: update_freq must be 'epoch', 'batch' or a number, got {update_freq!r}")
         if histogram_freq < 0:
             raise ValueError(f"TensorBoard: histogram_freq must be at least 0, got {histogram_freq}")
-        self.log_dir, self.histogram_freq, self.update_freq = os.fspath(log_dir), histogram_freq, update_freq
+        self.log_dir, self.histogram_freq, self.update_freq = text(log_dir), histogram_freq, update_freq
         self.write_graph, self.write_images = write_graph, write_images
         self.write_steps_per_second = write_steps_per_second
         self._every = every
-        self._writers: dict[str, Any] = {}
+        self._files: dict[str, EventFile] = {}
         self._batches = 0
 
     def get_state(self) -> dict[str, Any]:
@@ -69,11 +72,15 @@ class TensorBoard(Callback):
         return hook == "on_train_batch_end" and self._every > 0
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self._tensorboardx = require("tensorboardX", "tensorboard", "striate.callbacks.TensorBoard")
+        require("tensorboardX", "tensorboard", "striate.callbacks.TensorBoard")
+        self._files = {}
         self._batches = 0
         network = getattr(self.model, "_network", None)
         if self.write_graph and network is not None:
-            self._write_graph(network)
+            from striate.callbacks._summaries import graph_of
+
+            file = self._file("train")
+            file.add([file.graph(graph_of(network))])
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._began = time.perf_counter()
@@ -94,40 +101,33 @@ class TensorBoard(Callback):
         self._write("validation", "epoch", validation, epoch)
         if self.histogram_freq and epoch % self.histogram_freq == 0:
             self._write_weights(epoch)
-        for writer in self._writers.values():
-            writer.flush()
 
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        for writer in self._writers.values():
-            writer.close()
-        self._writers = {}
-
-    def _writer(self, kind: str) -> Any:
-        if kind not in self._writers:
-            self._writers[kind] = self._tensorboardx.SummaryWriter(os.path.join(self.log_dir, kind))
-        return self._writers[kind]
+    def _file(self, kind: str) -> EventFile:
+        if kind not in self._files:
+            self._files[kind] = EventFile(os.path.join(self.log_dir, kind))
+        return self._files[kind]
 
     def _write(self, kind: str, prefix: str, values: Mapping[str, Any], step: int) -> None:
+        named: dict[str, Any] = {}
         for name, value in values.items():
             if np.ndim(value) == 0:
-                self._writer(kind).add_scalar(f"{prefix}_{name}", float(value), step)
+                named[f"{prefix}_{name}"] = value
             elif np.ndim(value) == 1:
-                for index, entry in enumerate(np.asarray(value)):
-                    self._writer(kind).add_scalar(f"{prefix}_{name}/{index}", float(entry), step)
-
-    def _write_graph(self, network: _core.Model) -> None:
-        from striate.callbacks._summaries import graph_of
-
-        event = require("tensorboardX.proto.event_pb2", "tensorboard", "striate.callbacks.TensorBoard").Event
-        self._writer("train").file_writer.add_event(event(graph_def=graph_of(network)))
+                named.update((f"{prefix}_{name}/{index}", entry) for index, entry in enumerate(np.asarray(value)))
+        if named:
+            file = self._file(kind)
+            file.add(file.scalar(name, float(value), step) for name, value in named.items())
 
     def _write_weights(self, epoch: int) -> None:
+        file = self._file("train")
         for name, weight in self.model.state_dict().items():
+            events = []
             finite = np.asarray(weight)[np.isfinite(weight)]
             if finite.size:  # a histogram of nothing, or of NaN, cannot be drawn
-                self._writer("train").add_histogram(name, finite, epoch)
+                events.append(file.histogram(name, finite, epoch))
             if self.write_images and np.size(weight):
                 from striate.callbacks._summaries import picture_of
 
                 require("PIL.Image", "tensorboard", "striate.callbacks.TensorBoard(write_images=True)")
-                self._writer("train").add_image(name, picture_of(weight), epoch, dataformats="HW")
+                events.append(file.image(name, picture_of(weight), epoch))
+            file.add(events)
