@@ -23,7 +23,10 @@ def export(run: str, onnx_file: str, channels_first: bool, overwrite: bool) -> N
     path = Path(run)
     model: Any = Run(path).load_model() if path.is_dir() else st.load_model(path)
     layout = "channels_first" if channels_first else "channels_last"
-    if not overwrite and Path(onnx_file).exists():
-        raise ValueError(f"{onnx_file} is there already; give --overwrite, or choose another file with --onnx")
-    model.export(onnx_file, data_format=layout)
+    try:
+        model.export(onnx_file, overwrite=overwrite, data_format=layout)
+    except FileExistsError:
+        raise ValueError(
+            f"{onnx_file} is there already; give --overwrite, or choose another file with --onnx"
+        ) from None
     click.echo(f"wrote {onnx_file}: {model.input_shape} -> {model.output_shape}, {layout}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from striate._files import write_file
 from striate.cli._assess import percent, softmax
 from striate.cli._run import Run, printable, tell_skipped
 from striate.cli._table import table
@@ -171,5 +173,7 @@ def _write_masks(folder: Path, files: list[str], classes: NDArray[np.int64]) -> 
     for file, path, one in zip(files, paths, classes, strict=True):
         height, width = read_image(file, frame=0, dtype="float32").shape[:2]
         mask = resize_mask(one.astype(np.int32), (height, width), False, False)
-        pillow.fromarray(mask.astype(np.uint8 if mask.max() < 256 else np.uint16)).save(path)
+        content = BytesIO()
+        pillow.fromarray(mask.astype(np.uint8 if mask.max() < 256 else np.uint16)).save(content, format="png")
+        write_file(path, content.getvalue(), flush=False)  # flushing thousands of files would take minutes
     return [str(path) for path in paths]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
 import striate as st
+from striate._files import write_file
 from striate.cli._dataset import Reading
 from striate.cli._tasks import TASKS
 from striate.data.intensity import Window, check_window
@@ -24,41 +27,86 @@ PICTURES = (
     "feature_maps.png",
     "gradient_flow.png",
 )
+UNFINISHED = "unfinished"  # in the folder of an old run: the new one, until it is whole
+_FILES = (INFO, MODEL, HISTORY, METRICS, SUMMARY, *PICTURES)
 _FORMAT = 1
 
 
 def prepare_folder(out: str | None, name: str, overwrite: bool) -> Path:
     """A folder for a new run: `out`, or else the first of runs/NAME-1, runs/NAME-2, … that is not there yet.
 
+    Returns:
+        Where to write the new run until `publish` is called: the folder itself, or a folder in it if it holds a run,
+        which then stays whole until the new one is.
+
     Raises:
         ValueError: `out` holds a run, or something else, already.
     """
     if out is None:
         number = 1
-        while Path("runs", f"{name}-{number}").exists():
-            number += 1
-        folder = Path("runs", f"{name}-{number}")
-    else:
-        folder = Path(out)
-        if folder.is_dir() and any(folder.iterdir()):
-            if not (folder / INFO).exists():
-                raise ValueError(f"{folder} is not empty and holds no run; choose another folder with --out")
-            if not overwrite:
-                raise ValueError(f"{folder} holds a run already; give --overwrite, or choose another folder with --out")
+        while True:
+            try:
+                (folder := Path("runs", f"{name}-{number}")).mkdir(parents=True)
+                return folder
+            except FileExistsError:
+                number += 1
+    folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    # run.json goes first and is written last: a folder without it is no run.
-    for old in (INFO, MODEL, HISTORY, METRICS, SUMMARY, *PICTURES):
-        (folder / old).unlink(missing_ok=True)
-    return folder
+    finish(folder)
+    names = {path.name for path in folder.iterdir()}
+    names -= {name for name in names if name.startswith(".striate-") and name.endswith(".tmp")}
+    if names and not overwrite:
+        if INFO in names:
+            raise ValueError(f"{folder} holds a run already; give --overwrite, or choose another folder with --out")
+        if names <= {*_FILES, UNFINISHED}:
+            raise ValueError(f"{folder} holds an unfinished run; give --overwrite, or choose another folder with --out")
+    if names and INFO not in names and not names <= {*_FILES, UNFINISHED}:
+        raise ValueError(f"{folder} is not empty and holds no run; choose another folder with --out")
+    if UNFINISHED in names:
+        shutil.rmtree(folder / UNFINISHED)
+    if INFO not in names:
+        _remove(folder, _FILES)
+        return folder
+    (folder / UNFINISHED).mkdir()
+    return folder / UNFINISHED
+
+
+def publish(work: Path) -> Path:
+    """Put a new run, whose files are all in `work`, in the place of an old one; returns the run's folder.
+
+    The old run is there until its run.json is removed. Whenever the process is killed after that, `finish` goes on.
+    """
+    if work.name != UNFINISHED:
+        return work
+    finish(work.parent)
+    return work.parent
+
+
+def finish(folder: Path) -> None:
+    """Go on with `publish` where a process was killed in the middle of it."""
+    work = folder / UNFINISHED
+    try:  # run.json is written last, and moved last
+        files = set(json.loads((work / INFO).read_text(encoding="utf-8"))["files"])
+    except FileNotFoundError:
+        return
+    (folder / INFO).unlink(missing_ok=True)
+    for name in (*sorted(files - {INFO}), INFO):
+        with contextlib.suppress(FileNotFoundError):  # it has been moved already
+            os.replace(work / name, folder / name)
+    _remove(folder, set(_FILES) - files)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _remove(folder: Path, names: Iterable[str]) -> None:
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON whole or not at all: a reader never meets half a file. NaN, which JSON has not, becomes null."""
-    temporary = path.with_name(path.name + ".part")
+    """Write JSON whole or not at all. NaN, which JSON has not, becomes null."""
     text = json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n"
     # File names that are not UTF-8 hold surrogates; written as \\udcff they are JSON's own escapes.
-    temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
-    os.replace(temporary, path)
+    write_file(path, text.encode(errors="backslashreplace"))
 
 
 def tell_skipped(skipped: Sequence[tuple[str, str]]) -> None:
@@ -106,6 +154,7 @@ class Run:
         self.path = Path(path)
         if not self.path.is_dir():
             raise FileNotFoundError(f"there is no run folder {self.path}")
+        finish(self.path)
         for name in (INFO, MODEL):
             if not (self.path / name).is_file():
                 raise FileNotFoundError(f"{self.path} is no run folder: it has no {name} (striate train makes one)")
@@ -188,5 +237,6 @@ def write_info(
         "data": data,
         "default_window": default_window,
         "settings": settings,
+        "files": sorted({INFO, *(path.name for path in folder.iterdir() if path.name in _FILES)}),
     }
     write_json(folder / INFO, info)

@@ -14,9 +14,20 @@ import click
 import numpy as np
 
 import striate as st
+from striate._files import write_file
 from striate.cli._dataset import Dataset, Part, Reading
 from striate.cli._options import make_optimizer, parse_augment
-from striate.cli._run import HISTORY, METRICS, MODEL, SUMMARY, prepare_folder, tell_skipped, write_info, write_json
+from striate.cli._run import (
+    HISTORY,
+    METRICS,
+    MODEL,
+    SUMMARY,
+    prepare_folder,
+    publish,
+    tell_skipped,
+    write_info,
+    write_json,
+)
 from striate.cli._tasks import Assessment, class_weights, task_and_model
 
 _JUDGING_BATCH = 256
@@ -119,7 +130,7 @@ def run_training(settings: Settings) -> int:
     model.save(folder / MODEL)
     with contextlib.redirect_stdout(io.StringIO()) as text:
         model.summary()
-    (folder / SUMMARY).write_text(text.getvalue(), encoding="utf-8")
+    write_file(folder / SUMMARY, text.getvalue().encode())
     name, part = dataset.best_for_judging
     result = task.assess(model, part, dataset.class_names, _JUDGING_BATCH, ignored)
     seconds = [float(value) for value in clock.seconds]
@@ -144,6 +155,7 @@ def run_training(settings: Settings) -> int:
     kept["model"] = model_name
     shape = tuple(training.images.shape[1:])
     write_info(folder, task.name, model_name, dataset.class_names, shape, dataset.source, kept, dataset.default_window)
+    folder = publish(folder)
 
     click.echo(f"\n{len(part):,} {name} pictures: {result.line()}\n")
     click.echo(result.table())
