@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from striate import _core
@@ -80,7 +81,8 @@ def append(path: PathLike, data: bytes) -> None:
                 os.ftruncate(file, size)
             raise
     finally:
-        os.close(file)
+        with contextlib.suppress(InterruptedError):  # the file is closed all the same
+            os.close(file)
 
 
 def whole_rows(data: bytes) -> int:

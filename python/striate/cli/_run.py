@@ -90,10 +90,10 @@ def finish(folder: Path) -> None:
     except FileNotFoundError:
         return
     (folder / INFO).unlink(missing_ok=True)
+    _remove(folder, set(_FILES) - files)
     for name in (*sorted(files - {INFO}), INFO):
         with contextlib.suppress(FileNotFoundError):  # it has been moved already
             os.replace(work / name, folder / name)
-    _remove(folder, set(_FILES) - files)
     shutil.rmtree(work, ignore_errors=True)
 
 
