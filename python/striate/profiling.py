@@ -11,7 +11,7 @@ import numpy as np
 
 from striate import _core, _html
 from striate._checks import batch_of, positive
-from striate._files import PathLike, write_file
+from striate._files import PathLike, encoded, write_file
 from striate._sharing import by_one_thread
 
 if TYPE_CHECKING:
@@ -208,6 +208,8 @@ def profile(
     """See `Model.profile`."""
     size = batch_of(batch_size, "profile")
     steps = positive(steps, "profile: steps")
+    if trace is not None:
+        encoded(trace)  # a path that cannot be is refused before anything is measured
     if y is None:
         arrays = model._arrays(x, "profile")
         size, firsts = _batches(len(arrays[0]), size, steps)
