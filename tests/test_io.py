@@ -164,6 +164,84 @@ def test_weights_that_do_not_fit_change_nothing(tmp_path: Path) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(before, other.get_weights(), strict=True))
 
 
+def with_head(classes: int, body: int = 4) -> st.Sequential:
+    return st.Sequential(
+        [Input((8, 8, 1)), Conv2D(body, 3, name="features"), Flatten(), Dense(classes, name="head")], seed=classes
+    )
+
+
+def same_layers(a: st.Model, b: st.Model) -> list[str]:
+    """Names of layers whose weights are the same bits."""
+    return [
+        one.name
+        for one in a.layers
+        for other in b.layers
+        if one.name == other.name
+        and one.get_weights()
+        and [v.tobytes() for v in one.get_weights()] == [v.tobytes() for v in other.get_weights()]
+    ]
+
+
+def test_weights_of_another_head(tmp_path: Path) -> None:
+    saved, model = with_head(3), with_head(7)
+    saved.save_weights(tmp_path / "w")
+    before = model.get_weights()
+    for options in ({}, {"by_name": True}):
+        with pytest.raises(ValueError, match=r"'head/kernel' has shape \(144, 3\).*needs \(144, 7\)"):
+            model.load_weights(tmp_path / "w", **options)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+    for options in ({"skip_mismatch": True}, {"by_name": True, "skip_mismatch": True}):
+        model = with_head(7)
+        with pytest.warns(UserWarning, match=r"these layers do not fit '.*' and are left as they were: 'head': tensor"):
+            model.load_weights(tmp_path / "w", **options)
+        assert same_layers(saved, model) == ["features"]
+        assert all(np.array_equal(a, b) for a, b in zip(before[2:], model.get_weights()[2:], strict=True))
+    everything = with_head(3, 4)
+    everything.load_weights(tmp_path / "w", skip_mismatch=True, by_name=True)  # without a warning
+    assert same_layers(saved, everything) == ["features", "head"]
+
+
+def test_weights_by_name(tmp_path: Path) -> None:
+    saved = with_head(3)
+    saved.save(tmp_path / "m")
+    other = st.Sequential(
+        [Input((8, 8, 1)), Conv2D(4, 3, name="features"), ReLU(), Conv2D(2, 3, name="more"), Flatten(), Dense(3)],
+        seed=9,
+    )
+    before = other.get_layer("more").get_weights()
+    with pytest.raises(ValueError, match="no tensor 'more/kernel'"):
+        other.load_weights(tmp_path / "m")
+    other.load_weights(tmp_path / "m", by_name=True)
+    assert same_layers(saved, other) == ["features"]
+    assert all(np.array_equal(a, b) for a, b in zip(before, other.get_layer("more").get_weights(), strict=True))
+    with pytest.warns(
+        UserWarning, match="'more': the file has no tensor 'more/kernel'.*'head': the file has such a la"
+    ):
+        other.load_weights(tmp_path / "m", skip_mismatch=True)
+    strangers = st.Sequential([Input((4,)), Dense(2, name="alone")], seed=0)
+    for options in ({"by_name": True}, {"skip_mismatch": True}):
+        with pytest.raises(ValueError, match="no layer of the file fits the model"):
+            strangers.load_weights(tmp_path / "m", **options)
+
+
+def test_a_layer_is_read_whole_or_not_at_all(tmp_path: Path) -> None:
+    """A layer without bias, and a file with one: its kernel alone is not read either."""
+    saved = with_head(3)
+    saved.save_weights(tmp_path / "w")
+    other = st.Sequential(
+        [Input((8, 8, 1)), Conv2D(4, 3, name="features", use_bias=False), Flatten(), Dense(3, name="head")], seed=9
+    )
+    before = other.get_layer("features").get_weights()
+    with pytest.warns(
+        UserWarning, match="'features': the file has a tensor 'features/bias', for which the model has no"
+    ):
+        other.load_weights(tmp_path / "w", skip_mismatch=True)
+    assert same_layers(saved, other) == ["head"]
+    assert np.array_equal(before[0], other.get_layer("features").get_weights()[0])
+    with pytest.raises(ValueError, match=r"features/bias.*skip_mismatch=True leaves such layers as they are"):
+        other.load_weights(tmp_path / "w", by_name=True)
+
+
 def test_files_are_whole_or_not_there(tmp_path: Path) -> None:
     model = trained()
     path = tmp_path / "model.safetensors"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -302,3 +303,46 @@ def test_deep_grey_pictures_keep_their_window(tmp_path: Path, capsys: pytest.Cap
     out = tmp_path / "again"
     assert main(["evaluate", str(run), str(data), "--out", str(out), "--no-pictures"]) == 0
     assert read_json(out / "metrics.json")["accuracy"] == 1.0
+
+
+def unfinished(folder: Path) -> None:
+    """What a training leaves that was killed."""
+    folder.mkdir()
+    (folder / "history.csv").write_text("epoch,loss\n")
+    (folder / ".striate-0badcafe-1-0.tmp").write_bytes(b"half a model")
+
+
+def test_an_unfinished_run_is_no_obstacle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["train", "--epochs", "1", "--no-pictures", "--verbose", "0", "--out", str(tmp_path / "run")]
+    unfinished(tmp_path / "run")
+    assert main(options) == 2
+    assert "holds an unfinished run; give --overwrite" in capsys.readouterr().err
+    assert main([*options, "--overwrite"]) == 0
+    unfinished(tmp_path / "run" / "unfinished")  # of a training that was to replace the run
+    assert main(options) == 2
+    assert "holds a run already" in capsys.readouterr().err
+    assert main([*options, "--overwrite"]) == 0
+    assert not (tmp_path / "run" / "unfinished").exists()
+    assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 2
+
+
+def test_other_folders_are_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "thesis.txt").write_text("text")
+    assert main(["train", "--epochs", "1", "--out", str(tmp_path), "--overwrite"]) == 2
+    assert "is not empty and holds no run" in capsys.readouterr().err
+    assert os.listdir(tmp_path) == ["thesis.txt"]
+
+
+def test_a_run_that_was_being_replaced_is_finished(trained: Path, tmp_path: Path) -> None:
+    """The process was killed when some of the files were moved."""
+    run, new = tmp_path / "run", tmp_path / "run" / "unfinished"
+    shutil.copytree(trained, run)
+    shutil.copytree(trained, new)
+    for name in ("run.json", "model.safetensors"):
+        (run / name).unlink()
+    os.replace(new / "metrics.json", run / "metrics.json")
+    assert main(["evaluate", str(run), "--no-pictures"]) == 0
+    assert not new.exists()
+    for path in trained.iterdir():
+        if path.is_file():
+            assert (run / path.name).read_bytes() == path.read_bytes()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 from striate.callbacks.base import Callback, Logs, TrainedModel
@@ -103,9 +102,14 @@ class CallbackList:
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         # Each one is called, also after an error of another: some have weights to restore, or files to finish.
-        with ExitStack() as calls:
-            for callback in reversed(self.callbacks):
-                calls.callback(callback.on_train_end, logs)
+        errors: list[BaseException] = []
+        for callback in self.callbacks:
+            try:
+                callback.on_train_end(logs)
+            except BaseException as error:
+                errors.append(error)
+        if errors:
+            raise errors.pop(0)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         for callback in self.callbacks:

@@ -105,7 +105,7 @@ def _remove(folder: Path, names: Iterable[str]) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON whole or not at all. NaN, which JSON has not, becomes null."""
     text = json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n"
-    # File names that are not UTF-8 hold surrogates; written as \\udcff they are JSON's own escapes.
+    # File names that are not UTF-8 hold surrogates; written as \udcff they are JSON's own escapes.
     write_file(path, text.encode(errors="backslashreplace"))
 
 
