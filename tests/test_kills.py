@@ -80,7 +80,7 @@ def test_a_killed_training_leaves_the_old_run(tmp_path: Path) -> None:
     subprocess.run(command(1), env=environment(), check=True, capture_output=True)
     shutil.copytree(folder, tmp_path / "copy")
     killed = subprocess.Popen(command(100_000), env=environment(), stdout=subprocess.DEVNULL)
-    log = folder / "unfinished" / "history.csv"
+    log = folder / ".striate-unfinished" / "history.csv"
     try:
         deadline = time.monotonic() + 120
         while not (log.exists() and log.read_bytes().count(b"\n") > 2):

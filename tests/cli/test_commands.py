@@ -318,11 +318,11 @@ def test_an_unfinished_run_is_no_obstacle(tmp_path: Path, capsys: pytest.Capture
     assert main(options) == 2
     assert "holds an unfinished run; give --overwrite" in capsys.readouterr().err
     assert main([*options, "--overwrite"]) == 0
-    unfinished(tmp_path / "run" / "unfinished")  # of a training that was to replace the run
+    unfinished(tmp_path / "run" / ".striate-unfinished")  # of a training that was to replace the run
     assert main(options) == 2
     assert "holds a run already" in capsys.readouterr().err
     assert main([*options, "--overwrite"]) == 0
-    assert not (tmp_path / "run" / "unfinished").exists()
+    assert not (tmp_path / "run" / ".striate-unfinished").exists()
     assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 2
 
 
@@ -335,7 +335,7 @@ def test_other_folders_are_not_overwritten(tmp_path: Path, capsys: pytest.Captur
 
 def test_a_run_that_was_being_replaced_is_finished(trained: Path, tmp_path: Path) -> None:
     """The process was killed when some of the files were moved."""
-    run, new = tmp_path / "run", tmp_path / "run" / "unfinished"
+    run, new = tmp_path / "run", tmp_path / "run" / ".striate-unfinished"
     shutil.copytree(trained, run)
     shutil.copytree(trained, new)
     for name in ("run.json", "model.safetensors"):

@@ -2,9 +2,9 @@
 
     LD_PRELOAD=shim.so python driver.py SHIM SEED CALLS FAILURES RANDOM WRITER...
 
-CALLS kills at calls, FAILURES failing calls and RANDOM kills at random times for each writer; -1 for all calls. A child is
-forked for each attempt, in a fresh copy of the folder with the old content. After a kill, the folder must hold the old or
-the new content; the writer is then run again, which must give the new content and leave nothing else.
+CALLS kills at calls, FAILURES failing calls and RANDOM kills at random times for each writer; -1 for all calls. A
+child is forked for each attempt, in a fresh copy of the folder with the old content. After a kill, the folder must hold
+the old or the new content; the writer is then run again, which must give the new content and leave nothing else.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Driver:
         return folder
 
     def left(self, folder: Path) -> int:
-        return sum(name.startswith(".striate-") for _, _, names in os.walk(folder) for name in names)
+        return sum(name.endswith(".tmp") for _, _, names in os.walk(folder) for name in names)
 
     def recover(self, folder: Path, what: str) -> None:
         """The state after a kill or an error, then the writer again, then the state after it."""

@@ -27,7 +27,7 @@ PICTURES = (
     "feature_maps.png",
     "gradient_flow.png",
 )
-UNFINISHED = "unfinished"  # in the folder of an old run: the new one, until it is whole
+UNFINISHED = ".striate-unfinished"  # in the folder of an old run: the new one, until it is whole
 _FILES = (INFO, MODEL, HISTORY, METRICS, SUMMARY, *PICTURES)
 _FORMAT = 1
 
