@@ -58,25 +58,26 @@ static void* next(const char* name) {
     return found;
 }
 
-#define OPEN(name, parameters, arguments, type)                         \
-    int name parameters {                                               \
-        mode_t rights = 0;                                              \
-        if (flags & (O_CREAT | __O_TMPFILE)) {                          \
-            va_list list;                                               \
-            va_start(list, flags);                                      \
-            rights = va_arg(list, mode_t);                              \
-            va_end(list);                                               \
-        }                                                               \
-        const int counted = flags & (O_WRONLY | O_RDWR | O_DIRECTORY);  \
-        if (counted && fails(1)) return -1;                             \
-        const int file = ((int(*) type)next(#name)) arguments;          \
+#define OPEN(name, parameters, arguments, type)                          \
+    int name parameters {                                                \
+        mode_t rights = 0;                                               \
+        if (flags & (O_CREAT | __O_TMPFILE)) {                           \
+            va_list list;                                                \
+            va_start(list, flags);                                       \
+            rights = va_arg(list, mode_t);                               \
+            va_end(list);                                                \
+        }                                                                \
+        const int counted = flags & (O_WRONLY | O_RDWR | O_DIRECTORY);   \
+        if (counted && fails(1)) return -1;                              \
+        const int file = ((int(*) type)next(#name))arguments;            \
         if (file >= 0 && file < MAX_FILES) watched[file] = counted != 0; \
-        if (counted) done();                                            \
-        return file;                                                    \
+        if (counted) done();                                             \
+        return file;                                                     \
     }
 OPEN(open, (const char* path, int flags, ...), (path, flags, rights), (const char*, int, ...))
 OPEN(open64, (const char* path, int flags, ...), (path, flags, rights), (const char*, int, ...))
-OPEN(openat, (int folder, const char* path, int flags, ...), (folder, path, flags, rights), (int, const char*, int, ...))
+OPEN(openat, (int folder, const char* path, int flags, ...), (folder, path, flags, rights),
+     (int, const char*, int, ...))
 OPEN(openat64, (int folder, const char* path, int flags, ...), (folder, path, flags, rights),
      (int, const char*, int, ...))
 
@@ -94,14 +95,14 @@ ssize_t write(int file, const void* data, size_t bytes) {
     return result;
 }
 
-#define OF_FILE(name, interruptible, parameters, arguments, type)        \
-    int name parameters {                                                \
-        int (*const call) type = (int(*) type)next(#name);               \
-        if (!is_watched(file)) return call arguments;                    \
-        if (fails(interruptible)) return -1;                             \
-        const int result = call arguments;                               \
-        done();                                                          \
-        return result;                                                   \
+#define OF_FILE(name, interruptible, parameters, arguments, type) \
+    int name parameters {                                         \
+        int(*const call) type = (int(*) type)next(#name);         \
+        if (!is_watched(file)) return call arguments;             \
+        if (fails(interruptible)) return -1;                      \
+        const int result = call arguments;                        \
+        done();                                                   \
+        return result;                                            \
     }
 OF_FILE(fsync, 1, (int file), (file), (int))
 OF_FILE(fdatasync, 1, (int file), (file), (int))
@@ -123,12 +124,12 @@ int close(int file) {
     return failed ? -1 : result;
 }
 
-#define OF_NAMES(name, parameters, arguments, type)                 \
-    int name parameters {                                           \
-        if (fails(0)) return -1;                                    \
-        const int result = ((int(*) type)next(#name)) arguments;    \
-        if (mode != OFF) done();                                    \
-        return result;                                              \
+#define OF_NAMES(name, parameters, arguments, type)             \
+    int name parameters {                                       \
+        if (fails(0)) return -1;                                \
+        const int result = ((int(*) type)next(#name))arguments; \
+        if (mode != OFF) done();                                \
+        return result;                                          \
     }
 OF_NAMES(rename, (const char* from, const char* to), (from, to), (const char*, const char*))
 OF_NAMES(renameat, (int a, const char* from, int b, const char* to), (a, from, b, to),
