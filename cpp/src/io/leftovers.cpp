@@ -121,7 +121,7 @@ void remove_leftovers(int folder) noexcept try {
     static std::mutex mutex;
     static std::map<std::pair<dev_t, ino_t>, Clock::time_point> due;
     struct stat status;
-    if (host().empty() || fstat(folder, &status) != 0) return;
+    if (fstat(folder, &status) != 0 || host().empty()) return;  // host() takes memory at its first call
     // In a forked child the mutex may be held by a thread that is not there.
     const std::unique_lock<std::mutex> held(mutex, std::try_to_lock);
     if (!held) return;
