@@ -124,17 +124,17 @@ def test_old_files_and_damaged_states(tmp_path: Path) -> None:
     model, path = network(), tmp_path / "state"
     model.fit(X, Y, verbose=0, callbacks=callbacks.EarlyStopping("loss", restore_best_weights=True))
     core = model._compiled("test")._settle()
-    core.save_training(bytes(path), {}, {})  # as files were
+    core.save_training(bytes(path), {}, {}, True)  # as files were
     st.load_training(model, path)
     for text in ("{", "[1]", "[{}]", '[{"callback": "EarlyStopping loss", "state": 3}]', "[" * 100_000,
                  '[{"callback": "a", "state": {"striate.array": "no"}}]'):  # fmt: skip
-        core.save_training(bytes(path), {"striate.callbacks": text}, {})
+        core.save_training(bytes(path), {"striate.callbacks": text}, {}, True)
         with pytest.raises(ValueError, match=r"cannot load '.*state': the states of callbacks are damaged"):
             st.load_training(model, path)
     good = {"best": 1.0, "best_epoch": 0, "wait": 0, "weights": []}
     for wrong in ({"best": "x"}, {"wait": -1}, {"best_epoch": 0.5}, {"weights": 3}, {"weights": [[1.0]]}):
         entry = {"callback": "EarlyStopping loss", "state": good | wrong}
-        core.save_training(bytes(path), {"striate.callbacks": json.dumps([entry])}, {})
+        core.save_training(bytes(path), {"striate.callbacks": json.dumps([entry])}, {}, True)
         st.load_training(model, path)
         with pytest.raises(ValueError, match="the saved state of EarlyStopping does not fit"):
             model.fit(X, Y, verbose=0, callbacks=callbacks.EarlyStopping("loss", restore_best_weights=True))
