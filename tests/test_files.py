@@ -263,7 +263,9 @@ def test_a_full_disk(writer: str, tmp_path: Path) -> None:
         subprocess.run(["umount", str(tmp_path)], check=True)
 
 
-@pytest.mark.parametrize("writer", [MODEL.save, MODEL.save_weights, lambda *a, **k: st.save_training(MODEL, *a, **k)])
+@pytest.mark.parametrize(
+    "writer", [MODEL.save, MODEL.save_weights, lambda path, overwrite: write_file(path, bytes(100_000), overwrite)]
+)
 def test_one_of_many_writers_wins_where_none_may_overwrite(writer: Any, folder: Path) -> None:
     for _ in range(10):
         results: list[object] = []
