@@ -185,7 +185,8 @@ void shapes() {
     CHECK_THROWS(element_count({2, -1}), ValueError, "shape (2, -1) has a negative size");
     CHECK_THROWS(element_count({0, -1}), ValueError, "negative size");
     CHECK_THROWS(Tensor({kBig}), std::bad_alloc, "");
-    CHECK_THROWS(AlignedBuffer(std::numeric_limits<size_t>::max()), std::bad_alloc, "");
+    constexpr size_t kMost = std::numeric_limits<size_t>::max();
+    CHECK_THROWS(AlignedBuffer{kMost}, std::bad_alloc, "");
 
     Tensor tensor({2, 3});
     CHECK(tensor.size() == 6 && reinterpret_cast<uintptr_t>(tensor.data()) % 64 == 0);

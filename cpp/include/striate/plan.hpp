@@ -61,7 +61,8 @@ struct Step {
 
 // How a model's plans are built. Choices of the running program, which no model file keeps; each changes results by
 // rounding alone.
-struct PlanOptions {
+// Aligned to its size, so that clang loads it atomically without libatomic.
+struct alignas(2) PlanOptions {
     bool fusion = true;    // neighbouring layers are computed jointly
     bool winograd = true;  // 3x3 convolutions by minimal filtering (Lavin and Gray, CVPR 2016) where that is faster
 

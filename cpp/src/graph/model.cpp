@@ -204,7 +204,7 @@ void predict_rows(Model::State& state, const std::vector<Array>& inputs, int64_t
         plan.data.first = first;
         for (size_t o = 0; o < nodes.size(); ++o) plan.data.outputs[o] = outputs[o] + first * sizes[o];
         const Reading reading(state.weights);
-        plan.run(Plan::input, Plan::end, state.seed, 0);
+        plan.run(Plan::gather, Plan::end, state.seed, 0);
     }
     state.give_back(std::move(lease));
 }
@@ -258,7 +258,7 @@ std::vector<Tensor> Model::forward(const std::vector<Array>& inputs, bool traini
     plan.use(state.raw_workspace);
     std::vector<Tensor> outputs = make_outputs(state.graph, state.graph.outputs, request.batch, plan.data.outputs);
     set_sources(plan.data.inputs, inputs);
-    plan.run(Plan::input, Plan::backward, state.seed, state.raw_passes++);
+    plan.run(Plan::gather, Plan::backward, state.seed, state.raw_passes++);
     if (training) state.parameters.changed();
     state.raw_forward_done = true;
     state.raw_thread = std::this_thread::get_id();
@@ -328,7 +328,7 @@ Model::NodeGradients Model::node_gradients(const std::vector<Array>& inputs, con
     set_sources(plan->data.output_gradients, output_gradients);
     {
         const Reading reading(state.weights);
-        plan->run(Plan::input, Plan::end, state.seed, 0);
+        plan->run(Plan::gather, Plan::end, state.seed, 0);
     }
     NodeGradients result;
     for (size_t i = 0; i < nodes.size(); ++i) {
@@ -357,7 +357,7 @@ Profile Model::profile(const std::vector<Array>& inputs, const std::vector<int64
     return record(*plan, firsts, before_run, [&](int64_t first) {
         plan->data.first = first;
         const Reading reading(state_->weights);
-        plan->run(Plan::input, Plan::end, state_->seed, 0);
+        plan->run(Plan::gather, Plan::end, state_->seed, 0);
     });
 }
 

@@ -56,7 +56,7 @@ struct PlanData {
 
 class Plan {
   public:
-    enum Section { input, forward, loss, backward, update, end, section_count };
+    enum Section { gather, forward, loss, backward, update, end, section_count };
 
     Plan();
 

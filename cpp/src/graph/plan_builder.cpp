@@ -75,7 +75,7 @@ void PlanBuilder::emit_all() {
 
     choose_gradients();
     choose_halos();
-    begin(Plan::input);
+    begin(Plan::gather);
     emit_inputs();
     begin(Plan::forward);
     emit_forward();

@@ -146,7 +146,7 @@ class PlanBuilder final : public PlanContext {
     std::unique_ptr<Plan> plan_;
 
     int current_ = -1;
-    Plan::Section section_ = Plan::input;  // the one being built
+    Plan::Section section_ = Plan::gather;  // the one being built
     bool measuring_ = false;               // no memory: the plan will not run
     bool in_backward_ = false;
     bool for_output_ = false;  // the steps being added only serve a reader of the output

@@ -227,7 +227,7 @@ double Trainer::Impl::run(Plan& p, const int64_t* row_list, int64_t first, int64
     for (size_t o = 0; o < losses.size(); ++o) p.data.outputs[o] = predictions.empty() ? nullptr : predictions[o];
     p.data.rows = row_list;
     p.data.first = first;
-    p.run(Plan::input, Plan::end, seed, static_cast<uint64_t>(iteration));
+    p.run(Plan::gather, Plan::end, seed, static_cast<uint64_t>(iteration));
     double total = 0.0;
     for (size_t o = 0; o < losses.size(); ++o) {
         const double* sums = p.loss_sums(o);

@@ -15,7 +15,8 @@ namespace striate::kernels::STRIATE_ISA {
 namespace {
 
 using Bytes = uint8_t __attribute__((vector_size(kWidth)));
-using UnalignedBytes = uint8_t __attribute__((vector_size(kWidth), aligned(1), may_alias));
+typedef uint8_t UnalignedBytes __attribute__((vector_size(kWidth), aligned(1), may_alias));
+static_assert(alignof(UnalignedBytes) == 1);
 
 STRIATE_INLINE int64_t lesser(int64_t a, int64_t b) {
     return a < b ? a : b;

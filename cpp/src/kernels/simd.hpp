@@ -29,9 +29,11 @@ using Vec = float __attribute__((vector_size(kWidth * 4)));
 using VecI = int32_t __attribute__((vector_size(kWidth * 4)));
 using VecU = uint32_t __attribute__((vector_size(kWidth * 4)));
 
-// The same vectors at any address, for loads and stores of unaligned memory.
-using UnalignedVec = float __attribute__((vector_size(kWidth * 4), aligned(4), may_alias));
-using UnalignedVecI = int32_t __attribute__((vector_size(kWidth * 4), aligned(4), may_alias));
+// The same vectors at any address, for loads and stores of unaligned memory. In an alias (using) clang 14 ignores the
+// alignment; in a typedef it does not.
+typedef float UnalignedVec __attribute__((vector_size(kWidth * 4), aligned(4), may_alias));
+typedef int32_t UnalignedVecI __attribute__((vector_size(kWidth * 4), aligned(4), may_alias));
+static_assert(alignof(UnalignedVec) == 4 && alignof(UnalignedVecI) == 4);
 
 STRIATE_INLINE Vec load(const float* p) {
     return *reinterpret_cast<const UnalignedVec*>(p);

@@ -46,7 +46,7 @@ STRIATE_INLINE VecI modulo(VecI i, int32_t n) {
 template <Border border>
 STRIATE_INLINE VecI inside(VecI i, int32_t n) {
     if constexpr (border == Border::constant) {
-        return (i < 0) | (i >= n) ? broadcast_int(n) : i;
+        return ((i < 0) | (i >= n)) ? broadcast_int(n) : i;
     } else if constexpr (border == Border::nearest) {
         i = i < 0 ? VecI{} : i;
         return i >= n ? broadcast_int(n - 1) : i;
