@@ -401,6 +401,41 @@ void test_layer_norm(const Table& table, const Size& size, int axes, Random& ran
     }
 }
 
+// Values whose squares overflow in single precision, in every second channel.
+void test_large_values(const Table& table, const Size& size, Random& random) {
+    const std::string context = striate::concat(table.isa, " large values ", size.text());
+    Map x = map_of(size, random), y = map_of(size, random);
+    for (int64_t i = 0; i < x.size(); ++i)
+        x.flat(i) = static_cast<float>(random.normal() * (i % size.c % 2 ? 1.0 : 1e22));
+    const int64_t c = size.c, pieces = std::min(size.n * size.h, random.integer(1, 5));
+    std::vector<double> partials(pieces * 2 * c);
+    std::vector<float> mean(c), inverse(c), scale(c);
+    const MomentsArgs moments = {x.view, x.data(), partials.data(), 1, pieces};
+    run_arrays(table.moments, moments, partials, random);
+    const BatchNormMergeArgs merge = {
+        c,    size.n * size.h, size.w,      pieces,         partials.data(), nullptr, float(kEpsilon),
+        0.9f, nullptr,         mean.data(), inverse.data(), scale.data(),    nullptr, nullptr};
+    run_in_pieces(table.batch_norm_merge, merge, units(merge), random);
+    const std::vector<float> ones(std::max<int64_t>(c, x.size()), 1.0f), zeros(ones.size(), 0.0f);
+    const auto channel = [&](int64_t i) { return i % c; };
+    const Definition want(x, x, c, channel, ones, zeros, channel, false);
+    for (int64_t i = 0; i < c; ++i) {
+        const Statistics& s = want.sets[i];
+        CHECK_NEAR((mean[i] - s.mean) / std::sqrt(s.variance + kEpsilon), 0, 1e-6, context + " mean");
+        CHECK_NEAR(inverse[i] * std::sqrt(s.variance + kEpsilon), 1, 1e-5, context + " deviation");
+    }
+    for (const int axes : {1, 2, 3}) {
+        const int64_t length = normalised_size(x.view, axes);
+        const LayerNormArgs forward = {axes,    x.view,   y.view,  x.data(), nullptr,
+                                       nullptr, y.data(), nullptr, nullptr,  float(kEpsilon)};
+        run_all(table.layer_norm, forward);
+        const auto set = [&](int64_t i) { return i / length; };
+        const Definition rows(x, x, x.size() / length, set, ones, zeros, [&](int64_t i) { return i % length; }, false);
+        for (int64_t i = 0; i < x.size(); ++i)
+            CHECK_NEAR(y.flat(i), rows.y[i], length < 2 ? 1e-3 : 1e-5, context + " layer norm");
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -415,6 +450,7 @@ int main() {
         }
         // A mean far from zero beside a small deviation: where sums of squares would lose everything.
         test_batch_norm(*table, {4, 16, 16, 20}, false, 1000, random);
+        for (const Size& size : check::sizes()) test_large_values(*table, size, random);
         test_far_first_rows(*table, random);
         test_counts(*table, random);
         for (const Size& size : {Size{2, 8, 8, 16}, Size{2, 7, 9, 6}, Size{1, 5, 4, 33}, Size{3, 4, 7, 1},

@@ -40,7 +40,9 @@ void batch_norm_merge(const BatchNormMergeArgs& a, int64_t begin, int64_t end) {
 void batch_norm_fixed(const BatchNormFixedArgs& a, int64_t begin, int64_t end) {
     const int64_t last = lesser(a.c, end * kMergeChunk);
     for (int64_t c = begin * kMergeChunk; c < last; ++c) {
-        const double inverse = 1.0 / __builtin_sqrt(static_cast<double>(a.moving_variance[c]) + a.epsilon);
+        const double variance = a.moving_variance[c];
+        // A variance that was too large to store gives NaN: with 0, outputs would be wrong without a sign of it.
+        const double inverse = (variance - variance + 1.0) / __builtin_sqrt(variance + a.epsilon);
         a.inverse_std[c] = static_cast<float>(inverse);
         a.scale[c] = static_cast<float>(inverse * (a.gamma ? a.gamma[c] : 1.0f));
     }

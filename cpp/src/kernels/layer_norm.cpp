@@ -52,7 +52,7 @@ void layer_norm(const LayerNormArgs& a, int64_t begin, int64_t end) {
             const float* x = a.x + offsets[0];
             total += sum_of(length, [&](int64_t i, auto lanes) { return lanes.load(x + i); });
         });
-        const float mean = static_cast<float>(total / size);
+        float mean = static_cast<float>(total / size);
         each_run_of_row(views, a.axes, row, [&](const int64_t* offsets, int64_t, int64_t length) {
             const float* x = a.x + offsets[0];
             squares += sum_of(length, [&](int64_t i, auto lanes) {
@@ -60,6 +60,19 @@ void layer_norm(const LayerNormArgs& a, int64_t begin, int64_t end) {
                 return d * d;
             });
         });
+        if (!(squares - squares == 0)) {  // overflow in single precision
+            total = squares = 0;
+            each_run_of_row(views, a.axes, row, [&](const int64_t* offsets, int64_t, int64_t length) {
+                for (int64_t i = 0; i < length; ++i) total += a.x[offsets[0] + i];
+            });
+            each_run_of_row(views, a.axes, row, [&](const int64_t* offsets, int64_t, int64_t length) {
+                for (int64_t i = 0; i < length; ++i) {
+                    const double d = a.x[offsets[0] + i] - total / size;
+                    squares += d * d;
+                }
+            });
+            mean = static_cast<float>(total / size);
+        }
         const float inverse = static_cast<float>(1.0 / __builtin_sqrt(squares / size + a.epsilon));
         if (a.mean) a.mean[row] = mean;
         if (a.inverse_std) a.inverse_std[row] = inverse;

@@ -24,6 +24,22 @@ void block_moments(const float* x, const int64_t* offsets, int64_t count, int64_
     });
 }
 
+bool finite(float value) {
+    return value - value == 0.0f;
+}
+
+// Mean and squared deviations of one lane of a block, for values whose squares overflow in single precision.
+void wide_moments(const float* x, const int64_t* offsets, int64_t count, double& mean, double& squares) {
+    double sum = 0;
+    for (int64_t p = 0; p < count; ++p) sum += x[offsets[p]];
+    mean = sum / static_cast<double>(count);
+    squares = 0;
+    for (int64_t p = 0; p < count; ++p) {
+        const double deviation = x[offsets[p]] - mean;
+        squares += deviation * deviation;
+    }
+}
+
 template <bool kRelu, bool kShift>
 STRIATE_INLINE void block_sums(const MomentsGradArgs& a, const float* mean, const float* scale, const float* shift,
                                const int64_t* x_at, const int64_t* dy_at, int64_t count, int64_t width, float* sums,
@@ -124,10 +140,13 @@ void moments(const MomentsArgs& a, int64_t begin, int64_t end) {
                            const int64_t channels = lesser(c, width - lane);
                            for (int64_t i = 0; i < channels; ++i) {
                                const double drift = sum[lane + i] * part;
-                               const double delta = centre[lane + i] + drift - mean[channel + i];
+                               double own_mean = centre[lane + i] + drift;
+                               double own_squares = square[lane + i] - drift * sum[lane + i];
+                               if (!finite(square[lane + i]))
+                                   wide_moments(a.x + lane + i, offsets[0], count, own_mean, own_squares);
+                               const double delta = own_mean - mean[channel + i];
                                mean[channel + i] += delta * share;
-                               squares[channel + i] +=
-                                   square[lane + i] - drift * sum[lane + i] + delta * delta * weight;
+                               squares[channel + i] += own_squares + delta * delta * weight;
                            }
                            seen += count;
                        }

@@ -6,10 +6,17 @@
 namespace striate::kernels::STRIATE_ISA {
 namespace {
 
-// Calls rule(i, parameter, gradient) -> new parameter for each element of the pieces [begin, end).
-template <class Rule>
+// The largest gradient whose square is finite, with room for a sum of squares. Rules that divide by the root of squares
+// do the same step for larger ones.
+constexpr float kLargestSquared = 1e18f;
+
+// Calls rule(i, parameter, gradient) -> new parameter for each element of the pieces [begin, end). An infinite gradient
+// is handed over as NaN where `squares` says that the rule squares it.
+template <bool squares = false, class Rule>
 STRIATE_INLINE void update(const UpdateArgs& a, int64_t begin, int64_t end, Rule rule) {
-    const float limit = a.clip_value > 0.0f ? a.clip_value : __builtin_inff();
+    const float most = squares ? kLargestSquared : __builtin_inff();
+    const float limit = a.clip_value > 0.0f && a.clip_value < most ? a.clip_value : most;
+    const bool infinite_is_nan = squares && !(a.clip_value > 0.0f);
     for (int64_t u = begin; u < end; ++u) {
         const UpdatePiece piece = a.pieces[u];
         const float scale = a.clip_scales ? a.clip_scales[piece.segment] : 1.0f;
@@ -21,6 +28,7 @@ STRIATE_INLINE void update(const UpdateArgs& a, int64_t begin, int64_t end, Rule
             float gradient = g[i] * scale;
             gradient = gradient > limit ? limit : gradient;
             gradient = gradient < -limit ? -limit : gradient;
+            if (infinite_is_nan) gradient += (g[i] - g[i]) * scale;
             p[i] = rule(piece.offset + i, p[i] - p[i] * decay, gradient);
         }
     }
@@ -68,19 +76,19 @@ void update_rmsprop(const UpdateArgs& a, int64_t begin, int64_t end) {
         return p - moving[i];
     };
     if (a.centered && moving) {
-        update(a, begin, end, [=](int64_t i, float p, float g) {
+        update<true>(a, begin, end, [=](int64_t i, float p, float g) {
             return with_momentum(i, p, rate * g / __builtin_sqrtf(centered(i, g)));
         });
     } else if (a.centered) {
-        update(a, begin, end,
-               [=](int64_t i, float p, float g) { return p - rate * g / __builtin_sqrtf(centered(i, g)); });
+        update<true>(a, begin, end,
+                     [=](int64_t i, float p, float g) { return p - rate * g / __builtin_sqrtf(centered(i, g)); });
     } else if (moving) {
-        update(a, begin, end, [=](int64_t i, float p, float g) {
+        update<true>(a, begin, end, [=](int64_t i, float p, float g) {
             return with_momentum(i, p, rate * g / __builtin_sqrtf(denominator(i, g)));
         });
     } else {
-        update(a, begin, end,
-               [=](int64_t i, float p, float g) { return p - rate * g / __builtin_sqrtf(denominator(i, g)); });
+        update<true>(a, begin, end,
+                     [=](int64_t i, float p, float g) { return p - rate * g / __builtin_sqrtf(denominator(i, g)); });
     }
 }
 
@@ -88,7 +96,7 @@ void update_rmsprop(const UpdateArgs& a, int64_t begin, int64_t end) {
 void update_adagrad(const UpdateArgs& a, int64_t begin, int64_t end) {
     const float rate = a.scalars[0], epsilon = a.epsilon;
     float* __restrict sum = a.slot0;
-    update(a, begin, end, [=](int64_t i, float p, float g) {
+    update<true>(a, begin, end, [=](int64_t i, float p, float g) {
         sum[i] += g * g;
         return p - rate * g / __builtin_sqrtf(sum[i] + epsilon);
     });
@@ -99,7 +107,7 @@ void update_adadelta(const UpdateArgs& a, int64_t begin, int64_t end) {
     const float rate = a.scalars[0], rho = a.rate0, keep = a.keep0, epsilon = a.epsilon;
     float* __restrict square = a.slot0;
     float* __restrict step_square = a.slot1;
-    update(a, begin, end, [=](int64_t i, float p, float g) {
+    update<true>(a, begin, end, [=](int64_t i, float p, float g) {
         square[i] = rho * square[i] + keep * g * g;
         const float step = g * __builtin_sqrtf(step_square[i] + epsilon) / __builtin_sqrtf(square[i] + epsilon);
         step_square[i] = rho * step_square[i] + keep * step * step;
@@ -115,14 +123,14 @@ void update_adam(const UpdateArgs& a, int64_t begin, int64_t end) {
     float* __restrict square = a.slot1;
     float* __restrict largest = a.slot2;
     if (a.amsgrad) {
-        update(a, begin, end, [=](int64_t i, float p, float g) {
+        update<true>(a, begin, end, [=](int64_t i, float p, float g) {
             mean[i] += (g - mean[i]) * keep1;
             square[i] += (g * g - square[i]) * keep2;
             largest[i] = largest[i] > square[i] ? largest[i] : square[i];
             return p - mean[i] * rate / (__builtin_sqrtf(largest[i]) + epsilon);
         });
     } else {
-        update(a, begin, end, [=](int64_t i, float p, float g) {
+        update<true>(a, begin, end, [=](int64_t i, float p, float g) {
             mean[i] += (g - mean[i]) * keep1;
             square[i] += (g * g - square[i]) * keep2;
             return p - mean[i] * rate / (__builtin_sqrtf(square[i]) + epsilon);
