@@ -69,6 +69,9 @@ def digit_scenes(
     if wanted is None or min(wanted) < 16:
         raise ValueError(f"{_OWNER} expects a size of at least 16 pixels each way, got {size!r}")
     fewest, most = _pair(digits, "digits", 0)
+    room = wanted[0] * wanted[1] // 64
+    if most > room:
+        raise ValueError(f"{_OWNER} expects at most {room} digits, one for each 8 x 8 pixels, got {digits!r}")
     small, large = (min(side, *wanted) for side in _pair(sides, "sides", 8))
     (x_train, y_train), (x_test, y_test) = load_digits()
     parts = {"train": (x_train, y_train), "test": (x_test, y_test)}
