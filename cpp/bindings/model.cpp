@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 
 #include "numpy.hpp"
@@ -65,18 +66,38 @@ py::list copies_of(const Model& model, const std::vector<size_t>& indices, float
     return result;
 }
 
+py::tuple node_of(const Graph::Node& node) {
+    return py::make_tuple(node.layer, py::cast(node.inputs), to_tuple(node.shape));
+}
+
 py::list nodes_of(const Model& model) {
     py::list result;
-    for (const Graph::Node& node : model.graph().nodes)
-        result.append(py::make_tuple(node.layer, py::cast(node.inputs), to_tuple(node.shape)));
+    for (const Graph::Node& node : model.graph().nodes) result.append(node_of(node));
     return result;
+}
+
+py::tuple layer_of(const Graph::LayerEntry& entry) {
+    return py::make_tuple(without_const(entry.layer), entry.name, entry.first_node);
 }
 
 py::list layers_of(const Model& model) {
     py::list result;
-    for (const Graph::LayerEntry& entry : model.graph().layers)
-        result.append(py::make_tuple(without_const(entry.layer), entry.name, entry.first_node));
+    for (const Graph::LayerEntry& entry : model.graph().layers) result.append(layer_of(entry));
     return result;
+}
+
+template <class T>
+const T& checked_at(const std::vector<T>& list, size_t index, const char* what) {
+    if (index >= list.size()) throw py::index_error(concat("no such ", what));
+    return list[index];
+}
+
+// The places of a layer's parameters among all, which lie layer by layer.
+std::pair<size_t, size_t> parameters_of(const Model& model, int layer) {
+    const std::vector<ParameterInfo>& all = model.parameters();
+    const auto begin = std::partition_point(all.begin(), all.end(), [&](const auto& p) { return p.layer < layer; });
+    const auto end = std::partition_point(begin, all.end(), [&](const auto& p) { return p.layer == layer; });
+    return {begin - all.begin(), end - all.begin()};
 }
 
 void register_parameters(py::module_& m) {
@@ -116,6 +137,16 @@ void register_model(py::module_& m) {
             })
         .def_property_readonly("nodes", &nodes_of)
         .def_property_readonly("layers", &layers_of)
+        .def(
+            "node",
+            [](const Model& model, size_t index) { return node_of(checked_at(model.graph().nodes, index, "node")); },
+            py::arg("index"))
+        .def(
+            "layer",
+            [](const Model& model, size_t index) { return layer_of(checked_at(model.graph().layers, index, "layer")); },
+            py::arg("index"))
+        .def("parameters_of", &parameters_of, py::arg("layer"))
+        .def("parameter", &parameter, py::arg("index"))
         .def_property_readonly("input_nodes", [](const Model& model) { return model.graph().inputs; })
         .def_property_readonly("output_nodes", [](const Model& model) { return model.graph().outputs; })
         .def(

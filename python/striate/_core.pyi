@@ -160,6 +160,14 @@ class Model:
     @property
     def layers(self) -> list[tuple[Layer, str, int]]:
         """Layer, name, first node."""
+    def node(self, index: int) -> tuple[int, list[int], Shape]:
+        """One of `nodes`, without a list of all."""
+    def layer(self, index: int) -> tuple[Layer, str, int]:
+        """One of `layers`, without a list of all."""
+    def parameter(self, index: int) -> ParameterInfo:
+        """One of `parameters`, without a list of all."""
+    def parameters_of(self, layer: int) -> tuple[int, int]:
+        """A layer's parameters are those from the first place to before the second."""
     @property
     def input_nodes(self) -> list[int]: ...
     @property

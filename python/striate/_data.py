@@ -122,10 +122,9 @@ def make_data(
         ValueError: shapes or lengths do not fit.
         TypeError: an array holds no numbers.
     """
-    layers = network.layers
-    names = [layers[network.nodes[node][0]][1] for node in network.input_nodes]
+    names = [network.layer(network.node(node)[0])[1] for node in network.input_nodes]
     inputs = inputs_for(x, network.input_shapes, names, f"{who}: x")
-    names = [layers[network.nodes[node][0]][1] for node in network.output_nodes]
+    names = [network.layer(network.node(node)[0])[1] for node in network.output_nodes]
     needed = [loss is not None or place in measured for place, loss in enumerate(losses)]
     given = targets_for(y, names, needed, f"{who}: y")
     targets = [

@@ -27,7 +27,7 @@ def feature_maps(model: Model, x: Any, layers: str | Sequence[str | Layer] | Non
         names = [
             name
             for layer, name, node in network.layers
-            if layer.type != "InputLayer" and len(network.nodes[node][2]) == 3
+            if layer.type != "InputLayer" and len(network.node(node)[2]) == 3
         ]
         if not names:
             raise ValueError("feature_maps: no layer of the model makes maps; name the layers you want: layers=[...]")
@@ -51,7 +51,7 @@ def grad_cam(model: Model, x: Any, class_index: Any = None, layer: str | Layer |
         )
     name = _last_maps(scores) if layer is None else _name(layer, "grad_cam")
     node = _node(scores, name)
-    shape = scores.nodes[node][2]
+    shape = scores.node(node)[2]
     if len(shape) != 3:
         raise ValueError(f"grad_cam: [{name}] makes no maps (N, H, W, C), but (N, {', '.join(map(str, shape))})")
     rows, classes = len(arrays[0]), scores.output_shapes[0][0]
@@ -78,7 +78,7 @@ def _name(layer: str | Layer, who: str) -> str:
 
 
 def _node(network: _core.Model, name: str) -> int:
-    return network.layers[network.find_layer(name)][2]
+    return network.layer(network.find_layer(name))[2]
 
 
 def _highest(network: _core.Model, arrays: list[AnyArray]) -> NDArray[np.int64]:
@@ -104,9 +104,9 @@ def _last_maps(network: _core.Model) -> str:
     size = None
     for layer, _, node in network.layers:
         if layer.type in _CONVOLUTIONS:
-            size = network.nodes[node][2][:2]
+            size = network.node(node)[2][:2]
     for place, _, shape in reversed(network.nodes):
-        layer, name, _ = network.layers[place]
+        layer, name, _ = network.layer(place)
         if (
             layer.type != "InputLayer"
             and len(shape) == 3

@@ -125,10 +125,12 @@ class Model(Trained):
         """The model for one of the core's, such as a file holds."""
         model = cls.__new__(cls)
         model._begin(name, core.seed)
-        layers = [_of_core(layer) for layer, _, _ in core.layers]
-        for place, layer in enumerate(layers):
-            layer._trainable = core.trainable(core.layers[place][1])
+        layers = []
+        for place, (description, layer_name, _) in enumerate(core.layers):
+            layer = _of_core(description)
+            layer._trainable = core.trainable(layer_name)
             layer._belong(core, place)
+            layers.append(layer)
         symbols: list[Symbol] = []
         for place, inputs, _ in core.nodes:
             symbols.append(layers[place]([symbols[index] for index in inputs]))
@@ -249,7 +251,7 @@ class Model(Trained):
         self._choose(winograd=value)
 
     def _node_name(self, node: int) -> str:
-        return self._network.layers[self._network.nodes[node][0]][1]
+        return self._network.layer(self._network.node(node)[0])[1]
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """A layer by its name, or by its place among `layers`.
@@ -388,8 +390,9 @@ class Model(Trained):
             ValueError: a name is missing or unknown, or a shape does not fit; no weight is changed then.
         """
         names = [info.name for info in self._network.parameters]
+        known = set(names)
         for name in state:
-            if name not in names:
+            if name not in known:
                 raise ValueError(f"load_state_dict: the model has no weight {name!r}; {suggestion(str(name), names)}")
         missing = [name for name in names if name not in state]
         if missing:

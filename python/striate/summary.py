@@ -29,7 +29,7 @@ def receptive_field(model: Model, layer: str | Layer) -> ReceptiveField | None:
     """See `Model.receptive_field`."""
     name = layer if isinstance(layer, str) else layer.name
     network = model._network
-    return _fields(network)[network.layers[network.find_layer(name)][2]]
+    return _fields(network)[network.layer(network.find_layer(name))[2]]
 
 
 def summary_lines(model: Model, line_length: int | None = None, batch_size: int | None = None) -> list[str]:
@@ -69,12 +69,12 @@ def _table(network: _core.Model) -> tuple[list[str], list[list[str]], list[str]]
         head.append("Input")
     sizes = [(math.prod(info.shape), info.trainable and not info.frozen) for info in network.parameters]
     total, learned = sum(size for size, _ in sizes), sum(size for size, trainable in sizes if trainable)
-    work = sum(_work(network, node) for node in range(len(network.nodes)))
+    work = _work(network)
     totals = [
         f"Parameters: {total:,} ({_bytes(4 * total)}), trainable {learned:,}, others {total - learned:,}",
-        f"Multiply-adds for one sample: {work:,}",
+        f"Multiply-adds for one sample: {sum(work):,}",
     ]
-    return head, [row[: len(head)] for row in _rows(network)], totals
+    return head, [row[: len(head)] for row in _rows(network, work)], totals
 
 
 def _memory(model: Model, batch_size: int) -> str:
@@ -85,14 +85,16 @@ def _memory(model: Model, batch_size: int) -> str:
     return f"Working memory for {batch_size} sample{'s' * (batch_size > 1)}: {', '.join(parts)}"
 
 
-def _rows(network: _core.Model) -> list[list[str]]:
-    fields = _fields(network)
+def _rows(network: _core.Model, work_of_nodes: list[int]) -> list[list[str]]:
+    fields, layers, nodes = _fields(network), network.layers, network.nodes
+    parameters_of, work_of = [0] * len(layers), [0] * len(layers)
+    for info in network.parameters:
+        parameters_of[info.layer] += math.prod(info.shape)
+    for (place, _, _), amount in zip(nodes, work_of_nodes, strict=True):
+        work_of[place] += amount
     rows = []
-    for place, (layer, name, first) in enumerate(network.layers):
-        calls = [node for node, (used, _, _) in enumerate(network.nodes) if used == place]
-        _, inputs, shape = network.nodes[first]
-        parameters = sum(math.prod(info.shape) for info in network.parameters if info.layer == place)
-        work = sum(_work(network, node) for node in calls)
+    for (layer, name, first), parameters, work in zip(layers, parameters_of, work_of, strict=True):
+        _, inputs, shape = nodes[first]
         rows.append(
             [
                 f"{name} ({layer.type})",
@@ -100,7 +102,7 @@ def _rows(network: _core.Model) -> list[list[str]]:
                 f"{parameters:,}" if parameters else "–",
                 f"{work:,}" if work else "–",
                 _field_text(fields[first]),
-                ", ".join(network.layers[network.nodes[source][0]][1] for source in inputs),
+                ", ".join(layers[nodes[source][0]][1] for source in inputs),
             ]
         )
     return rows
@@ -129,9 +131,10 @@ def _bytes(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
 
 
-def _work(network: _core.Model, node: int) -> int:
-    place, inputs, _ = network.nodes[node]
-    return network.layers[place][0].multiply_adds([network.nodes[source][2] for source in inputs])
+def _work(network: _core.Model) -> list[int]:
+    """Multiply-adds of each node."""
+    nodes, layers = network.nodes, network.layers
+    return [layers[place][0].multiply_adds([nodes[source][2] for source in inputs]) for place, inputs, _ in nodes]
 
 
 def _fields(network: _core.Model) -> list[ReceptiveField | None]:
@@ -157,7 +160,7 @@ def _fields(network: _core.Model) -> list[ReceptiveField | None]:
         if whole:
             fields.append(ReceptiveField((max(size[0], sides[0]), max(size[1], sides[1])), sides))
             continue
-        grown = tuple(_whole(size[axis] + (window[axis] - 1) * jump[axis]) for axis in (0, 1))
+        grown = tuple(_grown(size[axis], window[axis], jump[axis]) for axis in (0, 1))
         enlarged = _enlargement(layer)
         stepped = tuple(_whole(jump[axis] * stride[axis] / enlarged[axis]) for axis in (0, 1))
         fields.append(ReceptiveField((grown[0], grown[1]), (stepped[0], stepped[1])))
@@ -181,5 +184,10 @@ def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else (value[0], value[1])
 
 
+def _grown(size: float, window: int, jump: float) -> float:
+    return size if window == 1 else _whole(size + (window - 1) * jump)
+
+
 def _whole(value: float) -> float:
-    return int(value) if value == int(value) else value
+    """An integer where floats hold it exactly; integers of any length would make a deep network's table slow."""
+    return int(value) if abs(value) < 2**53 and value == int(value) else float(value)

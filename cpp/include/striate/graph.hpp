@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "striate/layer.hpp"
@@ -41,7 +42,8 @@ struct Graph {
     };
     std::vector<Node> nodes;
     std::vector<LayerEntry> layers;
-    std::vector<int> inputs, outputs;  // nodes
+    std::vector<int> inputs, outputs;                  // nodes
+    std::unordered_map<std::string, int> layer_names;  // places in `layers`
 
     const std::string& name(int node) const { return layers[nodes[node].layer].name; }
     std::vector<Shape> input_shapes(int node) const;

@@ -14,6 +14,8 @@ namespace {
 // Of one sample. Together with the bounds on arguments (config.cpp) it keeps the layers' arithmetic on shapes within 64
 // bits.
 constexpr int64_t kMostElements = int64_t{1} << 48;
+// Of one sample; with the batch, what every NumPy can hold. It keeps time in proportion to the number of inputs.
+constexpr size_t kMostAxes = 31;
 
 using LayerIndex = std::unordered_map<const Layer*, int>;
 
@@ -114,6 +116,8 @@ std::string listed(const std::vector<Shape>& shapes) {
 
 Shape infer_checked(const Layer& layer, const std::vector<Shape>& inputs) {
     Shape shape = layer.infer(inputs);
+    require(shape.size() <= kMostAxes, "[", layer.label(), "] would make an output of ", shape.size(),
+            " axes and the batch; there may be at most ", kMostAxes);
     for (int64_t size : shape)
         require(size >= 1, "[", layer.label(), "] would make an output of shape ", with_batch(shape), " from ",
                 listed(inputs), ", which is empty");
@@ -180,8 +184,7 @@ std::vector<Shape> Graph::input_shapes(int node) const {
 }
 
 int Graph::find_layer(const std::string& name) const {
-    for (size_t i = 0; i < layers.size(); ++i)
-        if (layers[i].name == name) return static_cast<int>(i);
+    if (const auto found = layer_names.find(name); found != layer_names.end()) return found->second;
     std::vector<std::string> names;
     for (const LayerEntry& entry : layers) names.push_back(entry.name);
     fail("the model has no layer ", quoted(name), "; ", suggestion(name, names));
@@ -199,7 +202,10 @@ Graph Graph::build(const std::vector<Symbol>& inputs, const std::vector<Symbol>&
     const std::vector<LayerPtr> unique = unique_layers(symbols, layer_index);
     check_names(unique);
     const std::vector<std::string> names = assign_names(unique);
-    for (size_t i = 0; i < unique.size(); ++i) graph.layers.push_back({unique[i], names[i], -1});
+    for (size_t i = 0; i < unique.size(); ++i) {
+        graph.layers.push_back({unique[i], names[i], -1});
+        graph.layer_names.emplace(names[i], static_cast<int>(i));
+    }
 
     std::unordered_map<const SymbolNode*, int> node_index;
     size_t input_count = 0;

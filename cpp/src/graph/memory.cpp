@@ -1,7 +1,8 @@
 #include "graph/memory.hpp"
 
 #include <algorithm>
-#include <numeric>
+#include <map>
+#include <set>
 
 namespace striate {
 namespace {
@@ -16,13 +17,91 @@ bool overlap(const Storage& a, const Storage& b) {
     return a.first <= b.last && b.first <= a.last;
 }
 
+std::vector<int64_t> geometry(const Storage& s) {
+    std::vector<int64_t> key = s.map;
+    key.insert(key.end(), {s.halo.top, s.halo.bottom, s.halo.left, s.halo.right});
+    return key;
+}
+
+// Largest first, each at the lowest place that nothing alive at the same time covers. Returns the end.
+size_t place_by_size(std::vector<Storage>& storages, std::vector<int> shared, const size_t base) {
+    std::stable_sort(shared.begin(), shared.end(), [&](int a, int b) { return storages[a].bytes > storages[b].bytes; });
+    size_t end = base;
+    std::vector<int> placed;  // by offset
+    const auto before = [&](int a, int b) { return storages[a].offset < storages[b].offset; };
+    for (int i : shared) {
+        Storage& s = storages[i];
+        size_t at = base;
+        for (int j : placed) {
+            const Storage& other = storages[j];
+            if (!overlap(s, other)) continue;
+            if (other.offset >= at + padded(s.bytes)) break;
+            at = std::max(at, other.offset + padded(other.bytes));
+        }
+        s.offset = at;
+        end = std::max(end, at + padded(s.bytes));
+        placed.insert(std::upper_bound(placed.begin(), placed.end(), i, before), i);
+    }
+    return end;
+}
+
+// In order of birth, each in the smallest gap that holds it: n log n for n storages. Returns the end.
+size_t place_by_birth(std::vector<Storage>& storages, const std::vector<int>& shared, const size_t base) {
+    size_t end = base;
+    std::map<size_t, size_t> gaps;                // by offset: bytes
+    std::set<std::pair<size_t, size_t>> by_size;  // bytes, offset
+    std::multimap<int, int> alive;                // by last step
+    const auto take_gap = [&](std::map<size_t, size_t>::iterator gap) {
+        by_size.erase({gap->second, gap->first});
+        gaps.erase(gap);
+    };
+    const auto add_gap = [&](size_t offset, size_t bytes) {
+        if (const auto next = gaps.find(offset + bytes); next != gaps.end()) {
+            bytes += next->second;
+            take_gap(next);
+        }
+        if (auto last = gaps.lower_bound(offset); last != gaps.begin()) {
+            --last;
+            if (last->first + last->second == offset) {
+                offset = last->first;
+                bytes += last->second;
+                take_gap(last);
+            }
+        }
+        gaps.emplace(offset, bytes);
+        by_size.emplace(bytes, offset);
+    };
+    for (int i : shared) {
+        Storage& s = storages[i];
+        for (auto dead = alive.begin(); dead != alive.end() && dead->first < s.first; dead = alive.erase(dead))
+            add_gap(storages[dead->second].offset, padded(storages[dead->second].bytes));
+        const size_t bytes = padded(s.bytes);
+        if (bytes == 0) {
+            s.offset = base;
+            continue;
+        }
+        if (const auto fit = by_size.lower_bound({bytes, 0}); fit != by_size.end()) {
+            const auto [size, offset] = *fit;
+            take_gap(gaps.find(offset));
+            s.offset = offset;
+            if (size > bytes) add_gap(offset + bytes, size - bytes);
+        } else {
+            s.offset = end;
+            end += bytes;
+        }
+        alive.emplace(s.last, i);
+    }
+    return end;
+}
+
 }  // namespace
 
-ArenaSizes lay_out(std::vector<Storage>& storages) {
+ArenaSizes lay_out(std::vector<Storage>& storages, size_t most_compared) {
     ArenaSizes sizes;
     size_t& end = sizes.shared;
     std::vector<int> shared;
-    std::vector<std::vector<int>> slots;  // each: storages of one geometry that follow one another in one place
+    // Places of haloed maps, by geometry: the last step that uses the place, and its offset.
+    std::map<std::vector<int64_t>, std::multimap<int, size_t>> slots;
     std::vector<int> order;
     for (size_t i = 0; i < storages.size(); ++i) {
         const Storage& s = storages[i];
@@ -39,39 +118,19 @@ ArenaSizes lay_out(std::vector<Storage>& storages) {
         } else if (s.halo.empty()) {
             shared.push_back(i);
         } else {
-            auto fits = [&](const std::vector<int>& slot) {
-                return storages[slot.front()].same_geometry(s) && storages[slot.back()].last < s.first;
-            };
-            auto slot = std::find_if(slots.begin(), slots.end(), fits);
-            if (slot == slots.end()) {
-                slots.push_back({i});
+            std::multimap<int, size_t>& places = slots[geometry(s)];
+            const auto place = places.begin();
+            if (place == places.end() || place->first >= s.first) {
                 s.offset = end;
                 end += padded(s.bytes);
             } else {
-                s.offset = storages[slot->front()].offset;
-                slot->push_back(i);
+                s.offset = place->second;
+                places.erase(place);
             }
+            places.emplace(s.last, s.offset);
         }
     }
-    // The rest: largest first, each at the lowest place that nothing alive at the same time covers.
-    std::stable_sort(shared.begin(), shared.end(), [&](int a, int b) { return storages[a].bytes > storages[b].bytes; });
-    const size_t base = end;
-    std::vector<int> placed;
-    for (int i : shared) {
-        Storage& s = storages[i];
-        std::vector<int> others;
-        for (int j : placed)
-            if (overlap(s, storages[j])) others.push_back(j);
-        std::sort(others.begin(), others.end(), [&](int a, int b) { return storages[a].offset < storages[b].offset; });
-        size_t at = base;
-        for (int j : others) {
-            if (storages[j].offset >= at + padded(s.bytes)) break;
-            at = std::max(at, storages[j].offset + padded(storages[j].bytes));
-        }
-        s.offset = at;
-        end = std::max(end, at + padded(s.bytes));
-        placed.push_back(i);
-    }
+    end = shared.size() > most_compared ? place_by_birth(storages, shared, end) : place_by_size(storages, shared, end);
     for (Storage& s : storages) {
         const Storage* owner = &s;
         while (owner->taken_from >= 0) owner = &storages[owner->taken_from];

@@ -37,6 +37,8 @@ struct ArenaSizes {
 };
 
 // Sets every offset, within the arena that the storage belongs to. Offsets are multiples of 64.
-ArenaSizes lay_out(std::vector<Storage>& storages);
+// More storages than `most_compared` are not compared with one another, which takes time in proportion to the square of
+// their number; the arena may then be larger.
+ArenaSizes lay_out(std::vector<Storage>& storages, size_t most_compared = 8192);
 
 }  // namespace striate

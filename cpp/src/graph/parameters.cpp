@@ -19,12 +19,14 @@ Parameters::Parameters(const Graph& graph, uint64_t seed) : frozen_(graph.layers
     int64_t state_size = 0;
     for (size_t i = 0; i < graph.layers.size(); ++i) {
         const Graph::LayerEntry& entry = graph.layers[i];
+        begins_.push_back(static_cast<int>(infos_.size()));
         for (const Parameter& p : entry.layer->parameters(graph.input_shapes(entry.first_node))) {
             const int64_t size = element_count(p.shape);
             int64_t& end = p.trainable ? arena_size_ : state_size;
             require(size <= (int64_t{1} << 60) - end, "[", entry.name, "] ", p.name, " of shape ", to_string(p.shape),
                     " makes the model too large to address");
             offsets_.push_back(end);
+            segment_ids_.push_back(p.trainable ? static_cast<int>(segments_.size()) : -1);
             if (p.trainable) segments_.push_back({end, size, true, entry.name + "/" + p.name});
             end += padded(size);
             initializers.push_back(p.initializer);
@@ -32,6 +34,7 @@ Parameters::Parameters(const Graph& graph, uint64_t seed) : frozen_(graph.layers
                 {entry.name + "/" + p.name, p.shape, static_cast<int>(i), p.trainable, false, nullptr, nullptr});
         }
     }
+    begins_.push_back(static_cast<int>(infos_.size()));
     values_ = AlignedBuffer(sizeof(float) * arena_size_);
     state_ = AlignedBuffer(sizeof(float) * state_size);
     for (size_t i = 0; i < infos_.size(); ++i) {
@@ -42,12 +45,12 @@ Parameters::Parameters(const Graph& graph, uint64_t seed) : frozen_(graph.layers
 }
 
 int Parameters::find(int layer, const std::string& name) const {
-    for (size_t i = 0; i < infos_.size(); ++i) {
-        const ParameterInfo& info = infos_[i];
-        if (info.layer == layer && info.name.size() > name.size() &&
+    for (int i = begin(layer); i < begin(layer + 1); ++i) {
+        const ParameterInfo& info = infos_[static_cast<size_t>(i)];
+        if (info.name.size() > name.size() &&
             info.name.compare(info.name.size() - name.size(), name.size(), name) == 0 &&
             info.name[info.name.size() - name.size() - 1] == '/')
-            return static_cast<int>(i);
+            return i;
     }
     return -1;
 }
@@ -64,10 +67,11 @@ float* Parameters::gradients() {
 
 void Parameters::freeze(int layer, bool frozen) {
     frozen_[layer] = frozen;
-    size_t segment = 0;
-    for (ParameterInfo& info : infos_) {
-        if (info.layer == layer) info.frozen = info.trainable && frozen;
-        if (info.trainable) segments_[segment++].trainable = !info.frozen;
+    for (int i = begin(layer); i < begin(layer + 1); ++i) {
+        ParameterInfo& info = infos_[static_cast<size_t>(i)];
+        if (!info.trainable) continue;
+        info.frozen = frozen;
+        segments_[static_cast<size_t>(segment_ids_[static_cast<size_t>(i)])].trainable = !frozen;
     }
 }
 

@@ -19,6 +19,8 @@ class Parameters {
     Parameters(const Graph& graph, uint64_t seed);
 
     const std::vector<ParameterInfo>& infos() const { return infos_; }
+    // The layer's parameters are infos()[begin(layer)] to infos()[begin(layer + 1)].
+    int begin(int layer) const { return begins_[static_cast<size_t>(layer)]; }
     // -1 when the layer has none of that name.
     int find(int layer, const std::string& name) const;
 
@@ -40,6 +42,8 @@ class Parameters {
     std::vector<ParameterInfo> infos_;
     std::vector<int64_t> offsets_;
     std::vector<Segment> segments_;
+    std::vector<int> begins_;       // of each layer, and the number of all
+    std::vector<int> segment_ids_;  // of each parameter; -1: not trainable
     std::vector<char> frozen_;
     AlignedBuffer values_, gradients_, state_;
     std::mutex& making_gradients_ = forks::shared_mutex();

@@ -46,6 +46,8 @@ PlanBuilder::PlanBuilder(const Graph& graph, Parameters& parameters, const PlanR
     parameter_tensors_.resize(parameters.infos().size());
     gradient_tensors_.resize(parameters.infos().size());
     gradient_written_.resize(parameters.infos().size(), 0);
+    makers_.resize(network_.values.size(), -1);
+    for (size_t i = 0; i < network_.nodes.size(); ++i) makers_[network_.nodes[i].output] = static_cast<int>(i);
     joint_.resize(network_.nodes.size(), 0);
 }
 
@@ -101,9 +103,10 @@ void PlanBuilder::choose_gradients() {
     for (const PlanNode& n : network_.nodes) {
         bool needed = value(n.output).needs_gradient;
         for (int from : n.inputs) needed |= value(from).needs_gradient;
-        if (request_.weight_gradients)
-            for (const ParameterInfo& p : parameters_.infos())
-                needed |= p.layer == n.graph_layer && p.trainable && !p.frozen;
+        for (int i = parameters_.begin(n.graph_layer); i < parameters_.begin(n.graph_layer + 1); ++i) {
+            const ParameterInfo& p = parameters_.infos()[static_cast<size_t>(i)];
+            needed |= request_.weight_gradients && p.trainable && !p.frozen;
+        }
         value(n.output).needs_gradient = needed;
     }
 }
@@ -153,12 +156,10 @@ void PlanBuilder::emit_forward() {
         if (!request_.losses[o]) continue;
         const Loss& loss = *request_.losses[o];
         const int predicted = network_.node_values[request_.outputs[o]];
-        for (size_t i = 0; i < network_.nodes.size(); ++i) {
-            const PlanNode& n = network_.nodes[i];
-            if (n.output == predicted && value(predicted).readers == 0 && !loss.from_logits() &&
-                loss.joins(n.layer->joint_activation(), value(predicted).shape))
-                joint_[i] = 1;
-        }
+        const int maker = makers_[predicted];
+        if (value(predicted).readers == 0 && !loss.from_logits() &&
+            loss.joins(network_.nodes[maker].layer->joint_activation(), value(predicted).shape))
+            joint_[maker] = 1;
     }
     for (size_t i = 0; i < network_.nodes.size(); ++i) {
         const PlanNode& n = network_.nodes[i];
@@ -180,12 +181,10 @@ void PlanBuilder::emit_losses() {
         const Loss& loss = *request_.losses[o];
         int predicted = network_.node_values[request_.outputs[o]];
         bool logits = loss.from_logits();
-        for (size_t i = 0; i < network_.nodes.size(); ++i)
-            if (joint_[i] && network_.nodes[i].output == predicted) {
-                predicted = network_.nodes[i].inputs[0];
-                logits = true;
-                break;
-            }
+        if (const int maker = makers_[predicted]; joint_[maker]) {
+            predicted = network_.nodes[maker].inputs[0];
+            logits = true;
+        }
         const TensorId prediction = contiguous_copy(value(predicted).tensor);
         const Shape& output_shape = value(predicted).shape;
         const bool labels = request_.labels[o] != 0;

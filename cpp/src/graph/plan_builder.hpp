@@ -147,7 +147,7 @@ class PlanBuilder final : public PlanContext {
 
     int current_ = -1;
     Plan::Section section_ = Plan::gather;  // the one being built
-    bool measuring_ = false;               // no memory: the plan will not run
+    bool measuring_ = false;                // no memory: the plan will not run
     bool in_backward_ = false;
     bool for_output_ = false;  // the steps being added only serve a reader of the output
     std::vector<TensorInfo> tensors_;
@@ -164,6 +164,7 @@ class PlanBuilder final : public PlanContext {
     std::map<int, Folded> folded_;
     std::vector<char> gradient_written_;
     std::vector<std::pair<TensorId, TensorId>> pending_sums_;  // of a shared layer's parameter gradients
+    std::vector<int> makers_;                                  // by value: the node that makes it
     std::vector<char> joint_;  // by plan node: an activation that the loss computes jointly
 };
 

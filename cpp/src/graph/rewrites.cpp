@@ -1,6 +1,7 @@
 // The graph's nodes as plan nodes: what the request does not need is left out, layers that end in an activation are
 // split, and the table of fusions is applied.
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
 
 #include "graph/fused_normalization.hpp"
@@ -49,33 +50,47 @@ bool halves(const Layer& layer, const Shape& map) {
            (o.padding == "valid" || (o.padding == "same" && map[0] % 2 == 0 && map[1] % 2 == 0));
 }
 
-// The network while it is rewritten.
+// The network while it is rewritten. Every operation takes constant time, so that a rewrite takes time in proportion to
+// the network.
 struct Rewriter {
     Network& network;
-    std::vector<char> wanted;  // values that somebody outside asks for, which must be made as they are
+    std::vector<char> wanted;          // values that somebody outside asks for, which must be made as they are
+    std::vector<int> readers, makers;  // by value: the last node that reads it, the node that makes it; -1: none
 
-    // The node that alone reads what node `index` makes, or -1.
-    int only_reader(size_t index) const {
-        const int value = network.nodes[index].output;
-        if (wanted[static_cast<size_t>(value)] || network.values[static_cast<size_t>(value)].readers != 1) return -1;
-        for (size_t i = index + 1; i < network.nodes.size(); ++i)
-            for (int from : network.nodes[i].inputs)
-                if (from == value) return static_cast<int>(i);
-        return -1;
+    // Begins a rewrite: leaves out the nodes that the one before removed.
+    void begin() {
+        std::vector<PlanNode>& nodes = network.nodes;
+        nodes.erase(std::remove_if(nodes.begin(), nodes.end(), [](const PlanNode& node) { return !node.layer; }),
+                    nodes.end());
+        readers.assign(network.values.size(), -1);
+        makers.assign(network.values.size(), -1);
+        for (size_t i = 0; i < nodes.size(); ++i) index(i);
     }
-    // Has node `index` make what `reader` makes, and leaves that out.
-    void take(size_t index, int reader) {
-        network.nodes[index].output = network.nodes[static_cast<size_t>(reader)].output;
+    // Notes what node `place` reads and makes.
+    void index(size_t place) {
+        for (int from : network.nodes[place].inputs) readers[static_cast<size_t>(from)] = static_cast<int>(place);
+        makers[static_cast<size_t>(network.nodes[place].output)] = static_cast<int>(place);
+    }
+    bool removed(size_t place) const { return !network.nodes[place].layer; }
+    // The node that alone reads what node `place` makes, or -1.
+    int only_reader(size_t place) const {
+        const auto value = static_cast<size_t>(network.nodes[place].output);
+        return wanted[value] || network.values[value].readers != 1 ? -1 : readers[value];
+    }
+    // Has node `place` make what `reader` makes, and leaves that out.
+    void take(size_t place, int reader) {
+        network.nodes[place].output = network.nodes[static_cast<size_t>(reader)].output;
         remove(static_cast<size_t>(reader));
+        index(place);
     }
-    void remove(size_t index) { network.nodes.erase(network.nodes.begin() + static_cast<std::ptrdiff_t>(index)); }
+    void remove(size_t place) { network.nodes[place].layer = nullptr; }
 };
 
 // max_pool(relu(x)) is relu(max_pool(x)), bit for bit, gradients too, on a quarter of the elements.
 void pool_before_relu(Rewriter& rewriter) {
     Network& network = rewriter.network;
     for (size_t i = 0; i < network.nodes.size(); ++i) {
-        if (!is_relu(*network.nodes[i].layer)) continue;
+        if (rewriter.removed(i) || !is_relu(*network.nodes[i].layer)) continue;
         const int reader = rewriter.only_reader(i);
         if (reader < 0) continue;
         PlanNode &relu = network.nodes[i], &pool = network.nodes[static_cast<size_t>(reader)];
@@ -86,6 +101,8 @@ void pool_before_relu(Rewriter& rewriter) {
         std::swap(relu.output, pool.output);
         const auto between = static_cast<size_t>(relu.output);
         network.values[between].shape = network.values[static_cast<size_t>(pool.output)].shape;
+        rewriter.index(i);
+        rewriter.index(static_cast<size_t>(reader));
     }
 }
 
@@ -112,6 +129,7 @@ LayerPtr weighted_with(const Layer& layer, const Change& change) {
 void normalise_by_weights(Rewriter& rewriter) {
     Network& network = rewriter.network;
     for (size_t i = 0; i < network.nodes.size(); ++i) {
+        if (rewriter.removed(i)) continue;
         const int reader = rewriter.only_reader(i);
         if (reader < 0 || network.nodes[i].norm) continue;
         PlanNode &node = network.nodes[i], &norm = network.nodes[static_cast<size_t>(reader)];
@@ -121,8 +139,7 @@ void normalise_by_weights(Rewriter& rewriter) {
         node.layer = std::move(folded);
         node.norm = norm.layer;
         node.norm_layer = norm.graph_layer;
-        node.output = norm.output;
-        rewriter.remove(static_cast<size_t>(reader));
+        rewriter.take(i, reader);
     }
 }
 
@@ -131,11 +148,17 @@ void normalise_by_weights(Rewriter& rewriter) {
 void add_in_epilogue(Rewriter& rewriter) {
     Network& network = rewriter.network;
     for (size_t j = 0; j < network.nodes.size(); ++j) {
+        if (rewriter.removed(j)) continue;
         const PlanNode sum = network.nodes[j];
         if (!dynamic_cast<const Add*>(sum.layer.get()) || sum.inputs.size() != 2) continue;
         const auto shape = [&](int value) { return network.values[static_cast<size_t>(value)].shape; };
         if (shape(sum.inputs[0]) != shape(sum.inputs[1])) continue;
-        for (size_t i = j; i-- > 0;) {
+        // The later of the two terms first.
+        std::pair makers{rewriter.makers[static_cast<size_t>(sum.inputs[0])],
+                         rewriter.makers[static_cast<size_t>(sum.inputs[1])]};
+        if (makers.first < makers.second) std::swap(makers.first, makers.second);
+        for (const int maker : {makers.first, makers.second}) {
+            const auto i = static_cast<size_t>(maker);
             const PlanNode& node = network.nodes[i];
             const auto* conv = dynamic_cast<const Conv2D*>(node.layer.get());
             const auto* dense = dynamic_cast<const Dense*>(node.layer.get());
@@ -150,7 +173,7 @@ void add_in_epilogue(Rewriter& rewriter) {
             joined.output = sum.output;
             network.nodes[j] = std::move(joined);
             rewriter.remove(i);
-            --j;
+            rewriter.index(j);
             break;
         }
     }
@@ -160,6 +183,7 @@ void add_in_epilogue(Rewriter& rewriter) {
 void relu_in_epilogue(Rewriter& rewriter) {
     Network& network = rewriter.network;
     for (size_t i = 0; i < network.nodes.size(); ++i) {
+        if (rewriter.removed(i)) continue;
         const int reader = rewriter.only_reader(i);
         if (reader < 0 || !is_relu(*network.nodes[static_cast<size_t>(reader)].layer)) continue;
         const Layer& layer = *network.nodes[i].layer;
@@ -176,7 +200,7 @@ void relu_in_epilogue(Rewriter& rewriter) {
 void pool_in_epilogue(Rewriter& rewriter) {
     Network& network = rewriter.network;
     for (size_t i = 0; i < network.nodes.size(); ++i) {
-        const auto* conv = dynamic_cast<const Conv2D*>(network.nodes[i].layer.get());
+        const auto* conv = dynamic_cast<const Conv2D*>(network.nodes[i].layer.get());  // null of a removed node
         if (!conv || network.nodes[i].addend >= 0) continue;
         const Shape& shape = network.values[static_cast<size_t>(network.nodes[i].output)].shape;
         int reader = rewriter.only_reader(i);
@@ -221,10 +245,11 @@ void concatenate_in_place(Rewriter& rewriter) {
         const Shape& whole = network.values[static_cast<size_t>(node.output)].shape;
         if (layer->axis(whole) + 1 != whole.size()) continue;
         int64_t first = 0;
+        std::unordered_map<int, int> uses;
+        for (int from : node.inputs) ++uses[from];
         for (int from : node.inputs) {
             PlanValue& part = network.values[static_cast<size_t>(from)];
-            const bool once = std::count(node.inputs.begin(), node.inputs.end(), from) == 1;
-            if (once && part.part_of < 0 && made[static_cast<size_t>(from)]) {
+            if (uses[from] == 1 && part.part_of < 0 && made[static_cast<size_t>(from)]) {
                 part.part_of = node.output;
                 part.part_first = first;
             }
@@ -248,10 +273,17 @@ constexpr void (*kForwardRewrites[])(Rewriter&) = {normalise_by_weights, add_in_
                                                    concatenate_in_place};
 
 void apply_rewrites(Rewriter& rewriter, const PlanRequest& request) {
+    const auto apply = [&](const auto& rewrites) {
+        for (const auto rewrite : rewrites) {
+            rewriter.begin();
+            rewrite(rewriter);
+        }
+        rewriter.begin();
+    };
     if (request.training || request.backward) {
-        for (const auto rewrite : kRewrites) rewrite(rewriter);
+        apply(kRewrites);
     } else {
-        for (const auto rewrite : kForwardRewrites) rewrite(rewriter);
+        apply(kForwardRewrites);
     }
 }
 
@@ -284,7 +316,7 @@ Network make_network(const Graph& graph, const PlanRequest& request) {
     }
     for (const PlanNode& node : network.nodes)
         for (int from : node.inputs) ++network.values[from].readers;
-    Rewriter rewriter{network, std::vector<char>(network.values.size(), 0)};
+    Rewriter rewriter{network, std::vector<char>(network.values.size(), 0), {}, {}};
     for (const std::vector<int>* nodes : {&request.outputs, &request.watched})
         for (int node : *nodes)
             rewriter.wanted[static_cast<size_t>(network.node_values[static_cast<size_t>(node)])] = 1;

@@ -24,7 +24,7 @@ convolution::Problem problem(const Conv2DTranspose& layer, const Shape& input) {
     const bool same = o.padding == "same";
     const auto axis = [&](int64_t size, int64_t kernel, int64_t stride, int64_t dilation, const int64_t* extra,
                           int64_t& out, int64_t& pad) {
-        element_count({size, stride});  // throws when sizes are absurd
+        element_count({size, stride, 4});  // throws when sizes are absurd, with room for the kernel's extent
         const int64_t extent = (kernel - 1) * dilation + 1, reached = (size - 1) * stride + extent;
         if (extra) {
             out = reached + *extra - (same ? 2 * (extent / 2) : 0);
@@ -39,6 +39,7 @@ convolution::Problem problem(const Conv2DTranspose& layer, const Shape& input) {
          p.pad_left);
     require(p.in_h > 0 && p.in_w > 0, "[", layer.label(), "] would have an output of (", p.in_h, ", ", p.in_w,
             ") for the input ", with_batch(input), "; use padding='valid' or a larger output_padding");
+    convolution::check_halos(p, layer.label());
     return p;
 }
 

@@ -36,6 +36,37 @@ void restrict_to(kernels::ConvArgs& a, const Part* part) {
     a.rows = part->h, a.cols = part->w;
 }
 
+// A call of the gradient to the input: one phase of each axis, the positions being `stride` apart.
+struct Pass {
+    Phase v, h;
+    Pair stride;
+};
+
+// A call for each pair of phases. Where there are many, the positions that no tap reaches are not called one phase
+// after the other: the first call writes them everywhere, and calls for what the kernel reaches follow.
+std::vector<Pass> passes_to_input(const Problem& p) {
+    constexpr int64_t kMostCalls = 64;
+    const Axis down = vertical(p), across = horizontal(p);
+    std::vector<Pass> passes;
+    const auto every_pair = [&](const std::vector<Phase>& rows, const std::vector<Phase>& columns) {
+        for (const Phase& v : rows)
+            for (const Phase& h : columns) passes.push_back({v, h, p.stride});
+    };
+    const int64_t row_phases = position_phases(down), column_phases = position_phases(across);
+    if (row_phases <= kMostCalls && column_phases <= kMostCalls && row_phases * column_phases <= kMostCalls) {
+        every_pair(phases_with_positions(down), phases_with_positions(across));
+        return passes;
+    }
+    const std::vector<Phase> rows = phases_with_taps(down), columns = phases_with_taps(across);
+    if (static_cast<int64_t>(rows.size()) < row_phases || static_cast<int64_t>(columns.size()) < column_phases) {
+        Phase all_rows{}, all_columns{};
+        all_rows.count = p.in_h, all_columns.count = p.in_w;
+        passes.push_back({all_rows, all_columns, Pair(1)});
+    }
+    every_pair(rows, columns);
+    return passes;
+}
+
 // Everything that follows from the places of pixels and taps.
 void complete(Lowered& l, int64_t tap_channels, bool contiguous, const Machine& machine) {
     kernels::ConvArgs& a = l.conv;
@@ -91,14 +122,32 @@ Halo input_halo(const Problem& p) {
 Halo output_halo(const Problem& p) {
     Halo halo;
     const auto axis = [](const Axis& a, int64_t& before, int64_t& behind) {
-        for (int64_t phase = 0; phase < a.stride; ++phase) {
-            const Phase f = phase_of(a, phase);
-            if (f.taps && f.count) reach(before, behind, f.start, f.count - 1 + f.start + (f.taps - 1) * f.step, a.out);
-        }
+        constexpr int64_t kMostPhases = 4096;
+        if (tap_phases(a) > kMostPhases)  // a bound
+            return reach(before, behind, (a.pad - (a.kernel - 1) * a.dilation) / a.stride,
+                         (a.in - 1 + a.pad) / a.stride, a.out);
+        for (const Phase& f : phases_with_taps(a))
+            reach(before, behind, f.start, f.count - 1 + f.start + (f.taps - 1) * f.step, a.out);
     };
     axis(vertical(p), halo.top, halo.bottom);
     axis(horizontal(p), halo.left, halo.right);
     return halo;
+}
+
+void check_halos(const Problem& p, const std::string& owner) {
+    // Floats that a map may take with its zeros, however small it is, and how many times its own floats.
+    constexpr double kAlways = 1 << 22, kTimes = 64;
+    const auto check = [&](int64_t h, int64_t w, int64_t c, const Halo& halo) {
+        const double own = static_cast<double>(h) * static_cast<double>(w) * static_cast<double>(c);
+        const double whole = static_cast<double>(h + halo.top + halo.bottom) *
+                             static_cast<double>(w + halo.left + halo.right) * static_cast<double>(c);
+        require(whole <= std::max(kAlways, kTimes * own), "[", owner, "] kernel_size (", p.kernel.h, ", ", p.kernel.w,
+                ") with dilation_rate (", p.dilation.h, ", ", p.dilation.w, ") and strides (", p.stride.h, ", ",
+                p.stride.w, ") reaches so far over the edge of a map of ", h, " x ", w,
+                " that the padding takes more than ", kTimes, " times the memory of the map; use smaller ones");
+    };
+    check(p.in_h, p.in_w, p.in_c, input_halo(p));
+    check(p.out_h, p.out_w, p.out_c, output_halo(p));
 }
 
 Lowered forward(const Problem& p, const View& x, const View& y, const Machine& machine, bool weights_stay,
@@ -134,29 +183,25 @@ std::vector<Lowered> to_input(const Problem& p, const View& dy, const View& dx, 
                               const Part* part) {
     std::vector<Lowered> calls;
     const KernelStrides w = kernel_strides(p);
-    for (int64_t i = 0; i < p.stride.h; ++i) {
-        const Phase v = phase_of(vertical(p), i);
-        for (int64_t j = 0; j < p.stride.w; ++j) {
-            const Phase h = phase_of(horizontal(p), j);
-            if (v.count == 0 || h.count == 0) continue;
-            Lowered l{};
-            kernels::ConvArgs& a = l.conv;
-            a.x_offset = v.start * dy.row + h.start * dy.pixel;
-            a.y_offset = v.first * dx.row + h.first * dx.pixel;
-            a.images = dy.n, a.rows = v.count, a.cols = h.count;
-            a.x_image = dy.image, a.x_row = dy.row, a.x_col = dy.pixel;
-            a.y_image = dx.image, a.y_row = p.stride.h * dx.row, a.y_col = p.stride.w * dx.pixel;
-            a.tap_rows = h.taps ? v.taps : 0, a.tap_cols = h.taps;
-            a.tap_row = v.step * dy.row, a.tap_col = h.step * dy.pixel;
-            a.channels = p.in_c / p.groups;
-            a.groups = p.groups, a.x_group = p.out_c / p.groups, a.y_group = a.channels;
-            l.pack.src_offset = v.kernel_first * w.h + h.kernel_first * w.w;
-            l.pack.s_group = w.group, l.pack.s_row = -v.kernel_step * w.h, l.pack.s_col = -h.kernel_step * w.w;
-            l.pack.s_depth = w.out, l.pack.s_channel = w.in;
-            restrict_to(a, part);
-            complete(l, p.out_c / p.groups, one_run(p, h.taps, h.step, dy), machine);
-            calls.push_back(l);
-        }
+    for (const Pass& pass : passes_to_input(p)) {
+        const auto& [v, h, stride] = pass;
+        Lowered l{};
+        kernels::ConvArgs& a = l.conv;
+        a.x_offset = v.start * dy.row + h.start * dy.pixel;
+        a.y_offset = v.first * dx.row + h.first * dx.pixel;
+        a.images = dy.n, a.rows = v.count, a.cols = h.count;
+        a.x_image = dy.image, a.x_row = dy.row, a.x_col = dy.pixel;
+        a.y_image = dx.image, a.y_row = stride.h * dx.row, a.y_col = stride.w * dx.pixel;
+        a.tap_rows = h.taps ? v.taps : 0, a.tap_cols = h.taps;
+        a.tap_row = v.step * dy.row, a.tap_col = h.step * dy.pixel;
+        a.channels = p.in_c / p.groups;
+        a.groups = p.groups, a.x_group = p.out_c / p.groups, a.y_group = a.channels;
+        l.pack.src_offset = v.kernel_first * w.h + h.kernel_first * w.w;
+        l.pack.s_group = w.group, l.pack.s_row = -v.kernel_step * w.h, l.pack.s_col = -h.kernel_step * w.w;
+        l.pack.s_depth = w.out, l.pack.s_channel = w.in;
+        restrict_to(a, part);
+        complete(l, p.out_c / p.groups, one_run(p, h.taps, h.step, dy), machine);
+        calls.push_back(l);
     }
     return calls;
 }
@@ -254,25 +299,21 @@ kernels::DepthwiseArgs depthwise_forward(const Problem& p, const View& x, const 
 
 std::vector<kernels::DepthwiseArgs> depthwise_to_input(const Problem& p, const View& dy, const View& dx) {
     std::vector<kernels::DepthwiseArgs> calls;
-    for (int64_t i = 0; i < p.stride.h; ++i) {
-        const Phase v = phase_of(vertical(p), i);
-        for (int64_t j = 0; j < p.stride.w; ++j) {
-            const Phase h = phase_of(horizontal(p), j);
-            if (v.count == 0 || h.count == 0) continue;
-            kernels::DepthwiseArgs a{};
-            a.x_offset = v.start * dy.row + h.start * dy.pixel;
-            a.y_offset = v.first * dx.row + h.first * dx.pixel;
-            a.w_offset = (v.kernel_first * p.kernel.w + h.kernel_first) * p.out_c;
-            a.images = dy.n, a.rows = v.count, a.cols = h.count;
-            a.x_image = dy.image, a.x_row = dy.row, a.x_col = dy.pixel;
-            a.y_image = dx.image, a.y_row = p.stride.h * dx.row, a.y_col = p.stride.w * dx.pixel;
-            a.tap_rows = h.taps ? v.taps : 0, a.tap_cols = h.taps;
-            a.tap_row = v.step * dy.row, a.tap_col = h.step * dy.pixel;
-            a.w_row = -v.kernel_step * p.kernel.w * p.out_c, a.w_col = -h.kernel_step * p.out_c;
-            a.channels = p.in_c, a.multiplier = p.out_c / p.in_c;
-            a.gather = true;
-            calls.push_back(a);
-        }
+    for (const Pass& pass : passes_to_input(p)) {
+        const auto& [v, h, stride] = pass;
+        kernels::DepthwiseArgs a{};
+        a.x_offset = v.start * dy.row + h.start * dy.pixel;
+        a.y_offset = v.first * dx.row + h.first * dx.pixel;
+        a.w_offset = (v.kernel_first * p.kernel.w + h.kernel_first) * p.out_c;
+        a.images = dy.n, a.rows = v.count, a.cols = h.count;
+        a.x_image = dy.image, a.x_row = dy.row, a.x_col = dy.pixel;
+        a.y_image = dx.image, a.y_row = stride.h * dx.row, a.y_col = stride.w * dx.pixel;
+        a.tap_rows = h.taps ? v.taps : 0, a.tap_cols = h.taps;
+        a.tap_row = v.step * dy.row, a.tap_col = h.step * dy.pixel;
+        a.w_row = -v.kernel_step * p.kernel.w * p.out_c, a.w_col = -h.kernel_step * p.out_c;
+        a.channels = p.in_c, a.multiplier = p.out_c / p.in_c;
+        a.gather = true;
+        calls.push_back(a);
     }
     return calls;
 }

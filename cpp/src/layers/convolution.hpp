@@ -31,6 +31,9 @@ int64_t padding_before(int64_t in, int64_t kernel, int64_t stride, int64_t dilat
 Halo input_halo(const Problem& p);
 Halo output_halo(const Problem& p);
 
+// Throws ValueError when these zeros take memory out of proportion to the maps.
+void check_halos(const Problem& p, const std::string& owner);
+
 // The instruction set as far as the cut of the work depends on it.
 struct Machine {
     int lanes;  // floats in a vector

@@ -197,6 +197,7 @@ Problem problem_of(const Arguments& a, const Shape& input, int64_t out_c, int64_
             " is larger than the map ", with_batch(input), "; use a smaller kernel_size or padding='same'");
     p.pad_top = padding_before(p.in_h, p.kernel.h, p.stride.h, p.dilation.h, a.same());
     p.pad_left = padding_before(p.in_w, p.kernel.w, p.stride.w, p.dilation.w, a.same());
+    check_halos(p, owner);
     return p;
 }
 

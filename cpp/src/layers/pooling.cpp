@@ -23,10 +23,18 @@ ConfigValue write_value(const PoolPadding& value) {
 }  // namespace striate
 
 namespace striate::pooling {
+namespace {
+
+constexpr int64_t kMostPlaces = (int64_t{1} << 31) - 1;  // of a window: kernels number them in 32 bits
+constexpr int64_t kMostOverlaid = int64_t{1} << 16;
+
+}  // namespace
 
 void check(const Pair& pool_size, const Pair& strides, const PoolPadding& padding, const std::string& owner) {
     require(pool_size.h > 0 && pool_size.w > 0, "[", owner, "] pool_size must be positive, got (", pool_size.h, ", ",
             pool_size.w, ")");
+    require(pool_size.h <= kMostPlaces / pool_size.w, "[", owner, "] pool_size must have at most ", kMostPlaces,
+            " places, got (", pool_size.h, ", ", pool_size.w, ")");
     require(strides.h > 0 && strides.w > 0, "[", owner, "] strides must be positive, got (", strides.h, ", ", strides.w,
             ")");
     if (!padding.mode.empty()) {
@@ -52,6 +60,12 @@ Shape infer(const Shape& input, const Pair& pool_size, const Pair& strides, cons
     }
     require(same || (pool_size.h <= map[0] && pool_size.w <= map[1]), "[", owner, "] pool_size (", pool_size.h, ", ",
             pool_size.w, ") is larger than the map ", with_batch(input), "; use a smaller pool_size or padding='same'");
+    // Windows that lie over one another read every pixel that often.
+    const int64_t overlaid = kernels::divide_up(std::min(pool_size.h, map[0]), strides.h) *
+                             kernels::divide_up(std::min(pool_size.w, map[1]), strides.w);
+    require(overlaid <= kMostOverlaid, "[", owner, "] pool_size (", pool_size.h, ", ", pool_size.w, ") with strides (",
+            strides.h, ", ", strides.w, ") puts ", overlaid, " windows over a pixel, and at most ", kMostOverlaid,
+            " are allowed; use larger strides");
     return {convolution::output_size(map[0], pool_size.h, strides.h, 1, same),
             convolution::output_size(map[1], pool_size.w, strides.w, 1, same), input[2]};
 }

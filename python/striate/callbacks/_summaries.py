@@ -22,6 +22,9 @@ def graph_of(network: _core.Model) -> bytes:
     protos = [require(f"tensorboardX.proto.{name}_pb2", "tensorboard", part) for name in ("graph", "node_def")]
     graph, make = protos[0].GraphDef(), protos[1].NodeDef
     layers, names, seen = network.layers, list[str](), dict[int, int]()
+    parameters = [0] * len(layers)
+    for info in network.parameters:
+        parameters[info.layer] += math.prod(info.shape)
     for place, inputs, shape in network.nodes:
         layer, name, _ = layers[place]
         calls = seen[place] = seen.get(place, 0) + 1
@@ -30,7 +33,7 @@ def graph_of(network: _core.Model) -> bytes:
         output = node.attr["_output_shapes"].list.shape.add()
         for size in (-1, *shape):
             output.dim.add(size=size)
-        node.attr["parameters"].i = sum(math.prod(info.shape) for info in network.parameters if info.layer == place)
+        node.attr["parameters"].i = parameters[place]
         node.attr["config"].s = json.dumps(layer.config(), sort_keys=True, default=str).encode()
         graph.node.append(node)
     data: bytes = graph.SerializeToString()

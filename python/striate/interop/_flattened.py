@@ -15,14 +15,15 @@ def flattened_maps(network: _core.Model) -> dict[int, tuple[int, ...]]:
     """Node -> the shape (H, W, C) of the map whose elements its first input has in a row."""
     flat: dict[int, tuple[int, ...]] = {}  # of what a node makes
     read: dict[int, tuple[int, ...]] = {}  # of what a node reads
-    for number, (place, inputs, shape) in enumerate(network.nodes):
+    nodes, layers = network.nodes, network.layers
+    for number, (place, inputs, shape) in enumerate(nodes):
         if not inputs:
             continue
         source = inputs[0]
-        before = network.nodes[source][2]
+        before = nodes[source][2]
         if source in flat:
             read[number] = flat[source]
-        kind = network.layers[place][0].type
+        kind = layers[place][0].type
         if kind in ("Flatten", "Reshape") and len(shape) == 1 and len(before) == 3:
             flat[number] = before
         elif kind in _PASSING and source in flat:

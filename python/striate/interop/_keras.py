@@ -117,7 +117,7 @@ def _matched(model: Model, groups: list[_Group], where: str) -> list[Array]:
     places = [
         (number, name, layer.type)
         for number, (layer, name, _) in enumerate(network.layers)
-        if any(info.layer == number for info in network.parameters)
+        if network.parameters_of(number)[0] < network.parameters_of(number)[1]
     ]
     named = {group.name: group for group in groups if group.name}
     if all(name in named for _, name, _ in places):
@@ -137,7 +137,7 @@ def _matched(model: Model, groups: list[_Group], where: str) -> list[Array]:
         raise ValueError(f"{where} has {len(groups)} layers with weights, the model {len(places)}")
     arrays: list[Array] = []
     for (number, name, _), group in zip(places, order, strict=True):
-        shapes = [info.shape for info in network.parameters if info.layer == number]
+        shapes = [network.parameter(index).shape for index in range(*network.parameters_of(number))]
         given = [array.shape for array in group.arrays]
         if shapes != given:
             other = group.name or group.kind

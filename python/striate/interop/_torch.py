@@ -227,10 +227,10 @@ def _places(model: Model) -> list[_Place]:
     flattened = flattened_maps(network)
     places = []
     for number, layer in enumerate(model._layers):
-        infos = [info for info in network.parameters if info.layer == number]
+        infos = [network.parameter(index) for index in range(*network.parameters_of(number))]
         if infos:
             shapes = {info.name.rpartition("/")[2]: info.shape for info in infos}
-            places.append(_Place(layer, shapes, flattened.get(network.layers[number][2])))
+            places.append(_Place(layer, shapes, flattened.get(network.layer(number)[2])))
     return places
 
 

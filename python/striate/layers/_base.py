@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
@@ -147,8 +148,8 @@ class Layer:
 
     def _belong(self, owner: _core.Model, place: int) -> None:
         """Become the layer at this place of a model."""
-        core, name, node = owner.layers[place]
-        self._core, self._name, self._shape = core, name, owner.nodes[node][2]
+        core, name, node = owner.layer(place)
+        self._core, self._name, self._shape = core, name, owner.node(node)[2]
         self._owner, self._place = owner, place
         _kin.moved(self)
 
@@ -285,7 +286,7 @@ class Layer:
     def _parameters(self) -> list[int]:
         if self._owner is None:
             raise ValueError(f"[{self.name}] has no weights yet: they are made when a model is built with it")
-        return [index for index, info in enumerate(self._owner.parameters) if info.layer == self._place]
+        return list(range(*self._owner.parameters_of(self._place)))
 
     def get_weights(self) -> list[FloatArray]:
         """Copies of the weights, in Keras's order: kernel, bias; or gamma, beta, moving mean, moving variance.
@@ -314,8 +315,7 @@ class Layer:
         """The number of weights, trainable or not."""
         indices = self._parameters()
         assert self._owner is not None
-        shapes = [self._owner.parameters[index].shape for index in indices]
-        return sum(int(np.prod(shape, dtype=np.int64)) for shape in shapes)
+        return sum(math.prod(self._owner.parameter(index).shape) for index in indices)
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{key}={value!r}" for key, value in self._core.config().items())
@@ -324,7 +324,7 @@ class Layer:
 
 def assign(model: _core.Model, indices: Sequence[int], weights: Iterable[Any], who: str) -> None:
     """Give these parameters of a model their values, all or, when one does not fit, none."""
-    infos = [model.parameters[index] for index in indices]
+    infos = [model.parameter(index) for index in indices]
     if not isinstance(weights, (list, tuple)):
         weights = list(islice(weights, len(infos) + 1))  # an iterable need not end
     if len(weights) != len(infos):
