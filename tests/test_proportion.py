@@ -51,9 +51,13 @@ def seconds(call: Any) -> float:
     return time.process_time() - before
 
 
-@pytest.mark.parametrize("shape", [[1], [2, 2, 1]])
-def test_chain_of_thousands_of_layers(tmp_path: Path, shape: list[int]) -> None:
-    layers: list[tuple[str, dict[str, Any]]] = [("InputLayer", {"shape": shape}), *[("ReLU", {})] * DEEP]
+RELU: tuple[str, dict[str, Any]] = ("ReLU", {})
+LINEAR: tuple[str, dict[str, Any]] = ("Activation", {"activation": "linear"})
+
+
+@pytest.mark.parametrize(("shape", "last"), [([1], RELU), ([2, 2, 1], RELU), ([1], LINEAR)])
+def test_chain_of_thousands_of_layers(tmp_path: Path, shape: list[int], last: tuple[str, dict[str, Any]]) -> None:
+    layers: list[tuple[str, dict[str, Any]]] = [("InputLayer", {"shape": shape}), RELU, *[last] * (DEEP - 1)]
     path = write(tmp_path / "chain.st", layers, [[], *([k] for k in range(DEEP))], [DEEP])
     x = np.linspace(-1, 1, 2 * int(np.prod(shape)), dtype=np.float32).reshape((2, *shape))
 

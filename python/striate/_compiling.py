@@ -61,11 +61,11 @@ def _doubt(network: _core.Model, loss: Loss | None, node: int) -> str | None:
     last = _maker(network, node)
     activation = _activation(network, last)
     if activation == "softmax":
-        before = network.nodes[last][1]
-        own = network.layers[network.nodes[last][0]][0].type in _SUMMING
+        before = network.node(last)[1]
+        own = network.layer(network.node(last)[0])[0].type in _SUMMING
         if not own and before and _activation(network, _maker(network, before[0])) == "softmax":
             return "is a softmax of a softmax, which is nearly uniform; remove one of them"
-        if network.nodes[last][2][-1] == 1:
+        if network.node(last)[2][-1] == 1:
             return "is a softmax over one class, which is always 1; use a sigmoid, or an output for each class"
     if loss is None or not loss.takes_probabilities:
         return None
@@ -86,23 +86,25 @@ def _doubt(network: _core.Model, loss: Loss | None, node: int) -> str | None:
 def _maker(network: _core.Model, node: int) -> int:
     """The node whose values a node passes on."""
     while True:
-        place, inputs, _ = network.nodes[node]
-        if network.layers[place][0].type not in _PASSING or len(inputs) != 1:
+        place, inputs, _ = network.node(node)
+        if network.layer(place)[0].type not in _PASSING or len(inputs) != 1:
             return node
         node = inputs[0]
 
 
 def _activation(network: _core.Model, node: int) -> str | None:
     """The activation at a node's end; "linear" for scores, None where it is not known."""
-    layer = network.layers[network.nodes[node][0]][0]
-    if layer.type == "Softmax":
-        return "softmax"
-    if layer.type == "Activation" or layer.type in _SUMMING:
+    while True:
+        place, inputs, _ = network.node(node)
+        layer = network.layer(place)[0]
+        if layer.type == "Softmax":
+            return "softmax"
+        if layer.type != "Activation" and layer.type not in _SUMMING:
+            return None
         name = str(layer.config().get("activation") or "linear")
-        if name == "linear" and layer.type == "Activation":
-            return _activation(network, _maker(network, network.nodes[node][1][0]))
-        return name
-    return None
+        if name != "linear" or layer.type != "Activation":
+            return name
+        node = _maker(network, inputs[0])
 
 
 def _check_strides(loss: Loss, layer: str, output: tuple[int, ...], inputs: Sequence[tuple[int, ...]]) -> None:
