@@ -171,9 +171,10 @@ def to_onnx(model: Model, data_format: str = "channels_last") -> Any:
     weights = _weights_by_layer(network)
     tensors: list[Tensor] = []
     inputs: list[Any] = []
-    for number, (place, sources, shape) in enumerate(network.nodes):
-        layer, name, _ = network.layers[place]
-        if number in network.input_nodes:
+    nodes, layers, given = network.nodes, network.layers, set(network.input_nodes)
+    for number, (place, sources, shape) in enumerate(nodes):
+        layer, name, _ = layers[place]
+        if number in given:
             tensors.append(_input(onnx, graph, name, shape, data_format, inputs))
             continue
         node = Node(graph, name, layer.type, layer.config(), shape)
@@ -182,7 +183,7 @@ def to_onnx(model: Model, data_format: str = "channels_last") -> Any:
         tensors.append(CONVERTERS[layer.type](node))
     outputs, named = [], {info.name for info in inputs}
     for number in network.output_nodes:
-        label = network.layers[network.nodes[number][0]][1]
+        label = layers[nodes[number][0]][1]
         outputs.append(_output(onnx, graph, tensors[number], label, data_format, named))
     proto = _assembled(onnx, graph, model.name, inputs, outputs)
     onnx.helper.set_model_props(proto, {LAYOUT_KEY: data_format})
