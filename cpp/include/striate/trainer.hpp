@@ -36,7 +36,11 @@ class Trainer {
     Trainer& operator=(const Trainer&) = delete;
 
     // Checks all arrays against the model and the losses. They are borrowed and must outlive the steps that use them.
+    // When it throws, the trainer is bound to what it was bound to before. Steps check labels, boxes and sample weights
+    // again, since the caller may have changed them.
     void bind(const Dataset& data);
+    // Forgets the arrays; no step can follow before the next bind().
+    void release() noexcept;
     // One step on the rows rows[0..count) of the bound arrays, or rows first..first+count when `rows` is null. Returns
     // the loss. `predictions` is empty or has, for each output, null or memory for the outputs before the update.
     double train_step(const int64_t* rows, int64_t first, int64_t count, const std::vector<float*>& predictions = {});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <memory>
 #include <numeric>
 
@@ -159,6 +160,15 @@ std::unique_ptr<Feed> make_feed(const Trainer& trainer, const Dataset& data, con
     return std::make_unique<Feed>(data, options.batch_size, *options.augmentation, targets, weights);
 }
 
+// Leaves a trainer bound to nothing when an exception ends its epoch: a feed does not last as long as the trainer.
+struct Released {
+    ~Released() {
+        if (trainer && std::uncaught_exceptions() > exceptions) trainer->release();
+    }
+    Trainer* trainer;
+    int exceptions = std::uncaught_exceptions();
+};
+
 // `feed` may be null: the steps take the data's own rows.
 Scores train_epoch(Trainer& trainer, const Dataset& data, const FitOptions& options, Feed* feed) {
     const int64_t total = rows_of(data), epoch = trainer.epochs();
@@ -168,6 +178,7 @@ Scores train_epoch(Trainer& trainer, const Dataset& data, const FitOptions& opti
     else
         std::iota(order.begin(), order.end(), int64_t{0});
     const Dataset& bound = feed ? feed->buffers() : data;
+    const Released released{feed ? &trainer : nullptr};
     trainer.bind(bound);
     if (feed) feed->begin(order.data(), total, static_cast<uint64_t>(epoch));
     trainer.set_epochs(epoch + 1);

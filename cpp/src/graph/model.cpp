@@ -258,7 +258,8 @@ std::vector<Tensor> Model::forward(const std::vector<Array>& inputs, bool traini
     plan.use(state.raw_workspace);
     std::vector<Tensor> outputs = make_outputs(state.graph, state.graph.outputs, request.batch, plan.data.outputs);
     set_sources(plan.data.inputs, inputs);
-    plan.run(Plan::gather, Plan::backward, state.seed, state.raw_passes++);
+    plan.run(Plan::gather, Plan::backward, state.seed, state.raw_passes);
+    ++state.raw_passes;
     if (training) state.parameters.changed();
     state.raw_forward_done = true;
     state.raw_thread = std::this_thread::get_id();
@@ -287,14 +288,12 @@ std::vector<Tensor> Model::backward(const std::vector<Array>& output_gradients) 
         require(n == rows, "[", graph.name(node), "] expects an output gradient of ", rows,
                 " rows as in forward(), got ", n);
     }
+    std::vector<Tensor> gradients;
+    for (const int input : graph.inputs) gradients.push_back(make_output(rows, graph.nodes[input].shape));
     set_sources(plan.data.output_gradients, output_gradients);
     plan.run(Plan::backward, Plan::update, state.seed, state.raw_passes - 1);
     state.raw_forward_done = false;
-    std::vector<Tensor> gradients;
-    for (size_t i = 0; i < graph.inputs.size(); ++i) {
-        gradients.push_back(make_output(rows, graph.nodes[graph.inputs[i]].shape));
-        plan.read_input_gradient(i, gradients.back().data());
-    }
+    for (size_t i = 0; i < graph.inputs.size(); ++i) plan.read_input_gradient(i, gradients[i].data());
     return gradients;
 }
 

@@ -7,6 +7,7 @@
 #include "graph/model_state.hpp"
 #include "graph/recorder.hpp"
 #include "striate/error.hpp"
+#include "striate/losses/detection_loss.hpp"
 
 namespace striate {
 
@@ -25,10 +26,20 @@ struct Trainer::Impl {
     std::vector<AlignedBuffer> slots;
     AlignedBuffer scalars;
 
-    Dataset data;
-    int64_t rows = 0;
-    std::vector<Shape> weight_dimensions;  // beyond the rows, for each output
-    std::vector<char> labels;              // whether each output's targets are class labels
+    // What bind() was given, and what follows from it. It is replaced as a whole.
+    struct Bound {
+        Dataset data;
+        int64_t rows = 0;
+        std::vector<Shape> weight_dimensions;  // beyond the rows, for each output
+        std::vector<char> labels;              // whether each output's targets are class labels
+        std::vector<Array> parts;              // targets of some rows: `data` and the first dimension are set for each
+
+        const Array& weights_of(size_t output) const {
+            static const Array none;
+            return data.weights.empty() ? none : data.weights[data.weights.size() == 1 ? 0 : output];
+        }
+    } bound;
+    std::vector<int64_t> step_rows;
 
     Workspace workspace;  // of all plans: only one step runs at a time
     std::vector<std::unique_ptr<Plan>> plans;
@@ -40,10 +51,11 @@ struct Trainer::Impl {
     Plan& plan(int64_t batch, bool training);
     double run(Plan& plan, const int64_t* row_list, int64_t first, int64_t count,
                const std::vector<float*>& predictions);
-    void check_target(size_t output);
-    const Array& weights_of(size_t output) const;
-    void check_weights();
-    void check_given_weights(size_t output);
+    void check_target(Bound& made, size_t output) const;
+    void check_weights(Bound& made) const;
+    void check_given_weights(Bound& made, size_t output) const;
+    void check_values(const int64_t* row_list, int64_t first, int64_t count);
+    void check_values(int64_t first, int64_t count);
     double loss_of(size_t output, const double* sums) const;
 };
 
@@ -81,8 +93,8 @@ Trainer::Trainer(Model& model, OptimizerPtr optimizer, std::vector<LossPtr> loss
             "a trainer needs a loss for at least one output");
     t.seed = seed;
     t.last_losses.resize(t.losses.size());
-    t.weight_dimensions.resize(t.losses.size());
-    for (const LossPtr& loss : t.losses) t.labels.push_back(loss && loss->target_type() == DType::int64);
+    t.bound.weight_dimensions.resize(t.losses.size());
+    for (const LossPtr& loss : t.losses) t.bound.labels.push_back(loss && loss->target_type() == DType::int64);
     const int64_t size = t.model.parameters.arena_size();
     for (size_t i = 0; i < t.optimizer->slots().size(); ++i) {
         t.slots.emplace_back(size * sizeof(float));
@@ -93,12 +105,12 @@ Trainer::Trainer(Model& model, OptimizerPtr optimizer, std::vector<LossPtr> loss
 
 Trainer::~Trainer() = default;
 
-void Trainer::Impl::check_target(size_t o) {
+void Trainer::Impl::check_target(Bound& made, size_t o) const {
     if (!losses[o]) return;
     const int node = model.graph.outputs[o];
     const std::string& name = model.graph.name(node);
     const Shape& output = model.graph.nodes[node].shape;
-    const Array& target = data.targets[o];
+    const Array& target = made.data.targets[o];
     const Shape expected = losses[o]->target_shape(output, name);
     const auto fits = [&](const Shape& shape) {
         return target.shape.size() == shape.size() + 1 &&
@@ -109,66 +121,103 @@ void Trainer::Impl::check_target(size_t o) {
         !only_labels && losses[o]->takes_labels(output) && fits(Shape(output.begin(), output.end() - 1));
     require(chosen || fits(expected), "[", losses[o]->type(), "] expects targets of shape ", with_batch(expected),
             " for the output ", with_batch(output), " of [", name, "], got ", to_string(target.shape));
-    require(target.shape[0] == rows, "[", losses[o]->type(), "] got ", target.shape[0], " targets for ", rows,
+    require(target.shape[0] == made.rows, "[", losses[o]->type(), "] got ", target.shape[0], " targets for ", made.rows,
             " inputs");
     if ((only_labels || chosen) && !integral(target.type))
         throw TypeError(concat("[", losses[o]->type(), "] expects integer class labels, got ", name_of(target.type)));
     losses[o]->check_targets(target, output);
-    labels[o] = only_labels || chosen;
+    made.labels[o] = only_labels || chosen;
+    made.parts[o] = target;
 }
 
-void Trainer::Impl::check_weights() {
-    const std::vector<Shape> before = weight_dimensions;
-    weight_dimensions.assign(losses.size(), {});
-    const size_t count = data.weights.size();
+namespace {
+
+void check_weight_values(const Array& weights, int64_t first, int64_t count) {
+    const float* w = static_cast<const float*>(weights.data);
+    for (int64_t i = first; i < first + count; ++i)
+        require(std::isfinite(w[i]) && w[i] >= 0.0f, "sample weights must be finite and not negative; number ", i,
+                " is ", w[i]);
+}
+
+}  // namespace
+
+void Trainer::Impl::check_weights(Bound& made) const {
+    const size_t count = made.data.weights.size();
     require(count <= 1 || count == losses.size(), "expected sample weights for all of the ", losses.size(),
             " outputs or for each, got ", count, " arrays");
+    made.weight_dimensions.resize(losses.size());
     for (size_t o = 0; o < losses.size(); ++o)
-        if (losses[o] && weights_of(o).data) check_given_weights(o);
-    if (weight_dimensions != before) plans.clear();
+        if (losses[o] && made.weights_of(o).data) check_given_weights(made, o);
 }
 
-const Array& Trainer::Impl::weights_of(size_t o) const {
-    static const Array none;
-    return data.weights.empty() ? none : data.weights[data.weights.size() == 1 ? 0 : o];
-}
-
-void Trainer::Impl::check_given_weights(size_t o) {
-    const Array& weights = weights_of(o);
+void Trainer::Impl::check_given_weights(Bound& made, size_t o) const {
+    const Array& weights = made.weights_of(o);
     const Shape& shape = weights.shape;
     require(weights.type == DType::float32, "sample weights must be float32, got ", name_of(weights.type));
-    require(!shape.empty() && shape[0] == rows, "expected ", rows, " sample weights, one for each input, got shape ",
-            to_string(shape));
+    require(!shape.empty() && shape[0] == made.rows, "expected ", made.rows,
+            " sample weights, one for each input, got shape ", to_string(shape));
     const Shape& output = model.graph.nodes[model.graph.outputs[o]].shape;
     const Shape beyond(shape.begin() + 1, shape.end());
     const bool per_row = beyond.size() + 1 == output.size() && std::equal(beyond.begin(), beyond.end(), output.begin());
     require(beyond.empty() || per_row, "sample weights have shape ", to_string(shape), "; for the output ",
             with_batch(output), " they must be (N,) or ", with_batch(Shape(output.begin(), output.end() - 1)));
-    weight_dimensions[o] = beyond;
-    const float* w = static_cast<const float*>(weights.data);
-    for (int64_t i = 0, n = element_count(shape); i < n; ++i)
-        require(std::isfinite(w[i]) && w[i] >= 0.0f, "sample weights must be finite and not negative; number ", i,
-                " is ", w[i]);
+    made.weight_dimensions[o] = beyond;
+    check_weight_values(weights, 0, element_count(shape));
 }
 
 void Trainer::bind(const Dataset& data) {
     Impl& t = *impl_;
-    const Dataset before = t.data;
-    const int64_t rows_before = t.rows;
-    const std::vector<char> labels_before = t.labels;
+    Impl::Bound made;
+    made.data = data;
+    made.rows = check_inputs(t.model.graph, data.inputs);
+    require(data.targets.size() == t.losses.size(), "the model has ", t.losses.size(), " output(s), got ",
+            data.targets.size(), " array(s) of targets");
+    made.labels = t.bound.labels;
+    made.parts.resize(t.losses.size());
+    for (size_t o = 0; o < t.losses.size(); ++o) t.check_target(made, o);
+    t.check_weights(made);
+    // Nothing below throws: an error leaves what was bound before, with the plans for it.
+    if (made.labels != t.bound.labels || made.weight_dimensions != t.bound.weight_dimensions) t.plans.clear();
+    t.bound = std::move(made);
+}
+
+void Trainer::release() noexcept {
+    Impl::Bound& bound = impl_->bound;
+    bound.data.inputs.clear();
+    bound.data.targets.clear();
+    bound.data.weights.clear();
+    bound.parts.clear();
+    bound.rows = 0;
+}
+
+// The caller may have changed labels, boxes or weights since bind() checked them: a callback or another thread writes
+// to the same memory.
+void Trainer::Impl::check_values(const int64_t* row_list, int64_t first, int64_t count) {
     try {
-        t.data = data;
-        t.rows = check_inputs(t.model.graph, data.inputs);
-        require(data.targets.size() == t.losses.size(), "the model has ", t.losses.size(), " output(s), got ",
-                data.targets.size(), " array(s) of targets");
-        for (size_t o = 0; o < t.losses.size(); ++o) t.check_target(o);
-        t.check_weights();
-        if (t.labels != labels_before) t.plans.clear();
-    } catch (...) {
-        t.data = before;
-        t.rows = rows_before;
-        t.labels = labels_before;
-        throw;
+        if (!row_list) return check_values(first, count);
+        for (int64_t i = 0; i < count; ++i) check_values(row_list[i], 1);
+    } catch (const ValueError& error) {
+        fail("targets or sample weights were changed after training on them had begun, and no longer fit: ",
+             error.what(), "; give fit a copy");
+    }
+}
+
+void Trainer::Impl::check_values(int64_t first, int64_t count) {
+    for (size_t o = 0; o < losses.size(); ++o) {
+        if (!losses[o]) continue;
+        // Other targets are numbers that no memory is addressed by.
+        if (bound.labels[o] || losses[o]->type() == DetectionLoss::kType) {
+            const Array& whole = bound.data.targets[o];
+            Array& part = bound.parts[o];
+            const int64_t bytes = element_count(whole.shape) / bound.rows * static_cast<int64_t>(byte_size(whole.type));
+            part.data = static_cast<const std::byte*>(whole.data) + first * bytes;
+            part.shape[0] = count;
+            losses[o]->check_targets(part, model.graph.nodes[model.graph.outputs[o]].shape);
+        }
+        const Array& weights = bound.weights_of(o);
+        if (!weights.data) continue;
+        const int64_t each = element_count(weights.shape) / bound.rows;
+        check_weight_values(weights, first * each, count * each);
     }
 }
 
@@ -178,12 +227,12 @@ PlanRequest Trainer::Impl::request(int64_t batch, bool training) {
     wanted.options = model.options;
     wanted.training = wanted.backward = training;
     wanted.outputs = model.graph.outputs;
-    for (const Shape& beyond : weight_dimensions) {
+    for (const Shape& beyond : bound.weight_dimensions) {
         Shape& shape = wanted.weight_shapes.emplace_back(Shape{batch});
         shape.insert(shape.end(), beyond.begin(), beyond.end());
     }
     wanted.losses = losses;
-    wanted.labels = labels;
+    wanted.labels = bound.labels;
     wanted.loss_scales = scales;
     if (training) {
         wanted.optimizer = optimizer;
@@ -215,15 +264,18 @@ Plan& Trainer::Impl::plan(int64_t batch, bool training) {
 double Trainer::Impl::run(Plan& p, const int64_t* row_list, int64_t first, int64_t count,
                           const std::vector<float*>& predictions) {
     if (row_list) {
-        for (int64_t i = 0; i < count; ++i)
-            require(row_list[i] >= 0 && row_list[i] < rows, "row ", row_list[i], " is not within the ", rows,
-                    " rows of the data");
+        // A copy: the caller's memory may change between the check and the step.
+        step_rows.assign(row_list, row_list + count);
+        for (const int64_t row : step_rows)
+            require(row >= 0 && row < bound.rows, "row ", row, " is not within the ", bound.rows, " rows of the data");
+        row_list = step_rows.data();
     }
+    check_values(row_list, first, count);
     require(predictions.empty() || predictions.size() == losses.size(), "expected memory for ", losses.size(),
             " output(s), got ", predictions.size());
-    set_sources(p.data.inputs, data.inputs);
-    set_sources(p.data.targets, data.targets);
-    for (size_t o = 0; o < losses.size(); ++o) p.data.weights[o] = {weights_of(o).data, weights_of(o).type};
+    set_sources(p.data.inputs, bound.data.inputs);
+    set_sources(p.data.targets, bound.data.targets);
+    for (size_t o = 0; o < losses.size(); ++o) p.data.weights[o] = {bound.weights_of(o).data, bound.weights_of(o).type};
     for (size_t o = 0; o < losses.size(); ++o) p.data.outputs[o] = predictions.empty() ? nullptr : predictions[o];
     p.data.rows = row_list;
     p.data.first = first;
@@ -262,7 +314,7 @@ double Trainer::train_step(const int64_t* rows, int64_t first, int64_t count, co
 double Trainer::train_step_alone(const int64_t* rows, int64_t first, int64_t count,
                                  const std::vector<float*>& predictions) {
     Impl& t = *impl_;
-    check_rows(t.rows, rows, first, count);
+    check_rows(t.bound.rows, rows, first, count);
     Plan& plan = t.plan(count, true);
     t.optimizer->scalars(t.iteration, learning_rate(), t.scalars.floats());
     const double loss = t.run(plan, rows, first, count, predictions);
@@ -273,7 +325,7 @@ double Trainer::train_step_alone(const int64_t* rows, int64_t first, int64_t cou
 
 double Trainer::test_step(const int64_t* rows, int64_t first, int64_t count, const std::vector<float*>& predictions) {
     Impl& t = *impl_;
-    check_rows(t.rows, rows, first, count);
+    check_rows(t.bound.rows, rows, first, count);
     const Reading reading(t.model.weights);
     return t.run(t.plan(count, false), rows, first, count, predictions);
 }
@@ -296,23 +348,23 @@ class Restored {
 
 Profile Trainer::profile(const std::vector<int64_t>& firsts, int64_t count, const BeforeRun& before_run) {
     Impl& t = *impl_;
-    require(t.rows > 0, "bind() data to the trainer before profiling");
-    check_profile(t.rows, firsts, count);
+    require(t.bound.rows > 0, "bind() data to the trainer before profiling");
+    check_profile(t.bound.rows, firsts, count);
     // All runs are one change. fork() waits for a run alone: a caller of `before_run` may wait for who forks.
     const std::unique_lock<StepLock> weights(t.model.weights);
     Plan& plan = t.plan(count, true);
     struct Rest {
         ~Rest() {
             trainer.iteration = iteration;
-            trainer.last_losses = losses;
-            trainer.epoch_sums = sums;
+            trainer.last_losses.swap(losses);
+            trainer.epoch_sums.swap(sums);
             trainer.model.parameters.changed();
         }
         Impl& trainer;
         int64_t iteration;
         std::vector<double> losses;
         std::vector<std::vector<double>> sums;
-    } const rest{t, t.iteration, t.last_losses, t.epoch_sums};
+    } rest{t, t.iteration, t.last_losses, t.epoch_sums};
     Restored restored;
     for (const ParameterInfo& info : t.model.parameters.infos()) {
         const int64_t size = element_count(info.shape);

@@ -20,6 +20,7 @@ void drop_idle(std::vector<std::unique_ptr<Plan>>& plans, size_t always, const W
     if (plans.size() <= kMaxPlans && bytes <= budget) return;
     size_t kept_bytes = 0, requests = 0;
     std::vector<std::unique_ptr<Plan>> kept;
+    kept.reserve(plans.size());  // nothing throws while some are moved
     for (auto& plan : plans) {
         if (kept.size() == kMaxPlans) break;
         const bool known = std::any_of(kept.begin(), kept.end(),

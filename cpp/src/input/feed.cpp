@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
+#include <exception>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -55,11 +56,12 @@ struct Feed::Impl {
         std::thread thread;
         int64_t owner = process();
         bool stop = false;
-        int64_t batches = 0;  // of the epoch
-        int64_t allowed = 0;  // batches below may be made: their buffer is free
-        int64_t making = 0;   // the batch that is being made; all before are ready
-        int64_t claimed = 0;  // rows of it that somebody makes or has made
-        int64_t made = 0;     // rows of it that are there
+        int64_t batches = 0;         // of the epoch
+        int64_t allowed = 0;         // batches below may be made: their buffer is free
+        int64_t making = 0;          // the batch that is being made; all before are ready
+        int64_t claimed = 0;         // rows of it that somebody makes or has made
+        int64_t made = 0;            // rows of it that are there
+        std::exception_ptr failure;  // of a row; it ends the epoch
     };
     using Lock = std::unique_lock<std::mutex>;
 
@@ -125,16 +127,28 @@ Array Feed::Impl::add(const Array& source, Follows follows) {
     return buffer;
 }
 
-// Makes a few rows of the batch that is due, without the lock.
+// Makes a few rows of the batch that is due, without the lock. An exception, of memory that ran out say, is kept for
+// next(): this may be the thread's, which must not throw.
 void Feed::Impl::make_some(Shared& s, Lock& lock, RowMaker& maker) {
     const int64_t number = s.making, rows = rows_of(number), first = s.claimed;
     const int64_t count = std::min(grain, rows - first);
     s.claimed += count;
     lock.unlock();
-    for (int64_t i = first; i < first + count; ++i)
-        maker.make(columns, order[static_cast<size_t>(number * batch + i)], number % 2 * batch + i, epoch);
+    std::exception_ptr failure;
+    try {
+        for (int64_t i = first; i < first + count; ++i)
+            maker.make(columns, order[static_cast<size_t>(number * batch + i)], number % 2 * batch + i, epoch);
+    } catch (...) {
+        failure = std::current_exception();
+    }
     lock.lock();
     s.made += count;
+    if (failure) {
+        s.failure = failure;
+        s.batches = 0;
+        s.done.notify_all();
+        return;
+    }
     if (s.made == rows) {
         ++s.making;
         s.claimed = s.made = 0;
@@ -226,15 +240,16 @@ const Dataset& Feed::buffers() const {
 
 void Feed::begin(const int64_t* order, int64_t count, uint64_t epoch) {
     Impl& f = *impl_;
-    for (int64_t i = 0; i < count; ++i)
-        require(order[i] >= 0 && order[i] < f.data_rows, "row ", order[i], " is not within the ", f.data_rows,
-                " rows of the data");
+    std::vector<int64_t> rows(order, order + count);
+    for (const int64_t row : rows)
+        require(row >= 0 && row < f.data_rows, "row ", row, " is not within the ", f.data_rows, " rows of the data");
     Impl::Shared& s = f.mine();
     {
         Impl::Lock lock(s.mutex);
         s.batches = 0;  // nothing more of the epoch before
         s.done.wait(lock, [&] { return s.claimed == s.made; });
-        f.order.assign(order, order + count);
+        f.order = std::move(rows);
+        s.failure = nullptr;
         f.epoch = epoch;
         f.taken = 0;
         s.making = s.claimed = s.made = 0;
@@ -249,11 +264,13 @@ int64_t Feed::next() {
     const Clock::time_point began = Clock::now();
     Impl::Shared& s = f.mine();
     Impl::Lock lock(s.mutex);
+    if (s.failure) std::rethrow_exception(s.failure);
     require(f.taken < s.batches, "a feed's epoch of ", s.batches, " batches is over; begin() another");
     // The caller is done with the batch before, so that its buffer takes the one after this.
     s.allowed = f.taken + 2;
     s.work.notify_one();
     while (s.making <= f.taken) {
+        if (s.failure) std::rethrow_exception(s.failure);
         if (f.any_left(s))
             f.make_some(s, lock, f.makers[1]);
         else

@@ -117,6 +117,15 @@ void SafetensorsFile::read(const Entry& entry, float* out) const {
     file_.read_at(data_begin_ + entry.begin, out, entry.end - entry.begin);
 }
 
+StagedTensor::StagedTensor(const SafetensorsFile& file, const std::string& name, int64_t count, float* place)
+    : values_(static_cast<size_t>(count)), place_(place) {
+    file.read(*file.find(name), values_.data());
+}
+
+void StagedTensor::commit() const noexcept {
+    std::copy(values_.begin(), values_.end(), place_);
+}
+
 void write_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata,
                        bool overwrite) {
     Json json = Json::object();

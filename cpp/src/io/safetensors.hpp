@@ -43,6 +43,18 @@ class SafetensorsFile {
     Metadata metadata_;
 };
 
+// A tensor of type F32 that has been read and waits to be copied to its place.
+class StagedTensor {
+  public:
+    // Reads `count` floats for `place`. The file must have a tensor of this name.
+    StagedTensor(const SafetensorsFile& file, const std::string& name, int64_t count, float* place);
+    void commit() const noexcept;
+
+  private:
+    std::vector<float> values_;
+    float* place_;
+};
+
 struct NamedTensor {
     std::string name;
     Shape shape;

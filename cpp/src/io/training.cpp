@@ -112,18 +112,13 @@ void load_training(Trainer& trainer, const std::string& path) {
         for (const io::SafetensorsFile::Entry& entry : file.entries())
             require(needed.count(entry.name) == 1 || is_extra(entry.name), "the file has a tensor ", quoted(entry.name),
                     ", which the training does not need");
-        // A disk may fail at any tensor; until all are there, nothing is changed.
-        std::vector<std::vector<float>> values;
-        each_tensor(trainer, [&](const std::string& name, const ParameterInfo& parameter, const float*) {
-            values.emplace_back(static_cast<size_t>(element_count(parameter.shape)));
-            file.read(*file.find(name), values.back().data());
+        // A disk may fail at any tensor; until all are there, nothing is changed. From then on nothing can fail.
+        std::vector<io::StagedTensor> staged;
+        each_tensor(trainer, [&](const std::string& name, const ParameterInfo& parameter, float* memory) {
+            staged.emplace_back(file, name, element_count(parameter.shape), memory);
         });
-        size_t next = 0;
         trainer.write([&] {
-            each_tensor(trainer, [&](const std::string&, const ParameterInfo&, float* memory) {
-                std::copy(values[next].begin(), values[next].end(), memory);
-                ++next;
-            });
+            for (const io::StagedTensor& tensor : staged) tensor.commit();
         });
         trainer.set_iteration(state.iteration);
         trainer.set_epochs(state.epochs);

@@ -116,14 +116,12 @@ std::vector<SkippedLayer> load_weights(Model& model, const std::string& path, co
         if (strict) check_all(graph, file);
         Match found = strict ? Match{} : match(graph, file, options);
         // Reading may fail at any tensor; until all are there, nothing is changed.
-        std::vector<std::pair<float*, std::vector<float>>> values;
-        for (const ParameterInfo& parameter : model.parameters()) {
-            if (!strict && !found.layers.contains(graph.layers[static_cast<size_t>(parameter.layer)].name)) continue;
-            values.emplace_back(parameter.value, static_cast<size_t>(element_count(parameter.shape)));
-            file.read(*file.find(parameter.name), values.back().second.data());
-        }
+        std::vector<io::StagedTensor> staged;
+        for (const ParameterInfo& parameter : model.parameters())
+            if (strict || found.layers.contains(graph.layers[static_cast<size_t>(parameter.layer)].name))
+                staged.emplace_back(file, parameter.name, element_count(parameter.shape), parameter.value);
         model.write([&] {
-            for (const auto& [to, from] : values) std::copy(from.begin(), from.end(), to);
+            for (const io::StagedTensor& tensor : staged) tensor.commit();
         });
         return std::move(found.skipped);
     });

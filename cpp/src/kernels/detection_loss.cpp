@@ -93,6 +93,11 @@ double location_box(const DetectionLossArgs& a, int64_t location, const float* p
     return value;
 }
 
+// The class of a target; the first for what is none. Targets are checked, but the caller may change them meanwhile.
+STRIATE_INLINE int64_t class_of(float label, int64_t count) {
+    return label >= 0 && label < static_cast<float>(count) ? static_cast<int64_t>(label) : 0;
+}
+
 // The cross-entropy of a class from `count` logits.
 double class_loss(const float* x, int64_t count, int64_t label, float factor, float* gradient) {
     Vec best = broadcast(-kInfinity);
@@ -160,7 +165,7 @@ void detection_loss(const DetectionLossArgs& a, int64_t begin, int64_t end) {
                 float* out = gradient ? gradient + k * a.c : nullptr;
                 total += a.box_weight * location_box(a, i + k, x, target, factor * a.box_weight, out);
                 total +=
-                    a.class_weight * class_loss(x + 5, a.c - 5, static_cast<int64_t>(target[4]),
+                    a.class_weight * class_loss(x + 5, a.c - 5, class_of(target[4], a.c - 5),
                                                 static_cast<float>(factor * a.class_weight), out ? out + 5 : nullptr);
             }
         }
