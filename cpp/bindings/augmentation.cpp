@@ -1,4 +1,5 @@
 #include "feed.hpp"
+#include "whole_class.hpp"
 
 namespace striate::bindings {
 namespace {
@@ -16,12 +17,13 @@ std::vector<Follows> follows_of(const std::vector<std::string>& names) {
     return result;
 }
 
-Augmentation make_augmentation(double flip_horizontal, double flip_vertical, double rotation,
-                               std::array<double, 2> shift, std::array<double, 2> zoom, int64_t crop, double brightness,
-                               double contrast, double noise, double elastic, int64_t elastic_grid,
-                               const std::string& fill, double fill_value,
-                               std::optional<std::array<double, 2>> value_range, uint64_t seed) {
-    Augmentation a;
+std::unique_ptr<Augmentation> make_augmentation(double flip_horizontal, double flip_vertical, double rotation,
+                                                std::array<double, 2> shift, std::array<double, 2> zoom, int64_t crop,
+                                                double brightness, double contrast, double noise, double elastic,
+                                                int64_t elastic_grid, const std::string& fill, double fill_value,
+                                                std::optional<std::array<double, 2>> value_range, uint64_t seed) {
+    auto made = std::make_unique<Augmentation>();
+    Augmentation& a = *made;
     a.flip_horizontal = flip_horizontal, a.flip_vertical = flip_vertical;
     a.rotation = rotation;
     a.shift_height = shift[0], a.shift_width = shift[1];
@@ -33,7 +35,7 @@ Augmentation make_augmentation(double flip_horizontal, double flip_vertical, dou
     a.value_range = value_range;
     a.seed = seed;
     check(a);
-    return a;
+    return made;
 }
 
 using Matrices = py::array_t<double, py::array::c_style>;
@@ -189,7 +191,7 @@ void BoundFeed::begin(const py::array& order, uint64_t epoch) {
 }
 
 void register_augmentation(py::module_& m) {
-    py::class_<Augmentation>(m, "Augmentation")
+    whole_class<Augmentation>(m, "Augmentation")
         .def(py::init(&make_augmentation), py::arg("flip_horizontal"), py::arg("flip_vertical"), py::arg("rotation"),
              py::arg("shift"), py::arg("zoom"), py::arg("crop"), py::arg("brightness"), py::arg("contrast"),
              py::arg("noise"), py::arg("elastic"), py::arg("elastic_grid"), py::arg("fill_mode"), py::arg("fill_value"),
@@ -201,9 +203,13 @@ void register_augmentation(py::module_& m) {
         .def("masks", &augment_masks, py::arg("masks"), py::arg("indices"), py::arg("epoch"), py::arg("fill"));
     m.def("move_boxes", &move_boxes, py::arg("boxes"), py::arg("matrix"), py::arg("height"), py::arg("width"),
           py::arg("least_visible"));
-    py::class_<BoundFeed>(m, "Feed")
-        .def(py::init<std::vector<py::array>, BoundFeed::Some, BoundFeed::Some, int64_t, const Augmentation&,
-                      const std::vector<std::string>&, const std::vector<std::string>&, double>(),
+    whole_class<BoundFeed>(m, "Feed")
+        .def(py::init([](std::vector<py::array> inputs, BoundFeed::Some targets, BoundFeed::Some weights, int64_t batch,
+                         const Augmentation& change, const std::vector<std::string>& follows,
+                         const std::vector<std::string>& weights_follow, double visible) {
+                 return std::make_unique<BoundFeed>(std::move(inputs), std::move(targets), std::move(weights), batch,
+                                                    change, follows, weights_follow, visible);
+             }),
              py::arg("inputs"), py::arg("targets"), py::arg("weights"), py::arg("batch"), py::arg("change"),
              py::arg("follows"), py::arg("weights_follow"), py::arg("least_visible") = 0.3)
         .def("begin", &BoundFeed::begin, py::arg("order"), py::arg("epoch"))

@@ -16,6 +16,7 @@ namespace py = pybind11;
 
 void register_errors(py::module_& m);
 void register_runtime(py::module_& m);
+void register_turn(py::module_& m);
 void register_profile(py::module_& m);
 void register_layers(py::module_& m);
 void register_losses(py::module_& m);

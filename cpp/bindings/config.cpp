@@ -68,7 +68,7 @@ ConfigValue to_value(py::handle value, const std::string& owner, const std::stri
 }
 
 struct ToPython {
-    py::object operator()(std::monostate) const { return py::none(); }
+    py::object operator()(Null) const { return py::none(); }
     py::object operator()(bool value) const { return py::bool_(value); }
     py::object operator()(int64_t value) const { return py::int_(value); }
     py::object operator()(double value) const { return py::float_(value); }

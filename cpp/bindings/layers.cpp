@@ -1,5 +1,5 @@
 // Layers as descriptions, and the symbols that a network is drawn with.
-#include "bindings.hpp"
+#include "whole_class.hpp"
 
 namespace striate::bindings {
 namespace {
@@ -14,7 +14,7 @@ py::tuple to_tuple(const Pair& pair) {
 }  // namespace
 
 void register_layers(py::module_& m) {
-    py::class_<Layer, LayerHolder>(m, "Layer")
+    whole_class<Layer, LayerHolder>(m, "Layer")
         .def_property_readonly("type", &Layer::type)
         .def_property_readonly("name", &Layer::name)
         .def_property_readonly("label", &Layer::label)
@@ -38,7 +38,7 @@ void register_layers(py::module_& m) {
                                })
         .def("multiply_adds", &Layer::multiply_adds, py::arg("inputs"));
 
-    py::class_<SymbolNode, SymbolHolder>(m, "Symbol")
+    whole_class<SymbolNode, SymbolHolder>(m, "Symbol")
         .def_property_readonly("shape", [](const SymbolNode& symbol) { return to_tuple(symbol.shape); })
         .def_property_readonly("layer", [](const SymbolNode& symbol) { return without_const(symbol.layer); })
         .def_property_readonly("inputs", [](const SymbolNode& symbol) {

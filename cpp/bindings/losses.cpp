@@ -1,9 +1,10 @@
 #include "numpy.hpp"
+#include "whole_class.hpp"
 
 namespace striate::bindings {
 
 void register_losses(py::module_& m) {
-    py::class_<Loss, std::shared_ptr<Loss>>(m, "Loss")
+    whole_class<Loss, std::shared_ptr<Loss>>(m, "Loss")
         .def_property_readonly("type", &Loss::type)
         .def("config", [](const Loss& loss) { return to_dict(loss.config()); })
         .def_property_readonly("from_logits", &Loss::from_logits)

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "numpy.hpp"
+#include "whole_class.hpp"
 
 namespace striate::bindings {
 namespace {
@@ -101,7 +102,7 @@ std::pair<size_t, size_t> parameters_of(const Model& model, int layer) {
 }
 
 void register_parameters(py::module_& m) {
-    py::class_<ParameterInfo>(m, "ParameterInfo")
+    whole_class<ParameterInfo>(m, "ParameterInfo")
         .def_readonly("name", &ParameterInfo::name)
         .def_property_readonly("shape", [](const ParameterInfo& info) { return to_tuple(info.shape); })
         .def_readonly("layer", &ParameterInfo::layer)
@@ -114,10 +115,11 @@ void register_parameters(py::module_& m) {
 void register_model(py::module_& m) {
     register_parameters(m);
 
-    py::class_<Model>(m, "Model")
+    whole_class<Model>(m, "Model")
         .def(py::init(
                  [](const std::vector<SymbolHolder>& inputs, const std::vector<SymbolHolder>& outputs, uint64_t seed) {
-                     return Model({inputs.begin(), inputs.end()}, {outputs.begin(), outputs.end()}, seed);
+                     return std::make_unique<Model>(std::vector<Symbol>(inputs.begin(), inputs.end()),
+                                                    std::vector<Symbol>(outputs.begin(), outputs.end()), seed);
                  }),
              py::arg("inputs"), py::arg("outputs"), py::arg("seed"))
         .def_property_readonly("seed", &Model::seed)

@@ -5,6 +5,7 @@ PYBIND11_MODULE(_core, m) {
     m.doc() = "The C++ core of striate. Its public face is the package around it.";
     striate::bindings::register_errors(m);
     striate::bindings::register_runtime(m);
+    striate::bindings::register_turn(m);
     striate::bindings::register_profile(m);
     striate::bindings::register_layers(m);
     striate::bindings::register_losses(m);

@@ -60,7 +60,8 @@ py::array to_numpy(Tensor&& tensor) {
     auto owned = std::make_unique<Tensor>(std::move(tensor));
     const Shape shape = owned->shape();
     float* data = owned->data();
-    py::capsule owner(owned.release(), [](void* memory) { delete static_cast<Tensor*>(memory); });
+    const py::capsule owner(owned.get(), [](void* memory) { delete static_cast<Tensor*>(memory); });
+    (void)owned.release();
     return py::array_t<float>(shape, data, owner);
 }
 

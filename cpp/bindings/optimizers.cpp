@@ -1,14 +1,14 @@
-#include "bindings.hpp"
+#include "whole_class.hpp"
 
 namespace striate::bindings {
 
 void register_optimizers(py::module_& m) {
-    py::class_<Schedule, std::shared_ptr<Schedule>>(m, "Schedule")
+    whole_class<Schedule, std::shared_ptr<Schedule>>(m, "Schedule")
         .def_property_readonly("type", &Schedule::type)
         .def("config", [](const Schedule& schedule) { return to_dict(schedule.config()); })
         .def("at", &Schedule::at, py::arg("iteration"));
 
-    py::class_<Optimizer, std::shared_ptr<Optimizer>>(m, "Optimizer")
+    whole_class<Optimizer, std::shared_ptr<Optimizer>>(m, "Optimizer")
         .def_property_readonly("type", &Optimizer::type)
         .def("config", [](const Optimizer& optimizer) { return to_dict(optimizer.config()); })
         .def_property_readonly("slots", &Optimizer::slots)

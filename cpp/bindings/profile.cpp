@@ -1,4 +1,5 @@
 #include "numpy.hpp"
+#include "whole_class.hpp"
 
 namespace striate::bindings {
 namespace {
@@ -22,7 +23,7 @@ void check_signals() {
 }
 
 void register_profile(py::module_& m) {
-    py::class_<Profile::Step>(m, "ProfiledStep")
+    whole_class<Profile::Step>(m, "ProfiledStep")
         .def_readonly("layer", &Profile::Step::layer)
         .def_readonly("what", &Profile::Step::what)
         .def_property_readonly("pass_", [](const Profile::Step& step) { return step.pass; })
@@ -30,8 +31,8 @@ void register_profile(py::module_& m) {
         .def_readonly("bytes", &Profile::Step::bytes)
         .def_readonly("shared", &Profile::Step::shared);
 
-    py::class_<Profile>(m, "Profile")
-        .def_readonly("steps", &Profile::steps)
+    whole_class<Profile>(m, "Profile")
+        .def_property_readonly("steps", [](const Profile& p) { return p.steps; })
         .def_readonly("threads", &Profile::threads)
         .def_property_readonly("runs", [](const Profile& p) { return times(p.runs, {size(p.runs.size())}); })
         .def_property_readonly("spans", [](const Profile& p) {

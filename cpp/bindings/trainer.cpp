@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "feed.hpp"
+#include "whole_class.hpp"
 
 namespace striate::bindings {
 namespace {
@@ -8,9 +9,11 @@ namespace {
 // A trainer with the arrays that it works on, bound once: a step is then one call with two integers.
 class BoundTrainer {
   public:
-    BoundTrainer(Model& model, OptimizerPtr optimizer, std::vector<LossPtr> losses, std::vector<double> loss_weights,
-                 uint64_t seed)
-        : model_(model), trainer_(model, std::move(optimizer), std::move(losses), std::move(loss_weights), seed) {}
+    BoundTrainer(py::object model, OptimizerPtr optimizer, std::vector<LossPtr> losses,
+                 std::vector<double> loss_weights, uint64_t seed)
+        : owner_(std::move(model)),
+          model_(owner_.cast<Model&>()),
+          trainer_(model_, std::move(optimizer), std::move(losses), std::move(loss_weights), seed) {}
 
     Trainer& trainer() { return trainer_; }
 
@@ -26,22 +29,22 @@ class BoundTrainer {
             const WithoutGil released;
             trainer_.bind(data);
         }
-        count_ = data.inputs.empty() ? 0 : data.inputs[0].shape[0];
+        // Nothing below throws: the trainer and this object hold the same arrays.
+        count_ = data.inputs[0].shape[0];
         inputs_ = std::move(inputs);
         targets_ = std::move(targets);
         weights_ = std::move(weights);
-        set_rows(std::nullopt);
-        set_predictions({}, 0);
+        forget_rows_and_predictions();
     }
 
     // No step can follow before the next bind().
     void release() {
-        count_ = row_count_ = 0;
+        trainer_.release();
+        count_ = 0;
         inputs_.clear();
         targets_.clear();
         weights_.clear();
-        rows_.reset();
-        set_predictions({}, 0);
+        forget_rows_and_predictions();
     }
 
     void set_rows(std::optional<py::array> rows) {
@@ -75,10 +78,10 @@ class BoundTrainer {
             shape.insert(shape.begin(), rows);
             memory.push_back(borrow_output(buffers[i], shape, "predictions"));
         }
+        at_.resize(memory.size());
         buffers_ = std::move(buffers);
         memory_ = std::move(memory);
         strides_ = std::move(strides);
-        at_.resize(memory_.size());
         base_ = base;
         buffer_rows_ = rows;
     }
@@ -106,7 +109,7 @@ class BoundTrainer {
     }
 
     Profile profile(const std::vector<int64_t>& firsts, int64_t count) {
-        set_predictions({}, 0);
+        forget_rows_and_predictions();
         const WithoutGil released;
         return trainer_.profile(firsts, count, check_signals);
     }
@@ -128,6 +131,16 @@ class BoundTrainer {
     }
 
   private:
+    void forget_rows_and_predictions() {
+        rows_.reset();
+        row_count_ = 0;
+        buffers_.clear();
+        memory_.clear();
+        strides_.clear();
+        at_.clear();
+        base_ = buffer_rows_ = 0;
+    }
+
     // Points `at_` to where the predictions of a step on rows [first, first + count) go.
     void aim(int64_t first, int64_t count) {
         if (!memory_.empty())
@@ -136,6 +149,7 @@ class BoundTrainer {
         for (size_t i = 0; i < memory_.size(); ++i) at_[i] = memory_[i] + (first - base_) * strides_[i];
     }
 
+    py::object owner_;  // of the model
     Model& model_;
     Trainer trainer_;
     std::vector<py::array> inputs_, buffers_;
@@ -149,16 +163,15 @@ class BoundTrainer {
 }  // namespace
 
 void register_trainer(py::module_& m) {
-    py::class_<BoundTrainer>(m, "Trainer")
-        .def(py::init([](Model& model, const std::shared_ptr<Optimizer>& optimizer,
+    whole_class<BoundTrainer>(m, "Trainer")
+        .def(py::init([](py::object model, const std::shared_ptr<Optimizer>& optimizer,
                          const std::vector<std::shared_ptr<Loss>>& losses, std::vector<double> loss_weights,
                          uint64_t seed) {
-                 return std::make_unique<BoundTrainer>(model, optimizer,
+                 return std::make_unique<BoundTrainer>(std::move(model), optimizer,
                                                        std::vector<LossPtr>(losses.begin(), losses.end()),
                                                        std::move(loss_weights), seed);
              }),
-             py::arg("model"), py::arg("optimizer"), py::arg("losses"), py::arg("loss_weights"), py::arg("seed"),
-             py::keep_alive<1, 2>())
+             py::arg("model"), py::arg("optimizer"), py::arg("losses"), py::arg("loss_weights"), py::arg("seed"))
         .def("bind", &BoundTrainer::bind, py::arg("inputs"), py::arg("targets"), py::arg("weights"))
         .def("release", &BoundTrainer::release)
         .def("set_rows", &BoundTrainer::set_rows, py::arg("rows"))
@@ -188,7 +201,9 @@ void register_trainer(py::module_& m) {
         .def_property(
             "epochs", [](BoundTrainer& t) { return t.trainer().epochs(); },
             [](BoundTrainer& t, int64_t epochs) { t.trainer().set_epochs(epochs); })
-        .def_property_readonly("seed", [](BoundTrainer& t) { return t.trainer().seed(); })
+        .def_property(
+            "seed", [](BoundTrainer& t) { return t.trainer().seed(); },
+            [](BoundTrainer& t, uint64_t seed) { t.trainer().set_seed(seed); })
         .def_property_readonly("learning_rate_override",
                                [](BoundTrainer& t) { return t.trainer().learning_rate_override(); })
         .def(

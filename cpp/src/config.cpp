@@ -25,7 +25,7 @@ std::string listed(const std::vector<T>& values) {
 std::string describe(const ConfigValue& value) {
     const std::string kind = kind_of(value);
     return std::visit(
-        Overloaded{[&](std::monostate) { return kind; }, [&](bool v) { return kind + (v ? " true" : " false"); },
+        Overloaded{[&](Null) { return kind; }, [&](bool v) { return kind + (v ? " true" : " false"); },
                    [&](int64_t v) { return kind + " " + std::to_string(v); },
                    [&](double v) { return kind + " " + concat(v); },
                    [&](const std::string& v) { return kind + " " + quoted(v); },
@@ -66,7 +66,7 @@ void Config::set(const std::string& name, ConfigValue value) {
 }
 
 std::string kind_of(const ConfigValue& value) {
-    return std::visit(Overloaded{[](std::monostate) { return "none"; }, [](bool) { return "boolean"; },
+    return std::visit(Overloaded{[](Null) { return "none"; }, [](bool) { return "boolean"; },
                                  [](int64_t) { return "integer"; }, [](double) { return "number"; },
                                  [](const std::string&) { return "string"; },
                                  [](const std::vector<int64_t>&) { return "list of integers"; },
@@ -148,7 +148,7 @@ void read_value(const ConfigValue& value, std::vector<double>& out, const std::s
 void read_value(const ConfigValue& value, ConfigPtr& out, const std::string& where) {
     if (const auto* group = std::get_if<ConfigPtr>(&value)) {
         out = *group;
-    } else if (std::holds_alternative<std::monostate>(value)) {
+    } else if (std::holds_alternative<Null>(value)) {
         out = nullptr;
     } else {
         wrong_kind(where, "a group of arguments", value);

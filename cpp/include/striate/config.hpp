@@ -17,9 +17,17 @@ namespace striate STRIATE_API {
 class Config;
 using ConfigPtr = std::shared_ptr<const Config>;
 
-// monostate is null.
-using ConfigValue = std::variant<std::monostate, bool, int64_t, double, std::string, std::vector<int64_t>,
-                                 std::vector<double>, ConfigPtr>;
+// No value: null in a file, None in Python. It is not trivial to copy on purpose: libstdc++ before version 13 destroys
+// a variant that was never made when memory runs out while one of strings, vectors and trivial types alone is copied.
+struct Null {
+    Null() noexcept {}
+    Null(const Null&) noexcept {}
+    Null& operator=(const Null&) noexcept { return *this; }
+    ~Null() {}
+};
+
+using ConfigValue =
+    std::variant<Null, bool, int64_t, double, std::string, std::vector<int64_t>, std::vector<double>, ConfigPtr>;
 
 // Named values in the order in which they were set.
 class Config {
@@ -58,7 +66,7 @@ void read_value(const ConfigValue& value, std::vector<double>& out, const std::s
 void read_value(const ConfigValue& value, ConfigPtr& out, const std::string& where);
 template <class T>
 void read_value(const ConfigValue& value, std::optional<T>& out, const std::string& where) {
-    if (std::holds_alternative<std::monostate>(value)) {
+    if (std::holds_alternative<Null>(value)) {
         out.reset();
     } else {
         read_value(value, out.emplace(), where);
@@ -109,7 +117,7 @@ template <class Options>
 Config write_fields(const Options& options) {
     FieldWriter writer;
     Options::fields(options, writer);
-    return writer.config;
+    return std::move(writer.config);
 }
 
 template <class Options>

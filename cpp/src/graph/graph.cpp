@@ -20,21 +20,22 @@ constexpr size_t kMostAxes = 31;
 using LayerIndex = std::unordered_map<const Layer*, int>;
 
 // Frees a chain of symbols one after the other: of a network with many thousand layers, each symbol freeing the one
-// before it would overflow the stack.
-void release(SymbolNode* node) {
-    thread_local std::vector<Symbol>* pending = nullptr;  // of the release that is going on further up the stack
-    std::vector<Symbol> inputs = std::move(node->inputs);
-    delete node;
-    if (pending) {
-        std::move(inputs.begin(), inputs.end(), std::back_inserter(*pending));
-        return;
+// before it would overflow the stack. It allocates nothing: symbols that wait are linked through `order`, which nothing
+// reads any more.
+void release(SymbolNode* node) noexcept {
+    thread_local SymbolNode* waiting = nullptr;
+    thread_local bool freeing = false;  // further up the stack
+    static_assert(sizeof(uintptr_t) <= sizeof(node->order));
+    node->order = reinterpret_cast<uintptr_t>(waiting);
+    waiting = node;
+    if (freeing) return;
+    freeing = true;
+    while (waiting) {
+        SymbolNode* const last = waiting;
+        waiting = reinterpret_cast<SymbolNode*>(static_cast<uintptr_t>(last->order));
+        delete last;
     }
-    pending = &inputs;
-    while (!inputs.empty()) {
-        const Symbol last = std::move(inputs.back());
-        inputs.pop_back();
-    }
-    pending = nullptr;
+    freeing = false;
 }
 
 Symbol make_symbol(LayerPtr layer, std::vector<Symbol> inputs, Shape shape) {
