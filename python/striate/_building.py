@@ -70,15 +70,21 @@ def join(drawn: dict[int, Layer], core: _core.Model, before: _core.Model | None)
         values = owner.values([index for index, _ in pairs])
         core.set_values([(target, value) for (_, target), value in zip(pairs, values, strict=True)])
     joined = [layer if layer._owner in (None, before) else copy.copy(layer) for layer in layers]
-    for place, (layer, drawn_layer) in enumerate(zip(joined, layers, strict=True)):
-        source, trainable = (layer, layer.trainable) if layer is drawn_layer else _kin.latest(drawn_layer)
-        layer._belong(core, place)
-        layer._trainable = trainable
-        if not trainable:
-            core.set_trainable(layer.name, False)
-        if layer is not drawn_layer:
-            layer._stays_frozen = drawn_layer._stays_frozen
-            _kin.join_family(layer, source)
+    before_joining = [dict(vars(layer)) for layer in joined]
+    try:
+        for place, (layer, drawn_layer) in enumerate(zip(joined, layers, strict=True)):
+            source, trainable = (layer, layer.trainable) if layer is drawn_layer else _kin.latest(drawn_layer)
+            layer._belong(core, place)
+            layer._trainable = trainable
+            if not trainable:
+                core.set_trainable(layer.name, False)
+            if layer is not drawn_layer:
+                layer._stays_frozen = drawn_layer._stays_frozen
+                _kin.join_family(layer, source)
+    except BaseException:  # memory ran out, or Ctrl-C: the layers stay with the models that they belong to
+        for layer, attributes in zip(joined, before_joining, strict=True):
+            vars(layer).update(attributes)
+        raise
     return joined
 
 

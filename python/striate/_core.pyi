@@ -28,6 +28,20 @@ def check_initializer(initializer: str, owner: str) -> None: ...
 def initialize(initializer: str, shape: Sequence[int], seed: int) -> FloatArray: ...
 def permutation(seed: int, epoch: int, count: int) -> NDArray[np.int64]: ...
 
+class Turn:
+    """Exclusive use of something, never waited for. `refusal`: the message of the RuntimeError where it is taken."""
+
+    def __init__(self, refusal: str) -> None: ...
+    def take(self) -> Taken: ...
+    def take_if_free(self) -> Taken: ...
+
+class Taken:
+    """Gives the turn back at the end of a `with` statement, or when it is freed."""
+
+    def __enter__(self) -> bool:
+        """Whether the turn was free."""
+    def __exit__(self, kind: object, error: object, traceback: object) -> None: ...
+
 # Profiles
 
 class ProfiledStep:
@@ -212,8 +226,7 @@ class Trainer:
     learning_rate: float
     iteration: int
     epochs: int
-    @property
-    def seed(self) -> int: ...
+    seed: int
     @property
     def learning_rate_override(self) -> float | None:
         """What `learning_rate` was set to."""

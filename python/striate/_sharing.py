@@ -104,7 +104,7 @@ def _in_child() -> None:
     building.release()
     for trainer in list(trainers):
         if trainer._of_thread.is_anothers():
-            trainer._lock = threading.Lock()
+            trainer._free_turn()
 
 
 if hasattr(os, "register_at_fork"):

@@ -128,10 +128,8 @@ def load_training(training: Trainer | Model, path: PathLike) -> None:
 
 @by_one_thread(trains=True)
 def _save_training(trainer: Trainer, place: bytes, overwrite: bool) -> None:
-    core = trainer._settle()
-    core.epochs = trainer._epochs
     states, arrays = states_of(trainer._watched)
-    core.save_training(place, {_CALLBACKS: states}, arrays, overwrite)
+    trainer._settle().save_training(place, {_CALLBACKS: states}, arrays, overwrite)
 
 
 @by_one_thread(trains=True)
@@ -142,10 +140,12 @@ def _load_training(trainer: Trainer, place: bytes) -> None:
         states = parsed(extra.get(_CALLBACKS, "[]"), arrays)
     except ValueError as error:
         raise ValueError(f"cannot load '{text(place)}': {error}") from error
-    core.load_training(place)
-    trainer._states = states
-    trainer._epochs, trainer._seed = core.epochs, core.seed
-    trainer.optimizer._override = core.learning_rate_override
+    before, trainer._states = trainer._states, states
+    try:
+        core.load_training(place)
+    except BaseException:  # all is as it was
+        trainer._states = before
+        raise
     _kin.wrote(trainer.model._layers)
 
 

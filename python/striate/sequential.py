@@ -82,10 +82,15 @@ class Sequential(Model):
             )
         if isinstance(layer, Model) and not self._items and not self._tails:
             self._set_input(Input(layer.input_shape[1:]))
-        if self._tails:
-            self._tails.append(self._after(self._tails[-1], layer))
-        self._items.append(layer)
-        self._built = None if self._built is None else self._rebuilt()
+        counts = len(self._tails), len(self._items)
+        try:
+            if self._tails:
+                self._tails.append(self._after(self._tails[-1], layer))
+            self._items.append(layer)
+            self._built = None if self._built is None else self._rebuilt()
+        except BaseException:  # it is as it was before
+            del self._tails[counts[0] :], self._items[counts[1] :]
+            raise
 
     def pop(self) -> None:
         """Take the last layer away.
@@ -97,10 +102,15 @@ class Sequential(Model):
         with self._training.take(), building:
             if not self._items:
                 raise ValueError("pop: the Sequential has no layers")
-            self._items.pop()
-            if self._tails:
-                self._tails.pop()
-            self._built = None if self._built is None else self._rebuilt()
+            items, tails = list(self._items), list(self._tails)
+            try:
+                self._items.pop()
+                if self._tails:
+                    self._tails.pop()
+                self._built = None if self._built is None else self._rebuilt()
+            except BaseException:  # it is as it was before
+                self._items, self._tails = items, tails
+                raise
 
     def _rebuilt(self) -> _core.Model | None:
         if not self._items:
@@ -124,8 +134,13 @@ class Sequential(Model):
         return result
 
     def _build(self) -> None:
+        before = self._inputs, self._outputs
         self._inputs, self._outputs = [self._tails[0]], [self._tails[-1]]
-        super()._build()
+        try:
+            super()._build()
+        except BaseException:
+            self._inputs, self._outputs = before
+            raise
 
     @property
     def _network(self) -> _core.Model:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -107,10 +105,10 @@ class Trainer:
         self._losses: list[Loss | None] = []
         self._warned = False
         self._meters = Meters(None, None, [], [], [])
-        self._epochs = 0  # done, over all calls of fit
+        self._epochs_before = 0  # done, until there is a core's trainer to count them
         self._watched: list[Callback] = []  # of the running or last fit
         self._states: list[tuple[str, dict[str, Any]]] = []  # of callbacks, from a file, for the next fit
-        self._lock = threading.Lock()
+        self._free_turn()
         self._of_thread = ThreadTurn(
             "another thread is using this trainer; wait until it has ended, or give this thread a Trainer of its own"
         )
@@ -132,13 +130,24 @@ class Trainer:
 
     @property
     def optimizer(self) -> Optimizer:
-        """What it was made with."""
+        """The optimizer that it was made with."""
         return self._optimizer
 
     @property
     def seed(self) -> int:
         """The seed of the order of the rows and of dropout."""
-        return self._seed
+        return self._seed if self._core is None else self._core.seed
+
+    @property
+    def _epochs(self) -> int:
+        """Epochs done, over all calls of fit. The core counts them, so that a state is loaded all at once."""
+        return self._epochs_before if self._core is None else self._core.epochs
+
+    @_epochs.setter
+    def _epochs(self, value: int) -> None:
+        self._epochs_before = value
+        if self._core is not None:
+            self._core.epochs = value
 
     @property
     def losses(self) -> list[Loss | None]:
@@ -165,17 +174,20 @@ class Trainer:
             return self._core
         loss, metrics, loss_weights, weighted_metrics = self._given
         names, shapes = self.model.output_names, network.output_shapes
-        self._losses = losses_for(loss, names)
-        check_losses(network, self._losses, names)
-        scales = loss_scales(loss_weights, self._losses, names)
-        cores = [None if one is None else one._core for one in self._losses]
+        made = losses_for(loss, names)
+        check_losses(network, made, names)
+        scales = loss_scales(loss_weights, made, names)
+        cores = [None if one is None else one._core for one in made]
         core = _core.Trainer(network, self.optimizer._core, cores, scales, self.seed)
-        self._meters = Meters(metrics, weighted_metrics, self._losses, names, shapes)
+        core.epochs = self._epochs
+        meters = Meters(metrics, weighted_metrics, made, names, shapes)
         if not self._warned:
             self._warned = True
-            warn_of_activations(network, self._losses, names)
+            warn_of_activations(network, made, names)
         self.optimizer._work_for(core, weakref.WeakMethod(self._settle))
-        self._core, self._network, self._bound, self._updates = core, network, None, self.optimizer._core
+        # The network comes last: settling that was interrupted before is done again.
+        self._losses, self._meters, self._updates = made, meters, self.optimizer._core
+        self._bound, self._core, self._network = None, core, network
         return core
 
     def get_config(self) -> dict[str, Any]:
@@ -212,27 +224,27 @@ class Trainer:
             self._bound = data
         return core
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """While the core works on bound arrays, nobody may bind others: no callback and no other thread."""
-        if not self._lock.acquire(blocking=False):
-            raise RuntimeError(
-                "the trainer is in the middle of an epoch: evaluate from on_epoch_end rather than after a batch, "
-                "and give each thread a model of its own"
-            )
-        try:
-            yield
-        finally:
-            self._lock.release()
+    def _alone(self) -> _core.Taken:
+        """Exclusive use of the core's trainer, for a `with` statement: while it works on bound arrays, no callback and
+        no other thread may bind others. No interrupt can leave it taken: the object gives it back when it is freed.
+        """
+        return self._turn.take()
+
+    def _free_turn(self) -> None:
+        """A turn that nothing has, also in a child of a fork where another thread of the parent had it."""
+        self._turn = _core.Turn(
+            "the trainer is in the middle of an epoch: evaluate from on_epoch_end rather than after a batch, "
+            "and give each thread a model of its own"
+        )
 
     def _release(self) -> None:
-        """Let go of the user's arrays, which the core holds on to until it is bound to others, and of predictions."""
-        if self._lock.acquire(blocking=False):
-            self._bound = None
-            self._meters.forget()
-            if self._core is not None:
-                self._core.release()
-            self._lock.release()
+        """Release the user's arrays, which the core keeps until it is bound to others, and predictions."""
+        with self._turn.take_if_free() as taken:
+            if taken:
+                self._bound = None
+                self._meters.forget()
+                if self._core is not None:
+                    self._core.release()
 
     # The loop
 
@@ -347,10 +359,14 @@ class Trainer:
                 if model.stop_training:
                     break
         finally:
-            if feed is not None:
-                feed.close()
-            self._release()
-            watched.on_train_end(logs)
+            try:
+                if feed is not None:
+                    feed.close()
+            finally:
+                try:
+                    self._release()
+                finally:
+                    watched.on_train_end(logs)
         assert watched.history is not None
         return watched.history
 

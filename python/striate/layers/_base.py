@@ -232,10 +232,10 @@ class Layer:
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._check_trainable(value)
+        if self._owner is not None:
+            self._owner.set_trainable(self._name, bool(value))
         self._trainable = bool(value)
         _kin.switched(self)
-        if self._owner is not None:
-            self._owner.set_trainable(self._name, self._trainable)
 
     def _check_trainable(self, value: bool) -> None:
         if flag(value, f"[{self.name}] trainable") and self._stays_frozen:

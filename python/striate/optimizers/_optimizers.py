@@ -69,7 +69,7 @@ class Optimizer:
         self._core = _core.make_optimizer(kind, given)
         self._schedule = rate if isinstance(rate, LearningRateSchedule) else None
         self._trainer: _core.Trainer | None = None
-        self._override: float | None = None
+        self._rate: float | None = None  # that was set, until there is a trainer
         self._settle: WeakMethod[Callable[[], object]] | None = None
 
     @property
@@ -87,7 +87,7 @@ class Optimizer:
             raise TypeError(f"{self.name}: learning_rate is set to a number, got {type(value).__name__}") from None
         if not 0.0 <= rate < math.inf:
             raise ValueError(f"{self.name}: learning_rate must be a finite number of at least 0, got {rate}")
-        self._override = rate
+        self._rate = rate
         if self._trainer is not None:
             self._trainer.learning_rate = rate
 
@@ -126,6 +126,11 @@ class Optimizer:
                 raise
 
     @property
+    def _override(self) -> float | None:
+        """The rate that was set, or None. The trainer keeps it, so that a state is loaded all at once."""
+        return self._rate if self._trainer is None else self._trainer.learning_rate_override
+
+    @property
     def iterations(self) -> int:
         """The steps done."""
         return 0 if self._trainer is None else self._trainer.iteration
@@ -137,9 +142,10 @@ class Optimizer:
 
     def _work_for(self, trainer: _core.Trainer, settle: WeakMethod[Callable[[], object]]) -> None:
         """Belong to a trainer: the learning rate is then that trainer's. `settle` has it take a new core."""
+        rate = self._override
+        if rate is not None:
+            trainer.learning_rate = rate
         self._trainer, self._settle = trainer, settle
-        if self._override is not None:
-            trainer.learning_rate = self._override
 
     def get_config(self) -> dict[str, Any]:
         """The arguments, enough to make an equal optimizer: `Adam.from_config(config)`."""
