@@ -108,7 +108,7 @@ READING: dict[str, Callable[[st.Model, Path], Any]] = {
     "profile": lambda model, _: len(model.profile(X, batch_size=8, steps=2).rows),
     "save": saved,
     "pickled": lambda model, _: model.__reduce__()[1][1]["weights"],
-    "another_model": lambda model, _: st.Model(model.inputs, model.outputs).get_weights(),
+    "another_model": lambda model, _: st.Model(model.inputs, model.outputs).count_params(),
     "count_params": lambda model, _: model.count_params(),
     "receptive_field": lambda model, _: model.receptive_field(model.layers[0]),
     "forward": lambda model, _: model.forward(X[:6]),

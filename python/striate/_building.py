@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from striate import _core, _kin
@@ -34,6 +34,17 @@ def layers_of(outputs: Sequence[Symbol]) -> dict[int, Layer]:
             found[id(symbol.layer._core)] = symbol.layer
             pending.extend(symbol.inputs)
     return found
+
+
+def draw(
+    core: _core.Model, layers: Sequence[Layer], given: Mapping[int, Symbol], training: bool | None = None
+) -> dict[int, Symbol]:
+    """The symbols of all nodes of a network, drawn with its layers from the symbols of some of the nodes."""
+    symbols = dict(given)
+    for node, (place, sources, _) in enumerate(core.nodes):
+        if node not in symbols:
+            symbols[node] = layers[place]([symbols[source] for source in sources], training)
+    return symbols
 
 
 def join(drawn: dict[int, Layer], core: _core.Model, before: _core.Model | None) -> list[Layer]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def suggestion(wrong: str, names: Iterable[str]) -> str:
@@ -14,3 +17,20 @@ def suggestion(wrong: str, names: Iterable[str]) -> str:
     if near:
         return "did you mean " + " or ".join(repr(name) for name in near) + "?"
     return "choose one of: " + ", ".join(known)
+
+
+def in_order(state: Mapping[str, T], names: Sequence[str], caller: str) -> list[T]:
+    """The values of weights in the order of their names.
+
+    Raises:
+        ValueError: a name is missing or unknown.
+    """
+    known = set(names)
+    for name in state:
+        if name not in known:
+            raise ValueError(f"{caller}: the model has no weight {name!r}; {suggestion(str(name), list(names))}")
+    missing = [name for name in names if name not in state]
+    if missing:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise ValueError(f"{caller}: there is no value for {', '.join(map(repr, missing[:3]))}{more}")
+    return [state[name] for name in names]

@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike
 from striate import _core, _keras_names, _kin
 from striate._arrays import AnyArray, FloatArray, as_float32, inputs_for, is_input, numbers
 from striate._attributes import check_attribute
-from striate._building import join, layers_of, symbols_of
+from striate._building import draw, join, layers_of, symbols_of
 from striate._checks import chosen, next_seed
 from striate._files import PathLike
-from striate._names import suggestion
+from striate._names import in_order
 from striate._own_classes import refuse_methods
 from striate._predicting import one_or_all, predict
 from striate._sharing import ThreadTurn, building
@@ -131,9 +131,7 @@ class Model(Trained):
             layer._trainable = core.trainable(layer_name)
             layer._belong(core, place)
             layers.append(layer)
-        symbols: list[Symbol] = []
-        for place, inputs, _ in core.nodes:
-            symbols.append(layers[place]([symbols[index] for index in inputs]))
+        symbols = draw(core, layers, {})
         model._inputs = [symbols[node] for node in core.input_nodes]
         model._outputs = [symbols[node] for node in core.output_nodes]
         model._layers, model._built = layers, core
@@ -168,12 +166,8 @@ class Model(Trained):
         if len(given) != len(self.inputs):
             raise ValueError(f"[{self.name}] takes {len(self.inputs)} inputs, got {len(given)}")
         core = self._network
-        symbols: dict[int, Symbol] = dict(zip(core.input_nodes, given, strict=True))
-        for node, (place, sources, _) in enumerate(core.nodes):
-            if node not in symbols:
-                symbols[node] = self._layers[place]([symbols[source] for source in sources], training)
-        outputs = [symbols[node] for node in core.output_nodes]
-        return outputs[0] if len(outputs) == 1 else outputs
+        symbols = draw(core, self._layers, dict(zip(core.input_nodes, given, strict=True)), training)
+        return one_or_all([symbols[node] for node in core.output_nodes])
 
     # What it is made of
 
@@ -390,15 +384,7 @@ class Model(Trained):
             ValueError: a name is missing or unknown, or a shape does not fit; no weight is changed then.
         """
         names = [info.name for info in self._network.parameters]
-        known = set(names)
-        for name in state:
-            if name not in known:
-                raise ValueError(f"load_state_dict: the model has no weight {name!r}; {suggestion(str(name), names)}")
-        missing = [name for name in names if name not in state]
-        if missing:
-            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-            raise ValueError(f"load_state_dict: there is no value for {', '.join(map(repr, missing[:3]))}{more}")
-        assign(self._network, range(len(names)), [state[name] for name in names], "load_state_dict")
+        assign(self._network, range(len(names)), in_order(state, names, "load_state_dict"), "load_state_dict")
         _kin.wrote(self._layers)
 
     def save(self, path: PathLike, overwrite: bool = True) -> None:

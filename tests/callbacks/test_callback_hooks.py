@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+import striate as st
 from striate.callbacks import Callback, CallbackList, History, LambdaCallback, ProgressBar
 
 
@@ -185,3 +187,14 @@ def test_importing_brings_no_optional_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_callback_does_not_keep_its_model():
+    callback = Callback()
+    model = st.Sequential([st.Input((2,)), st.layers.Dense(1)], seed=0)
+    callback.set_model(model)
+    assert callback.model is model
+    assert "_model" not in vars(pickle.loads(pickle.dumps(callback)))
+    del model
+    with pytest.raises(ReferenceError, match="the model of this Callback no longer exists"):
+        _ = callback.model

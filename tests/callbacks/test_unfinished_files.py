@@ -88,9 +88,10 @@ def test_a_training_that_fails_leaves_all_that_was_written(tmp_path):
 
 def test_trainings_that_begin_at_once_have_event_files_of_their_own(tmp_path):
     pytest.importorskip("tensorboardX")
+    model = network()
     for loss in (0.5, 0.25):
         board = TensorBoard(tmp_path, write_graph=False)
-        board.set_model(network())
+        board.set_model(model)
         board.on_train_begin()
         board.on_epoch_end(0, {"loss": loss})  # and no on_train_end: the process is killed here
     files = list((tmp_path / "train").iterdir())
@@ -121,6 +122,7 @@ def test_names_of_files_as_bytes(train, tmp_path):
     train([CSVLogger(bytes(tmp_path / "h.csv"))], [{"loss": 1.0}])
     assert (tmp_path / "h.csv").read_text() == "epoch,loss\n0,1.0\n"
     saver = ModelCheckpoint(bytes(tmp_path / "{epoch}.safetensors"))
-    saver.set_model(network())
+    model = network()
+    saver.set_model(model)
     saver.on_epoch_end(0, {})
     assert (tmp_path / "1.safetensors").exists()

@@ -220,12 +220,15 @@ void test_fork() {
     const Pictures pictures;
     Model model = made(), watched = made();
     std::atomic<bool> end{false};
-    // Steps that leave equal weights: whatever is mixed differs.
+    // Each step leaves equal weights, so that a mixture of two steps is seen.
+    const auto set_all = [&](float value) {
+        model.write([&] {
+            for (const ParameterInfo& p : model.parameters()) std::fill_n(p.value, element_count(p.shape), value);
+        });
+    };
+    set_all(0.0f);
     std::thread writer([&] {
-        for (float value = 0.0f; !end; value += 1.0f)
-            model.write([&] {
-                for (const ParameterInfo& p : model.parameters()) std::fill_n(p.value, element_count(p.shape), value);
-            });
+        for (float value = 1.0f; !end; value += 1.0f) set_all(value);
     });
     std::thread reader([&] {
         while (!end) watched.predict(pictures.inputs(), 7);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -55,12 +56,15 @@ class Callback:
     Attributes:
         params: `epochs`, `steps` (batches an epoch, or None where unknown) and `verbose`; in `fit` also `validates`,
             whether there are data to validate on.
-        model: the model that is trained.
+        model: the model that is trained. The callback does not keep it alive.
     """
 
     def __init__(self) -> None:
         self.params: dict[str, Any] = {}
-        self._model: TrainedModel | None = None
+        self._model: weakref.ref[TrainedModel] | None = None  # the trainer keeps callbacks, so that they do not keep it
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_model"}
 
     def __init_subclass__(cls) -> None:
         if not is_own(cls):
@@ -75,16 +79,19 @@ class Callback:
     @property
     def model(self) -> TrainedModel:
         # Not set where a subclass does not call this class's __init__.
-        model: TrainedModel | None = getattr(self, "_model", None)
-        if model is None:
+        found: weakref.ref[TrainedModel] | None = getattr(self, "_model", None)
+        if found is None:
             raise RuntimeError(f"{type(self).__name__} has no model yet; it gets one when it is passed to fit")
+        model = found()
+        if model is None:
+            raise ReferenceError(f"the model of this {type(self).__name__} no longer exists; keep a reference to it")
         return model
 
     def set_params(self, params: dict[str, Any]) -> None:
         self.params = params
 
     def set_model(self, model: TrainedModel) -> None:
-        self._model = model
+        self._model = weakref.ref(model)
 
     def wants(self, hook: str) -> bool:
         """Whether a batch hook, such as `"on_train_batch_end"`, needs to be called.
