@@ -50,7 +50,7 @@ class SeedSequence {
 };
 
 SeedSequence& seeds() {
-    static SeedSequence sequence;
+    static auto& sequence = *new SeedSequence;
     return sequence;
 }
 

@@ -54,7 +54,8 @@ std::atomic<const kernels::Table*>& active() {
 }  // namespace
 
 const std::vector<Implementation>& inference_implementations() {
-    static const std::vector<Implementation> all = {
+    // Never destroyed, as all objects of functions here: threads may still compute while a process ends.
+    static const auto& all = *new std::vector<Implementation>{
 #define STRIATE_BUILT(isa) {&kernels::isa::inference_table, isa##_runs},
 #include "isas.inc"
 #undef STRIATE_BUILT

@@ -15,10 +15,10 @@ namespace striate::kernels {
 namespace striate::dispatch {
 
 const std::vector<Implementation>& implementations() {
-    static const std::vector<Implementation> all = [] {
-        std::vector<Implementation> complete = inference_implementations();
+    static const std::vector<Implementation>& all = *[] {
+        auto* complete = new std::vector<Implementation>(inference_implementations());
         size_t i = 0;
-#define STRIATE_BUILT(isa) complete[i++].table = &kernels::isa::table;
+#define STRIATE_BUILT(isa) (*complete)[i++].table = &kernels::isa::table;
 #include "isas.inc"
 #undef STRIATE_BUILT
         return complete;

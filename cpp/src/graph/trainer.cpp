@@ -35,7 +35,7 @@ struct Trainer::Impl {
         std::vector<Array> parts;              // targets of some rows: `data` and the first dimension are set for each
 
         const Array& weights_of(size_t output) const {
-            static const Array none;
+            static const Array& none = *new Array;
             return data.weights.empty() ? none : data.weights[data.weights.size() == 1 ? 0 : output];
         }
     } bound;

@@ -49,13 +49,13 @@ std::string machine() {
 }
 
 const std::string& host() {
-    static const std::string name = [] {
+    static const std::string& name = *new std::string([] {
         uint32_t hash = 2166136261u;  // FNV-1a
         for (const char c : machine()) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
         char digits[16];
         std::snprintf(digits, sizeof digits, "%08x", static_cast<unsigned>(hash));
         return std::string(digits);
-    }();
+    }());
     return name;
 }
 
@@ -118,8 +118,8 @@ bool claim_temporary(int file) {
 }
 
 void remove_leftovers(int folder) noexcept try {
-    static std::mutex mutex;
-    static std::map<std::pair<dev_t, ino_t>, Clock::time_point> due;
+    static auto& mutex = *new std::mutex;
+    static auto& due = *new std::map<std::pair<dev_t, ino_t>, Clock::time_point>;
     struct stat status;
     if (fstat(folder, &status) != 0 || host().empty()) return;  // host() takes memory at its first call
     // In a forked child the mutex may be held by a thread that is not there.
