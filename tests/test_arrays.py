@@ -245,3 +245,24 @@ def test_what_is_no_array():
         numbers(["a"], "x")
     with pytest.raises(ValueError, match="the single number 3"):
         numbers(3, "x")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_integers_beyond_the_cores(order: str) -> None:
+    values = np.array([[2**63], [2**64 - 1], [5]], f"{order}u8")
+    same = st.Sequential([Input((1,)), st.layers.Rescaling(1.0)])
+    assert np.array_equal(same.predict(values), values.astype(np.float32))
+    same.compile("sgd", "mae")
+    right = float(values.astype(np.float64).mean())
+    assert same.evaluate(np.zeros((3, 1)), values, verbose=0) == pytest.approx(right, rel=1e-6)
+    weighted = same.evaluate(np.zeros((2, 1)), np.ones(2), sample_weight=np.array([2**63, 0], "u8"), verbose=0)
+    assert weighted == pytest.approx(2.0**62, rel=1e-6)
+
+
+def test_labels_beyond_the_cores_integers() -> None:
+    model = st.Sequential([Input((2,)), Dense(3)], seed=0)
+    model.compile("sgd", st.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1))
+    with pytest.raises(ValueError, match="labels below 2\\*\\*63, got 18446744073709551615"):
+        model.evaluate(np.zeros((2, 2)), np.array([2**64 - 1, 1], "u8"), verbose=0)
+    with pytest.raises(ValueError, match="label 18446744073709551615"):
+        st.metrics.Accuracy().update_state(np.array([2**64 - 1, 1], "u8"), np.eye(2))

@@ -77,12 +77,19 @@ def numbers(value: Any, what: str) -> AnyArray:
     return array
 
 
+def beyond_int64(array: AnyArray) -> bool:
+    """Whether it holds integers of 2**63 or more, which the core's integers cannot hold."""
+    return array.dtype.kind == "u" and array.dtype.itemsize == 8 and array.size > 0 and int(array.max()) >= 2**63
+
+
 def for_core(array: AnyArray) -> AnyArray:
     """The same values as float32, or as the integers of 8 (unsigned), 32 or 64 bits that they are."""
     kind, size = array.dtype.kind, array.dtype.itemsize
     if kind == "b":
         array = array.view(np.uint8)
     elif kind == "f":
+        array = _as_float32(array)
+    elif beyond_int64(array):
         array = _as_float32(array)
     elif (kind, size) not in (("u", 1), ("i", 4), ("i", 8)):
         array = array.astype(np.int32 if size < 4 else np.int64)
@@ -162,6 +169,8 @@ def with_last_axis(array: AnyArray, shape: tuple[int, ...]) -> AnyArray:
 
 def labels_for(array: AnyArray, owner: str) -> AnyArray:
     """Class labels as integers of the core; floats must be whole."""
+    if beyond_int64(array):
+        raise ValueError(f"[{owner}] expects class labels below 2**63, got {array.max()}")
     if array.dtype.kind != "f":
         return for_core(array)
     with np.errstate(invalid="ignore"):

@@ -187,11 +187,11 @@ def as_labels(owner: str, what: str, labels: AnyArray, num_classes: int | None) 
     if labels.size == 0 or labels.dtype.kind == "b":
         return labels.astype(np.int64)
     low, high = int(labels.min()), int(labels.max())
-    if low < 0 or (num_classes is not None and high >= num_classes):
+    if low < 0 or high >= (2**63 if num_classes is None else num_classes):
         worst = low if low < 0 else high
         upto = "" if num_classes is None else f" to {num_classes - 1}"
-        mend = f"; if it marks items without a label, pass ignore_class={worst}" if what == "y_true" else ""
-        raise ValueError(f"{owner}: {what} holds the label {worst}, expected 0{upto}{mend}")
+        fix = f"; if it marks items without a label, pass ignore_class={worst}" if what == "y_true" else ""
+        raise ValueError(f"{owner}: {what} holds the label {worst}, expected 0{upto}{fix}")
     return labels.astype(np.int64)
 
 
