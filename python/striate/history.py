@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import warnings
 from typing import Any
 
 import numpy as np
 
-from striate._files import PathLike, text, whole_rows
+from striate._files import PathLike, text
+from striate._tables import check_separator, read_table
 from striate.callbacks.history import History
 
 __all__ = ["History", "read_history"]
@@ -20,7 +19,11 @@ def read_history(filename: PathLike, separator: str = ",") -> History:
     """A `History` from a CSV file of `CSVLogger`, value for value.
 
     A value that an epoch lacks is NaN. A last row without its line break, which a killed process can leave, is not
-    read; a warning says so.
+    read; a warning says so. Any line ends and a byte-order mark are read, as other programs save them.
+
+    Args:
+        filename: the file, UTF-8.
+        separator: the character between fields.
 
     Raises:
         OSError: the file cannot be read.
@@ -28,23 +31,22 @@ def read_history(filename: PathLike, separator: str = ",") -> History:
     """
     result = History()
     name = text(filename)
-    with open(name, "rb") as file:
-        data = file.read()
-    whole = data[: whole_rows(data)]
-    if len(whole) < len(data):
+    check_separator("read_history", separator)
+    table = read_table(name, separator)
+    if table.rest:
         warnings.warn(f"{name}: the last row is not whole and was not read", stacklevel=2)
-    reader = csv.reader(io.StringIO(whole.decode(), newline=""), delimiter=separator)
-    columns = next(reader, [])
-    if not columns or columns[0] != "epoch":
-        raise ValueError(f"{name} is no history: its first column must be 'epoch', got {columns}")
-    for row in reader:
+    if not table.columns:
+        raise ValueError(f"{name} is no history: its first column must be 'epoch', but it has no row")
+    for line, row in table.rows:
         try:
-            entries = dict(zip(columns, row, strict=True))
+            if len(row) != len(table.columns):
+                raise ValueError(f"expected {len(table.columns)} fields, got {len(row)}")
+            entries = dict(zip(table.columns, row, strict=True))
             result.epoch.append(int(entries.pop("epoch")))
             for column, entry in entries.items():
                 result.history.setdefault(column, []).append(_value(entry))
         except ValueError as error:
-            raise ValueError(f"{name}, line {reader.line_num}: {error}") from None
+            raise ValueError(f"{name}, line {line}: {error}") from None
     return result
 
 

@@ -126,3 +126,89 @@ def test_names_of_files_as_bytes(train, tmp_path):
     saver.set_model(model)
     saver.on_epoch_end(0, {})
     assert (tmp_path / "1.safetensors").exists()
+
+
+@pytest.mark.parametrize(("written", "asked"), [(",", ";"), (";", ","), ("\t", ",")])
+def test_a_table_with_another_separator_is_not_appended_to(train, model, tmp_path, written, asked):
+    path = tmp_path / "history.csv"
+    train([CSVLogger(path, separator=written)], [{"loss": 2.0}])
+    before, steps = path.read_bytes(), model.weight[0]
+    message = rf"history.csv is no history: its first column must be 'epoch'.*pass separator={written!r}"
+    with pytest.raises(ValueError, match=message.replace("\\t", "\\\\t") + ".*append=False.*another filename"):
+        train([CSVLogger(path, separator=asked, append=True)], [{"loss": 1.0, "accuracy": 0.5}])
+    with pytest.raises(ValueError, match=message.replace("\\t", "\\\\t")):
+        read_history(path, separator=asked)
+    assert path.read_bytes() == before and model.weight[0] == steps
+
+
+@pytest.mark.parametrize("content", [b"a,b\n1,2\n", b"notes", b"a,b\n1,2", b"epoch,loss,loss\n0,1,2\n"])
+def test_other_files_are_not_appended_to(train, tmp_path, content):
+    path = tmp_path / "notes.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"notes.csv is no history: .*append=False"):
+        train([CSVLogger(path, append=True)], [{"loss": 1.0}])
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "mark"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"], ids=["lf", "crlf", "cr"])
+def test_tables_that_other_programs_saved_go_on_as_they_are(train, tmp_path, mark, end):
+    path = tmp_path / "history.csv"
+    path.write_bytes(mark + end.join([b"epoch,loss", b"0,2.0", b""]))
+    assert read_history(path).epoch == [0]
+    train([CSVLogger(path, append=True)], [{"loss": 1.0}])
+    assert path.read_bytes() == mark + end.join([b"epoch,loss", b"0,2.0", b"0,1.0", b""])
+    train([CSVLogger(path, append=True)], [{"loss": 0.5, "mae": 0.25}])
+    assert path.read_bytes() == mark + end.join([b"epoch,loss,mae", b"0,2.0,NA", b"0,1.0,NA", b"0,0.5,0.25", b""])
+    history = read_history(path)
+    assert history.epoch == [0, 0, 0] and history.history["loss"] == [2.0, 1.0, 0.5]
+
+
+def test_a_line_end_that_is_not_whole_is_completed(train, tmp_path):
+    path = tmp_path / "history.csv"
+    path.write_bytes(b"epoch,loss\r\n0,2.0\r")
+    train([CSVLogger(path, append=True)], [{"loss": 1.0}])
+    assert path.read_bytes() == b"epoch,loss\r\n0,2.0\r\n0,1.0\r\n"
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "latin-1"])
+def test_tables_that_are_not_utf_8_are_named(train, tmp_path, codec):
+    path = tmp_path / "history.csv"
+    path.write_bytes("epoch,größe\n0,2.0\n".encode(codec))
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"history.csv is no history: it is not UTF-8 .*append=False"):
+        train([CSVLogger(path, append=True)], [{"loss": 1.0}])
+    with pytest.raises(ValueError, match=r"history.csv is no history: it is not UTF-8"):
+        read_history(path)
+    assert path.read_bytes() == before
+
+
+def test_long_arrays_are_read_back(train, tmp_path):
+    path = tmp_path / "history.csv"
+    table = np.arange(40_000.0).reshape(200, 200)
+    train([CSVLogger(path)], [{"matrix": table}])
+    np.testing.assert_array_equal(read_history(path).history["matrix"][0], table)
+    train([CSVLogger(path, append=True)], [{"loss": 1.0}])
+    assert read_history(path).epoch == [0, 0]
+
+
+def test_separators_that_cannot_be_between_fields(tmp_path):
+    for separator in ('"', "\n", "\r"):
+        with pytest.raises(ValueError, match="separator must be no quote and no line end"):
+            CSVLogger(tmp_path / "h.csv", separator=separator)
+    with pytest.raises(ValueError, match="read_history: separator must be one character, got ''"):
+        read_history(tmp_path / "h.csv", separator="")
+
+
+def test_line_ends_in_names_are_quoted(train, tmp_path):
+    path = tmp_path / "history.csv"
+    path.write_bytes(b"epoch\r")
+    train([CSVLogger(path, append=True)], [{"a\nb": 1.0, "c\rd": 2.0}])
+    assert read_history(path).history == {"a\nb": [1.0], "c\rd": [2.0]}
+
+
+def test_rows_of_another_length_are_named(tmp_path):
+    path = tmp_path / "history.csv"
+    path.write_text("epoch,loss\n0,1.0\n\n1\n")
+    with pytest.raises(ValueError, match=r"history.csv, line 4: expected 2 fields, got 1"):
+        read_history(path)
