@@ -98,7 +98,7 @@ def save_training(training: Trainer | Model, path: PathLike, overwrite: bool = T
     Raises:
         FileExistsError: there is one, and `overwrite` is False.
         OSError: it cannot be written.
-        ValueError: the model is not compiled.
+        ValueError: the model is not compiled, or a callback's `get_state` returned what could not be read back.
         RuntimeError: another thread is training the model.
     """
     place = check_free(path, overwrite)

@@ -173,3 +173,81 @@ def test_rates_that_would_replace_a_schedule_are_refused(callback: callbacks.Cal
     assert model.optimizer.iterations == 0
     model.optimizer.learning_rate = 0.01  # on purpose: from here on there is no schedule
     model.fit(X, Y, verbose=0, callbacks=callback)
+
+
+class Remembers(callbacks.Callback):
+    """Has the state that it is given."""
+
+    def __init__(self, state: Any = None) -> None:
+        super().__init__()
+        self.given, self.found = state, None
+
+    def get_state(self) -> Any:
+        return self.given
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.found = state
+
+
+def nested(depth: int) -> dict[str, Any]:
+    state: dict[str, Any] = {}
+    for _ in range(depth):
+        state = {"deep": state}
+    return state
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (5, "must return a dict, got 5"),
+        ([1], r"must return a dict, got \[1\]"),
+        ([], r"must return a dict, got \[\]"),
+        ("best", "must return a dict, got 'best'"),
+        ({"striate.array": "x"}, "the state must not have 'striate.array' as its only key"),
+        ({"a": [{"striate.array": 1}]}, r"the state\['a'\]\[0\] must not have 'striate.array'"),
+        ({1: 2}, "the state must have strings as keys, got 1"),
+        ({"a": {None: 2}}, r"the state\['a'\] must have strings as keys, got None"),
+        ({"a": {1, 2}}, r"the state\['a'\] must hold numbers, .* got set"),
+        ({"a": np.ones(2, np.complex64)}, r"the state\['a'\]\[0\] must hold numbers, .* got complex"),
+        ({"a": b"x"}, r"the state\['a'\] must hold numbers, .* got bytes"),
+        (nested(2000), "is more than 100 lists and dicts deep, or holds itself"),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
+)
+def test_states_that_could_not_be_read_back_are_refused_when_saving(given: Any, message: str, tmp_path: Path) -> None:
+    model, path = network(), tmp_path / "state"
+    model.fit(X, Y, verbose=0)
+    st.save_training(model, path)
+    before = path.read_bytes()
+    model.fit(X, Y, verbose=0, callbacks=[callbacks.EarlyStopping("loss"), Remembers(given)])
+    with pytest.raises(ValueError, match=rf"Remembers.get_state:? .*{message}"):
+        st.save_training(model, path)
+    assert path.read_bytes() == before and [file.name for file in tmp_path.iterdir()] == ["state"]
+
+
+def test_states_come_back_as_they_were(tmp_path: Path) -> None:
+    ones, zeros = np.ones(3, np.float32), np.zeros(3, np.float32)
+    given = {
+        **{"x/y": ones, "x": {"y": zeros}, "a": {"b/c": [ones, zeros]}, "a/b": {"c": [zeros, ones]}, "": ones},
+        **{"striate.array": 1, "number": np.float32(0.5), "none": np.zeros((0, 2), np.float32)},
+        **{"turned": np.arange(6, dtype=np.float32).reshape(2, 3).T, "scalar": np.array(2, np.float32)},
+    }
+    model, again = network(), Remembers()
+    model.fit(X, Y, verbose=0, callbacks=[Remembers(given), Remembers(None), Remembers({})])
+    st.save_training(model, tmp_path / "state")
+    st.load_training(model, tmp_path / "state")
+    model.fit(X, Y, verbose=0, callbacks=[again])
+    assert again.found is not None and list(again.found) == list(given)
+    np.testing.assert_equal(again.found, given)
+    assert all(again.found[name].shape == given[name].shape for name in ("none", "turned", "scalar"))
+
+
+def test_files_with_arrays_by_their_keys_are_read(tmp_path: Path) -> None:
+    model, path, again = network(), tmp_path / "state", Remembers()
+    entry = {"callback": "Remembers", "state": {"x": [{"striate.array": "callbacks/0/x/0"}]}}
+    arrays = {"callbacks/0/x/0": np.ones(2, np.float32)}
+    core = model._compiled("test")._settle()
+    core.save_training(bytes(path), {"striate.callbacks": json.dumps([entry])}, arrays, True)
+    st.load_training(model, path)
+    model.fit(X, Y, verbose=0, callbacks=[again])
+    np.testing.assert_equal(again.found, {"x": [np.ones(2, np.float32)]})

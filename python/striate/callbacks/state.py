@@ -13,17 +13,31 @@ from striate.callbacks.base import Callback
 
 # A dict with this key alone stands for an array of the file.
 _ARRAY = "striate.array"
+# Lists and dicts within each other, far below what reading JSON takes.
+_DEEPEST = 100
 
 
 def states_of(callbacks: Iterable[Callback]) -> tuple[str, dict[str, NDArray[np.float32]]]:
-    """The states of the callbacks that have one, as JSON, and the arrays in them by name."""
+    """The states of the callbacks that have one, as JSON, and the arrays in them by name.
+
+    Raises:
+        ValueError: a state could not be read back; the message names the class and the place in the state.
+    """
     arrays: dict[str, NDArray[np.float32]] = {}
-    entries: list[dict[str, Any]] = []
+    entries: list[str] = []
     for callback in callbacks:
-        state = callback.get_state()
+        state, who = callback.get_state(), f"{type(callback).__name__}.get_state"
+        if state is None:
+            continue
+        if not isinstance(state, Mapping):
+            raise ValueError(f"{who} must return a dict, got {state!r:.200}")
         if state:
-            entries.append({"callback": _kind(callback), "state": _packed(state, arrays, f"callbacks/{len(entries)}")})
-    return json.dumps(entries), arrays
+            entry = {"callback": _kind(callback), "state": _packed(state, arrays, f"{who}: the state", _DEEPEST)}
+            try:
+                entries.append(json.dumps(entry))
+            except ValueError as error:  # an integer of too many digits
+                raise ValueError(f"{who}: the state cannot be written: {error}") from error
+    return f"[{', '.join(entries)}]", arrays
 
 
 def parsed(text: str, arrays: Mapping[str, NDArray[np.float32]]) -> list[tuple[str, dict[str, Any]]]:
@@ -77,15 +91,30 @@ def _kind(callback: Callback) -> str:
     return f"{type(callback).__name__} {getattr(callback, 'monitor', '')}".strip()
 
 
-def _packed(value: Any, arrays: dict[str, NDArray[np.float32]], name: str) -> Any:
+def _packed(value: Any, arrays: dict[str, NDArray[np.float32]], place: str, deepest: int) -> Any:
     if isinstance(value, np.ndarray) and value.dtype == np.float32:
-        arrays[name] = np.ascontiguousarray(value)
+        name = f"callbacks/{len(arrays)}"  # a name of the keys could be that of another array
+        arrays[name] = np.asarray(value, order="C")
         return {_ARRAY: name}
-    if isinstance(value, Mapping):
-        return {str(key): _packed(item, arrays, f"{name}/{key}") for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_packed(item, arrays, f"{name}/{place}") for place, item in enumerate(value)]
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.tolist()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if not isinstance(value, (Mapping, list, tuple)):
+        raise ValueError(
+            f"{place} must hold numbers, strings, None, arrays of float32, and lists and dicts of them, "
+            f"got {type(value).__name__}"
+        )
+    if not deepest:
+        raise ValueError(f"{place[:80]}... is more than {_DEEPEST} lists and dicts deep, or holds itself")
+    if not isinstance(value, Mapping):
+        return [_packed(item, arrays, f"{place}[{at}]", deepest - 1) for at, item in enumerate(value)]
+    for key in value:
+        if not isinstance(key, str):
+            raise ValueError(f"{place} must have strings as keys, got {key!r}, which would come back as a string")
+    if set(value) == {_ARRAY}:
+        raise ValueError(f"{place} must not have {_ARRAY!r} as its only key, which marks arrays in the file")
+    return {str(key): _packed(item, arrays, f"{place}[{key!r}]", deepest - 1) for key, item in value.items()}
 
 
 def _unpacked(value: Any, arrays: Mapping[str, NDArray[np.float32]]) -> Any:
