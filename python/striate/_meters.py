@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate import metrics as metrics_module
-from striate._arrays import FloatArray
+from striate._arrays import AnyArray, FloatArray
 from striate._data import Data
 from striate._names import suggestion
+from striate.detection.boxes import Detections
 from striate.detection.decoding import decode
 from striate.detection.targets import unpack
 from striate.losses import Loss
@@ -99,8 +100,8 @@ class Meters:
             for first in range(0, len(target), rows):
                 part = slice(first, first + rows)
                 for meter in meters:
-                    weight = weights[part] if meter.weighted and weights is not None else None
-                    meter.metric.check_targets(target[part], shape, weight)
+                    weight = _sealed(weights[part]) if meter.weighted and weights is not None else None
+                    meter.metric.check_targets(_sealed(target[part]), shape, weight)
 
     def buffers(self, rows: int, batch_size: int) -> list[FloatArray]:
         """Memory for the predictions of `rows` rows, or of as many whole batches as may be kept at once.
@@ -125,14 +126,14 @@ class Meters:
             meter.metric.reset_state()
 
     def update(self, data: Data, rows: slice | NDArray[np.int64], predictions: Sequence[FloatArray]) -> None:
-        """Add these rows of the data with their predictions."""
+        """Add these rows of the data with their predictions, which no metric can write into."""
         for output, strides in enumerate(self._strides):
             meters = [meter for meter in self._meters if meter.output == output]
             whole, weights = data.targets[output], data.weights_of(output)
             if not meters or whole is None:
                 continue
-            target, made = whole[rows], predictions[output]
-            weights = None if weights is None else weights[rows]
+            target, made = _sealed(whole[rows]), _sealed(predictions[output])
+            weights = None if weights is None else _sealed(weights[rows])
             if strides:
                 self._update_boxes(meters, target, made, strides)
                 continue
@@ -141,9 +142,13 @@ class Meters:
 
     @staticmethod
     def _update_boxes(meters: Sequence[_Meter], packed: Any, made: FloatArray, strides: Sequence[int]) -> None:
-        found = decode(made, strides, score_threshold=_LEAST_SCORE)
+        found = [
+            Detections(_sealed(image.boxes), _sealed(image.labels), _sealed(image.scores))
+            for image in decode(made, strides, score_threshold=_LEAST_SCORE)
+        ]
         targets = unpack(packed)
-        objects, ignored = [target[:2] for target in targets], [target[2] for target in targets]
+        objects = [(_sealed(boxes), _sealed(labels)) for boxes, labels, _ in targets]
+        ignored = [_sealed(marks) for _, _, marks in targets]
         for meter in meters:
             assert isinstance(meter.metric, metrics_module.MeanAveragePrecision)
             meter.metric.update_state(objects, found, ignored=ignored)
@@ -152,6 +157,13 @@ class Meters:
         """Value by name: a float, or an array for a metric that gives one."""
         found = {meter.name: meter.metric.result() for meter in self._meters}
         return {name: float(value) if np.ndim(value) == 0 else value for name, value in found.items()}
+
+
+def _sealed(array: AnyArray) -> AnyArray:
+    """The same memory, read-only: it may be the caller's, and other metrics read it."""
+    view: AnyArray = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _bind(metric: Metric, loss: Loss | None, shape: tuple[int, ...]) -> None:

@@ -51,6 +51,20 @@ def test_metrics_are_those_of_the_whole_set(model: st.Model) -> None:
     )
 
 
+def test_a_metric_cannot_write_into_boxes() -> None:
+    seen = []
+
+    class Own(metrics.MeanAveragePrecision):
+        def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None, **marks: Any) -> None:
+            arrays = [array for image in (*y_true, *y_pred) for array in image] + list(marks["ignored"])
+            seen.extend(array.flags.writeable for array in arrays)
+            assert len(y_true) and y_pred[0].scores is y_pred[0][2]
+            super().update_state(y_true, y_pred, sample_weight, **marks)
+
+    small(metrics=[Own()]).evaluate(IMAGES, SCENES.targets, verbose=0)
+    assert len(seen) == 6 * len(IMAGES) and not any(seen)
+
+
 def test_validation_data_and_python_lists(model: st.Model) -> None:
     lists = [(boxes.tolist(), labels.tolist()) for boxes, labels in SCENES.targets]
     history = model.fit(IMAGES, lists, epochs=1, validation_data=(IMAGES[:4], lists[:4]), verbose=0).history

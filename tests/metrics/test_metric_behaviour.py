@@ -8,7 +8,8 @@ import math
 import numpy as np
 import pytest
 
-from striate import metrics
+import striate as st
+from striate import layers, metrics
 
 
 def test_ratios_of_a_hand_counted_case():
@@ -314,6 +315,66 @@ def test_a_metric_of_ones_own():
     metric.bind(True, (None, 1))
     assert metric.name == "mean_bias" and metric.from_logits
     assert metric([1.0, 2.0], [2.0, 2.0]) == 0.5
+
+
+class Writing(metrics.Metric):
+    """Writes into all that it is given, where it can."""
+
+    def __init__(self):
+        super().__init__("writing")
+        self.checked, self.seen = [], []
+
+    def reset_state(self):
+        pass
+
+    def check_targets(self, y_true, output_shape, sample_weight):
+        self.checked += self.tried(y_true, sample_weight)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.seen += self.tried(y_true, y_pred, sample_weight)
+
+    def tried(self, *arrays):
+        for array in arrays:
+            with pytest.raises(ValueError, match="read-only"):
+                array[...] = 0
+        return [array.shape for array in arrays]
+
+    def result(self):
+        return 0.0
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_metrics_cannot_write_into_the_callers_arrays(shuffle):
+    x, y, weight = np.ones((6, 2), np.float32), np.full((6, 1), 2.0, np.float32), np.full(6, 3.0, np.float32)
+    model = st.Sequential([layers.Input((2,)), layers.Dense(1, kernel_initializer="ones")])
+    writing = Writing()
+    model.compile(st.optimizers.SGD(0.0), "mse", weighted_metrics=[writing, "mae", "mse"])
+    history = model.fit(x, y, sample_weight=weight, validation_data=(x, y, weight), shuffle=shuffle, verbose=0).history
+    model.evaluate(x, y, sample_weight=weight, verbose=0)
+    assert (y == 2).all() and (weight == 3).all() and y.flags.writeable and weight.flags.writeable
+    assert writing.seen == [(6, 1), (6, 1), (6,)] * 3 and writing.checked == [(6, 1), (6,)] * 3
+    assert history["mae"] == history["val_mae"] == [0.0]
+
+
+BUILT_IN = sorted(set(metrics.__all__) - {"Metric", "MeanAveragePrecision"})
+
+
+@pytest.mark.parametrize("name", [one for one in BUILT_IN if isinstance(getattr(metrics, one), type)])
+def test_metrics_of_the_library_do_not_write(name):
+    kind = getattr(metrics, name)
+    if not issubclass(kind, metrics.Metric):
+        return
+    labels, scores, weight = np.array([0, 1, 1, 0]), np.array([0.1, 0.9, 0.3, 0.6]), np.array([1.0, 2.0, 3.0, 1.0])
+    if name in ("CategoricalAccuracy", "SparseCategoricalAccuracy", "TopKAccuracy"):
+        scores = np.stack([1 - scores, scores], axis=1)
+    if name == "CategoricalAccuracy":
+        labels = np.eye(2)[labels]
+    for made in (kind(), kind()) if name != "TopKAccuracy" else (kind(1), kind(1)):
+        free = made(labels.copy(), scores.copy(), weight.copy())
+        made.reset_state()
+        for array in (labels, scores, weight):
+            array.flags.writeable = False
+        np.testing.assert_array_equal(made(labels, scores, weight), free)
 
 
 def test_bind_fixes_the_number_of_classes():

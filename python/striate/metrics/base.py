@@ -112,7 +112,10 @@ class Metric(ABC):
     def update_state(
         self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> None:
-        """Add a batch. `sample_weight` is `(N,)`, or has the labels' shape for a weight per pixel."""
+        """Add a batch. `sample_weight` is `(N,)`, or has the labels' shape for a weight per pixel.
+
+        In a training or an evaluation the arrays are read-only: they are the caller's and other metrics' too.
+        """
 
     @abstractmethod
     def result(self) -> float | FloatArray:
