@@ -259,6 +259,11 @@ def test_a_wrong_call_leaves_the_model_as_it_was() -> None:
     model.fit(X, LABELS, verbose=0)
 
 
+def test_the_shapes_of_weights_are_told_once() -> None:
+    with pytest.raises(ValueError, match=r"for the output \(N, 3\) they must be \(N,\)$"):
+        fit(classifier(), X, LABELS, sample_weight=np.ones((10, 8, 8)))
+
+
 def test_arrays_of_any_making_work() -> None:
     """Not contiguous, read-only, in another byte order, in Fortran's order: the same weights come out."""
     want = classifier()

@@ -159,8 +159,10 @@ void Trainer::Impl::check_given_weights(Bound& made, size_t o) const {
     const Shape& output = model.graph.nodes[model.graph.outputs[o]].shape;
     const Shape beyond(shape.begin() + 1, shape.end());
     const bool per_row = beyond.size() + 1 == output.size() && std::equal(beyond.begin(), beyond.end(), output.begin());
+    const std::string per_place =
+        output.size() > 1 ? " or " + with_batch(Shape(output.begin(), output.end() - 1)) : std::string();
     require(beyond.empty() || per_row, "sample weights have shape ", to_string(shape), "; for the output ",
-            with_batch(output), " they must be (N,) or ", with_batch(Shape(output.begin(), output.end() - 1)));
+            with_batch(output), " they must be (N,)", per_place);
     made.weight_dimensions[o] = beyond;
     check_weight_values(weights, 0, element_count(shape));
 }
