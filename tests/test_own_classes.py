@@ -33,6 +33,13 @@ def function(*_):
         (st.Trainer, "train_step", "a loop over train_on_batch"),
         (layers.Layer, "call", "compose layers"),
         (layers.Layer, "build", "compose layers"),
+        (layers.Dense, "forward", "compose layers"),
+        (layers.Dense, "backward", "compose layers"),
+        (st.Model, "forward", "Draw the network with"),
+        (st.Sequential, "training_step", "a loop over train_on_batch"),
+        (losses.MeanSquaredError, "forward", "a sum of them"),
+        (optimizers.SGD, "step", "use an optimizer"),
+        (optimizers.SGD, "zero_grad", "use an optimizer"),
         (layers.Dense, "call", "compose layers"),
         (layers.BatchNormalization, "compute_output_shape", "compose layers"),
         (losses.Loss, "call", "use a loss of striate.losses"),
@@ -104,17 +111,78 @@ def test_own_activations_and_initializers():
         type("Own", (st.initializers.Initializer,), {"__call__": function, "__module__": "user"})
 
 
-def test_hooks_and_methods_with_wrong_names():
-    for name, meant in (
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
         ("on_epoch_ends", "on_epoch_end"),
-        ("on_epoch_start", None),
         ("on_tran_begin", "on_train_begin"),
-    ):
-        if meant is None:
-            type("Own", (callbacks.Callback,), {name: function, "__module__": "user"})  # may be the user's own
-            continue
+        ("on_epoch_start", "on_epoch_begin"),
+        ("on_train_start", "on_train_begin"),
+        ("on_train_batch_start", "on_train_batch_begin"),
+        ("on_batch_start", "on_batch_begin"),
+        ("on_test_start", "on_test_begin"),
+        ("on_train_epoch_end", "on_epoch_end"),
+        ("on_validation_end", "on_test_end"),
+        ("on_validation_epoch_end", "on_test_end"),
+        ("on_validation_batch_start", "on_test_batch_begin"),
+        ("on_val_end", "on_test_end"),
+        ("on_fit_end", "on_train_end"),
+        ("on_evaluate_end", "on_test_end"),
+        ("on_step_end", "on_batch_end"),
+        ("onEpochEnd", "on_epoch_end"),
+        ("onTrainBatchStart", "on_train_batch_begin"),
+        ("on_epoch_finished", "on_epoch_end"),
+        ("on_predict_epoch_end", "on_predict_end"),
+    ],
+)
+@pytest.mark.parametrize("wrap", [None, staticmethod, classmethod])
+def test_hooks_with_wrong_names(name, meant, wrap):
+    for base in (callbacks.Callback, callbacks.EarlyStopping):
         with pytest.raises(TypeError, match=f"Own.{name} would never be called; did you mean '{meant}'"):
-            type("Own", (callbacks.Callback,), {name: function, "__module__": "user"})
+            type("Own", (base,), {name: wrap(function) if wrap else function, "__module__": "user"})
+
+
+def test_methods_of_callbacks_that_are_called():
+    seen = []
+
+    class Base(callbacks.Callback):
+        on_color = "green"  # no method
+        once = None
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.on_value(logs["loss"])
+            for number in (1, 2):
+                (lambda: self.onNumber(number))()
+            self.on_name()
+
+        def on_value(self, value):
+            raise AssertionError("overridden")
+
+        def onNumber(self, number):
+            seen.append(number)
+
+        def on_name(self):
+            seen.append("name")
+
+        def online(self):
+            """Begins with other letters."""
+
+    class Own(Base):
+        def on_value(self, value):
+            seen.append(value)
+
+    model = network()
+    model.compile("sgd", "mse")
+    loss = model.fit(X, Y, callbacks=[Own()], verbose=0).history["loss"]
+    assert seen == [*loss, 1, 2, "name"]
+    with pytest.raises(TypeError, match=r"Only\.on_value would never be called"):
+
+        class Only(callbacks.Callback):
+            def on_value(self):
+                self.on_value()
+
+
+def test_methods_of_metrics_with_wrong_names():
     with pytest.raises(TypeError, match="did you mean 'reset_state'"):
         type("Own", (metrics.Accuracy,), {"reset_states": function, "__module__": "user"})
 

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 MODEL_METHODS = (
     *("call", "build", "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics"),
     *("make_train_function", "make_test_function", "make_predict_function", "compute_output_shape"),
+    *("forward", "training_step", "validation_step", "configure_optimizers"),  # PyTorch's
 )
 STEPS = "write steps of your own as a loop over train_on_batch, or as callbacks"
 INSTEAD_OF_METHODS = (

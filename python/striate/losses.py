@@ -57,7 +57,7 @@ class Loss:
     name: str
 
     def __init_subclass__(cls) -> None:
-        refuse_own(cls, Loss, ("call", "__call__"), _INSTEAD)
+        refuse_own(cls, Loss, ("call", "__call__", "forward"), _INSTEAD)
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         # Subclasses pass locals(): their signature is the one list of their arguments.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from types import CodeType
 from typing import Any, Protocol
 
 import numpy as np
@@ -69,12 +71,15 @@ class Callback:
     def __init_subclass__(cls) -> None:
         if not is_own(cls):
             return
-        from difflib import get_close_matches
-
-        hooks = [name for name in vars(Callback) if name.startswith("on_")]
-        for name in vars(cls):
-            if name.startswith("on_") and name not in hooks and (near := get_close_matches(name, hooks, 1, 0.85)):
-                raise TypeError(f"{cls.__name__}.{name} would never be called; did you mean {near[0]!r}?")
+        for name, value in vars(cls).items():
+            method = callable(value) or isinstance(value, (staticmethod, classmethod))
+            if not (method and _HOOK.match(name)) or any(name in vars(base) for base in cls.__mro__[1:]):
+                continue
+            if not _is_called(cls, name):
+                raise TypeError(
+                    f"{cls.__name__}.{name} would never be called; did you mean {_nearest_hook(name)!r}? "
+                    "A method that you call yourself must not begin with 'on'"
+                )
 
     @property
     def model(self) -> TrainedModel:
@@ -104,7 +109,8 @@ class Callback:
     def get_state(self) -> dict[str, Any]:
         """What the callback remembers from epoch to epoch; `save_training` keeps it.
 
-        Numbers, strings, None, arrays of float32, and lists and dicts of them; by default nothing.
+        A dict of numbers, strings, None, arrays of float32, and lists and dicts of them, with strings as keys; by
+        default nothing. Tuples and other arrays come back as lists.
         """
         return {}
 
@@ -167,3 +173,46 @@ class Callback:
 
     def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Called after a batch was predicted."""
+
+
+_HOOK = re.compile(r"on_|on[A-Z]")
+# Words of other libraries' hooks.
+_WORDS = {
+    **dict.fromkeys(("start", "started", "begins", "before"), "begin"),
+    **dict.fromkeys(("stop", "ends", "ended", "finish", "finished", "completed", "after"), "end"),
+    **dict.fromkeys(("validation", "validate", "val", "valid", "evaluate", "evaluation", "eval", "testing"), "test"),
+    **dict.fromkeys(("fit", "training"), "train"),
+    **dict.fromkeys(("prediction", "predicting"), "predict"),
+    **dict.fromkeys(("step", "iteration", "minibatch"), "batch"),
+}
+
+
+def _nearest_hook(name: str) -> str:
+    from difflib import get_close_matches
+
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split("_")
+    meant = "_".join(_WORDS.get(word, word) for word in words)
+    # An epoch is of training; a test and a prediction have none.
+    meant = meant.replace("train_epoch", "epoch").replace("test_epoch", "test").replace("predict_epoch", "predict")
+    hooks = [hook for hook in vars(Callback) if hook.startswith("on_")]
+    return get_close_matches(meant, hooks, 1, 0.0)[0]
+
+
+def _is_called(cls: type, name: str) -> bool:
+    """Whether another method of the class or of the user's classes below it mentions the name."""
+    methods = (item for base in cls.__mro__ if is_own(base) for item in vars(base).items())
+    codes = (_code(value) for own, value in methods if own != name)
+    return any(name in (*code.co_names, *code.co_consts) for first in codes if first for code in _within(first))
+
+
+def _code(method: Any) -> CodeType | None:
+    code = getattr(getattr(method, "__func__", method), "__code__", None)
+    return code if isinstance(code, CodeType) else None
+
+
+def _within(code: CodeType) -> Iterator[CodeType]:
+    """The code and that of the functions in it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _within(constant)

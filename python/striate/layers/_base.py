@@ -115,7 +115,7 @@ class Layer:
         refuse_own(
             cls,
             Layer,
-            ("call", "build", "compute_output_shape", "compute_mask", "add_weight"),
+            ("call", "forward", "backward", "build", "compute_output_shape", "compute_mask", "add_weight"),
             "compose layers of striate.layers in a function of symbols: def block(x): return ReLU()(Conv2D(8, 3)(x))",
         )
 

@@ -49,7 +49,10 @@ class Optimizer:
         refuse_own(
             cls,
             Optimizer,
-            ("update_step", "apply_gradients", "apply", "build", "compute_gradients", "minimize", "learning_rate"),
+            (
+                *("update_step", "apply_gradients", "apply", "build", "compute_gradients", "minimize", "learning_rate"),
+                *("step", "zero_grad"),  # PyTorch's
+            ),
             "use an optimizer of striate.optimizers, with a schedule as learning_rate",
         )
 
