@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import sys
 import time
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 import striate as st
 from striate import _kin, losses
-from striate.layers import BatchNormalization, Dense, Dropout, Input
+from striate.layers import BatchNormalization, Concatenate, Dense, Dropout, Input
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(64, 8)).astype(np.float32)
@@ -139,7 +140,7 @@ def test_the_model_that_was_changed_last_goes_on():
     base.predict(X)  # written last
     with pytest.raises(ValueError, match=STALE):
         model.predict(X)
-    base.set_weights(model.get_layer("feat").get_weights() if False else [np.zeros((8, 5)), np.zeros(5)])
+    base.set_weights([np.zeros((8, 5)), np.zeros(5)])
     model.set_weights([np.zeros((8, 5)), np.zeros(5), np.zeros((5, 3)), np.zeros(3)])
     base.predict(X)
     model.predict(X)
@@ -199,15 +200,167 @@ def test_a_sequential_of_models_and_one_that_grows():
     model.predict(X)
 
 
-def test_models_that_are_gone_do_not_count():
-    base = base_model()
-    model = compiled(headed(base))
+# Models that are gone
+
+
+def tune(base, keep=None):
+    """Train a copy of the layer "feat" in a model that is gone afterwards, unless `keep` takes it."""
+    model = compiled(st.Model(base.inputs, Dense(3, name="head")(base.get_layer("feat").output), seed=5))
+    start = model.get_weights()
     model.fit(X, Y, verbose=0)
+    if keep is not None:
+        keep.append(model)
+    return start, model.get_weights()
+
+
+@pytest.mark.parametrize("collected", [True, False])
+def test_a_model_that_is_gone_counts_as_one_that_is_kept(collected):
+    base = base_model()
+    before = base.get_weights()
+    base.predict(X)
+    _, tuned = tune(base)
+    if collected:
+        gc.collect()
+    message = STALE + ".* set_weights or load_weights.* new layers for each model.* fold"
+    for _ in range(2):
+        with pytest.raises(ValueError, match=message):
+            base.predict(X)
+    again = st.Model(base.inputs, base.outputs)  # has the tuned weights
+    for value, right in zip(again.get_weights(), tuned[:2], strict=True):
+        np.testing.assert_array_equal(value, right)
+    again.predict(X)
     with pytest.raises(ValueError, match=STALE):
         base.predict(X)
-    del model
-    gc.collect()
+    base.set_weights(before)  # the old ones, on purpose
     base.predict(X)
+    with pytest.raises(ValueError, match=STALE):
+        again.predict(X)
+
+
+def test_old_weights_count_after_they_were_set_or_loaded(tmp_path):
+    base = base_model()
+    old = base.get_weights()
+    base.save_weights(tmp_path / "old.safetensors")
+    tune(base)
+    gc.collect()
+    with pytest.raises(ValueError, match=STALE):
+        base.predict(X)
+    base.load_weights(tmp_path / "old.safetensors")
+    base.predict(X)
+    keep = []
+    tune(base, keep)
+    st.interop.load_keras_weights(base, old)
+    base.predict(X)
+    with pytest.raises(ValueError, match=STALE):
+        keep[0].predict(X)
+
+
+@pytest.mark.parametrize("collected", [True, False])
+def test_folds_over_the_same_symbols_go_on_with_the_weights_before(collected):
+    base = base_model()
+    before = base.get_weights()
+    keep = None if collected else []
+    for _ in range(4):
+        start, trained = tune(base, keep)
+        for value, right in zip(start[:2], before, strict=True):
+            np.testing.assert_array_equal(value, right)
+        before = trained[:2]
+        if collected:
+            gc.collect()
+    with pytest.raises(ValueError, match=STALE):
+        base.predict(X)
+
+
+def test_trainable_of_a_model_that_is_gone_counts():
+    base = base_model()
+    headed(base).get_layer("feat").trainable = False
+    gc.collect()
+    with pytest.raises(ValueError, match="fit: trainable was set to False"):
+        compiled(base).fit(X, np.zeros(64, np.int64), verbose=0)
+    assert not headed(base).get_layer("feat").trainable
+
+
+def test_many_extractors_leave_nothing_behind():
+    base = base_model()
+    compiled(base)
+    for step in range(2000):
+        extractor = st.Model(base.inputs, base.get_layer("feat").output)
+        if step % 500 == 0:
+            extractor.predict(X)
+            base.train_on_batch(X, Y)
+        del extractor
+    gc.collect()
+    family = base.get_layer("feat")._kin.family
+    assert list(family.members.values()) == [base.get_layer("feat")._kin]
+    assert family.kept is None
+    base.predict(X)
+
+
+def test_what_a_family_keeps_is_bounded():
+    base = base_model()
+    for _ in range(5):
+        tune(base)
+        gc.collect()
+    family = base.get_layer("feat")._kin.family
+    assert len(family.members) == 1
+    assert family.kept is not None
+    assert [value.shape for value in family.kept] == [(8, 5), (5,)]
+    again = st.Model(base.inputs, base.outputs)
+    assert family.kept is None
+    again.predict(X)
+    del again
+    gc.collect()
+    assert family.kept is not None
+
+
+def test_weights_that_memory_did_not_suffice_to_keep_stay_refused(monkeypatch):
+    base = base_model()
+    before = base.get_weights()
+    keep = []
+    tune(base, keep)
+    kin = keep[0].get_layer("feat")._kin
+    gc.collect()
+
+    def fail(frame, event, _):
+        if frame.f_code is _kin.Kin.values.__code__ and frame.f_locals["self"] is kin:
+            raise MemoryError
+
+    told = []
+    monkeypatch.setattr("sys.unraisablehook", lambda given: told.append(given.exc_type))
+    tracing = sys.gettrace()
+    sys.settrace(fail)
+    try:
+        keep.clear()
+        gc.collect()
+    finally:
+        sys.settrace(tracing)
+    assert told == [MemoryError]
+    again = st.Model(base.inputs, base.outputs)
+    for model in (base, again):
+        with pytest.raises(ValueError, match=r"They are lost: memory ran out.* set_weights or load_weights"):
+            model.predict(X)
+    again.set_weights(before)
+    again.predict(X)
+
+
+def test_frozen_bases_and_ensembles_are_not_refused_after_models_are_gone():
+    base = base_model(BatchNormalization(), Dropout(0.5))
+    base.trainable = False
+    for _ in range(3):
+        compiled(headed(base)).fit(X, Y, verbose=0)
+        gc.collect()
+        base.predict(X)
+    members = [
+        st.Sequential([Input((8,)), Dense(3, name=f"of_{number}")], name=f"member_{number}", seed=number)
+        for number in range(3)
+    ]
+    start = Input((8,))
+    ensemble = st.Model(start, Concatenate()([member(start) for member in members]))
+    ensemble.predict(X)
+    del ensemble
+    gc.collect()
+    for member in members:
+        member.predict(X)
 
 
 def test_a_gan_is_refused_before_it_trains_the_wrong_thing():

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from striate import _core, _kin
+from striate._arrays import FloatArray
 from striate.layers._base import Layer, Symbol
 
 
@@ -60,43 +61,57 @@ def join(drawn: dict[int, Layer], core: _core.Model, before: _core.Model | None)
     theirs: dict[int, dict[int, list[tuple[int, _core.ParameterInfo]]]] = {}
     # Of an owner: its parameters, and the new model's.
     wanted: dict[int, tuple[_core.Model, list[tuple[int, int]]]] = {}
+    kept: list[tuple[int, FloatArray]] = []
     layers = [drawn[id(layer)] for layer, _, _ in core.layers]
-    for place, layer in enumerate(layers):
-        # With several copies, the one that was changed last, as if all models shared the layer.
-        source = layer if layer._owner in (None, before) else _kin.latest(layer)[0]
-        owner = source._owner
+    # With several copies, the weights that were changed last, as if all models shared the layer.
+    sources = [
+        _kin.Source(layer, None, [], layer.trainable) if layer._owner in (None, before) else _kin.latest(layer)
+        for layer in layers
+    ]
+    for place, source in enumerate(sources):
+        if source.layer is None:  # it is gone
+            for (target, needs), value in zip(ours.get(place, []), source.kept, strict=True):
+                _check_shape(needs, value.shape)
+                kept.append((target, value))
+            continue
+        owner = source.layer._owner
         if owner is None:
             continue
         if id(owner) not in theirs:
             theirs[id(owner)] = _parameters_by_layer(owner)
-        old, new = theirs[id(owner)].get(source._place, []), ours.get(place, [])
+        old, new = theirs[id(owner)].get(source.layer._place, []), ours.get(place, [])
         for (index, has), (target, needs) in zip(old, new, strict=True):
-            if has.shape != needs.shape:
-                raise ValueError(
-                    f"[{needs.name}] has shape {has.shape} in the model that the layer belongs to, and would need "
-                    f"{needs.shape} here; make a new layer"
-                )
+            _check_shape(needs, has.shape)
             wanted.setdefault(id(owner), (owner, []))[1].append((index, target))
     for owner, pairs in wanted.values():
         values = owner.values([index for index, _ in pairs])
         core.set_values([(target, value) for (_, target), value in zip(pairs, values, strict=True)])
+    core.set_values(kept)
     joined = [layer if layer._owner in (None, before) else copy.copy(layer) for layer in layers]
     before_joining = [dict(vars(layer)) for layer in joined]
     try:
-        for place, (layer, drawn_layer) in enumerate(zip(joined, layers, strict=True)):
-            source, trainable = (layer, layer.trainable) if layer is drawn_layer else _kin.latest(drawn_layer)
+        for place, (layer, drawn_layer, source) in enumerate(zip(joined, layers, sources, strict=True)):
             layer._belong(core, place)
-            layer._trainable = trainable
-            if not trainable:
+            layer._trainable = source.trainable
+            if not source.trainable:
                 core.set_trainable(layer.name, False)
             if layer is not drawn_layer:
                 layer._stays_frozen = drawn_layer._stays_frozen
-                _kin.join_family(layer, source)
+                _kin.join_family(layer, drawn_layer, source)
     except BaseException:  # memory ran out, or Ctrl-C: the layers stay with the models that they belong to
         for layer, attributes in zip(joined, before_joining, strict=True):
             vars(layer).update(attributes)
+            _kin.moved(layer)
         raise
     return joined
+
+
+def _check_shape(needs: _core.ParameterInfo, has: Sequence[int]) -> None:
+    if tuple(has) != tuple(needs.shape):
+        raise ValueError(
+            f"[{needs.name}] has shape {tuple(has)} in the model that the layer belongs to, and would need "
+            f"{needs.shape} here; make a new layer"
+        )
 
 
 def _parameters_by_layer(core: _core.Model) -> dict[int, list[tuple[int, _core.ParameterInfo]]]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate import _core
+from striate import _core, _kin
 from striate._extras import require
 from striate.layers._base import assign
 from striate.model import Model
@@ -37,6 +37,7 @@ def load_keras_weights(model: Model, source: str | os.PathLike[str] | Sequence[A
     network = model._network
     if isinstance(source, (list, tuple)):
         assign(network, range(len(network.parameters)), [np.asarray(value) for value in source], who)
+        _kin.wrote(model._layers)
         return
     h5py = require("h5py", "keras", f"striate.interop.{who}")
     path = os.fsdecode(source)  # type: ignore[arg-type]
@@ -50,6 +51,7 @@ def load_keras_weights(model: Model, source: str | os.PathLike[str] | Sequence[A
     if not groups:
         raise ValueError(f"{who}: '{path}' holds no layers with weights")
     assign(network, range(len(network.parameters)), _matched(model, groups, f"{who}: '{path}'"), who)
+    _kin.wrote(model._layers)
 
 
 class _Group:

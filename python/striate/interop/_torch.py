@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from striate import _kin
 from striate._extras import require
 from striate._names import suggestion
 from striate.interop._flattened import flattened_maps
@@ -205,6 +206,7 @@ def load_torch_state_dict(model: Model, state: Any, names: Mapping[str, str] | N
     if left:
         raise ValueError(f"{who}: the model has no layer for {', '.join(map(repr, left[:3]))} of the state")
     assign(model._network, range(len(model._network.parameters)), values, who)
+    _kin.wrote(model._layers)
 
 
 def _modules(state: Any, who: str) -> dict[str, dict[str, Array]]:

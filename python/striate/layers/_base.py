@@ -107,8 +107,10 @@ class Layer:
     A layer belongs to the first model that is built with it. A further model gets a layer of its own, with a copy of
     the weights and of `trainable` as they are then. Models do not share layers. After the weights of one of them were
     changed, by training or by `set_weights`, a model with an older copy refuses to compute, and after `trainable` was
-    set in one of them, a model where it differs refuses to train. To go on, build that model again, or copy the weights
-    with `set_weights`. Models that are meant to differ are made with `copy.deepcopy(model)`.
+    set in one of them, a model where it differs refuses to train; also if the other model is gone. To go on, build that
+    model again: it starts with the weights that were changed last. Or set the weights you want with `set_weights` or
+    `load_weights`. Models that are meant to differ are made with `copy.deepcopy(model)`, or with new layers for each,
+    such as for each fold of a cross-validation.
     """
 
     def __init_subclass__(cls) -> None:
