@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import gc
+import os
+import random
 import sys
 import time
 
@@ -341,6 +343,56 @@ def test_weights_that_memory_did_not_suffice_to_keep_stay_refused(monkeypatch):
             model.predict(X)
     again.set_weights(before)
     again.predict(X)
+
+
+def at_random(seed, keep, collect):
+    """Build, train, write and drop models over the same symbols; returns values, and errors of refused calls."""
+    drawn, kept, seen = random.Random(seed), [], []
+    i = Input((8,))
+    code = Dense(4, name="code")(i)
+    out = Dense(3, name="out")(code)
+    models = [compiled(st.Model(i, out, seed=1), "mse")]
+    first = models[0].get_weights()
+    for _ in range(60):
+        number = drawn.randrange(len(models))
+        model, share = models[number], drawn.random()
+        count = 2 * (len(model.layers) - 1)
+        action = drawn.choice(["build", "drop", "fit", "step", "predict", "set", "set old", "set layer", "trainable"])
+        try:
+            if action == "build":
+                models.append(compiled(st.Model(i, drawn.choice([code, out]), seed=2), "mse"))
+                seen.append([value.sum() for value in models[-1].get_weights()])
+            elif action == "drop" and len(models) > 1:
+                if keep:
+                    kept.append(model)
+                del models[number], model
+                if collect:
+                    gc.collect(0)
+            elif action == "fit":
+                model.fit(X, np.full((64, model.output_shape[1]), share), verbose=0)
+            elif action == "step":
+                seen.append(model.train_on_batch(X, np.full((64, model.output_shape[1]), share)))
+            elif action == "predict":
+                seen.append(model.predict(X).sum())
+            elif action.startswith("set layer"):
+                model.get_layer("code").set_weights([value * share for value in first[:2]])
+            elif action.startswith("set"):
+                scale = 1.0 if action == "set old" else share
+                model.set_weights([value * scale for value in first[:count]])
+            elif action == "trainable":
+                model.get_layer("code").trainable = share < 0.5
+            seen.append(action)
+        except ValueError as error:
+            seen.append((action, str(error).split("] ", 1)[1]))
+    return seen
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_it_makes_no_difference_when_models_are_freed(part):
+    seed = f"{os.environ.get('STRIATE_SEED', '0')} {part}"
+    wanted = at_random(seed, keep=True, collect=False)
+    assert at_random(seed, keep=False, collect=False) == wanted
+    assert at_random(seed, keep=False, collect=True) == wanted
 
 
 def test_frozen_bases_and_ensembles_are_not_refused_after_models_are_gone():
