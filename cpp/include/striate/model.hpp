@@ -25,7 +25,7 @@ struct ParameterInfo {
 
 // Sharing a model among threads. Any number of threads may call const functions, forward(), backward() and the other
 // functions that change weights at the same time, and one thread may train the model meanwhile: each prediction of a
-// batch, each copy and each change of weights happens between two steps. Whoever reads or writes the memory of
+// batch, each copy and each change of weights happens between two steps. Code that reads or writes the memory of
 // `parameters()` directly does so within read() or write().
 class Model {
   public:
