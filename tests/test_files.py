@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -308,7 +309,10 @@ def save_training_without(path: str, overwrite: bool) -> None:
     st.save_training(MODEL, path, overwrite=overwrite)
 
 
-def test_a_reader_always_finds_a_whole_file(folder: Path) -> None:
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_reader_always_finds_a_whole_file(folder: Path, linked: bool) -> None:
+    if linked:
+        os.symlink("linked", "file")
     models = [st.Sequential([Input((50,)), Dense(50 + seed)], seed=seed) for seed in (0, 1)]
     models[0].save("file")
     stop = threading.Event()
@@ -317,19 +321,18 @@ def test_a_reader_always_finds_a_whole_file(folder: Path) -> None:
         while not stop.is_set():
             model.save("file")
 
-    threads = [threading.Thread(target=write, args=(model,)) for model in models]
-    for thread in threads:
-        thread.start()
-    try:
-        for _ in range(50):
-            found = st.load_model("file")
-            (same,) = (model for model in models if model.output_shape == found.output_shape)
-            assert np.array_equal(found.get_weights()[0], same.get_weights()[0])
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    assert os.listdir(folder) == ["file"]
+    with ThreadPoolExecutor(len(models)) as pool:
+        writers = [pool.submit(write, model) for model in models]
+        try:
+            for _ in range(200):
+                found = st.load_model("file")
+                (same,) = (model for model in models if model.output_shape == found.output_shape)
+                assert np.array_equal(found.get_weights()[0], same.get_weights()[0])
+        finally:
+            stop.set()
+        for writer in writers:
+            writer.result()
+    assert sorted(os.listdir(folder)) == (["file", "linked"] if linked else ["file"])
 
 
 def test_appending_adds_all_or_nothing(folder: Path) -> None:

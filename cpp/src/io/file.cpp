@@ -49,6 +49,18 @@ int follow_links(std::string& path) {
     return ELOOP;
 }
 
+// False for a link of /proc to a file that was removed: it leads to no name that could be replaced. Other writers may
+// replace the file between the two calls, so a difference counts only if it stays.
+bool lead_to_one_file(const std::string& link, const std::string& target) {
+    constexpr int kMaxTries = 100;
+    struct stat one, other;
+    for (int i = 0; i < kMaxTries; ++i) {
+        if (stat(link.c_str(), &one) != 0 || stat(target.c_str(), &other) != 0) return false;
+        if (one.st_dev == other.st_dev && one.st_ino == other.st_ino) return true;
+    }
+    return false;
+}
+
 bool has_no_links(int code) {
     return code == EPERM || code == ENOTSUP || code == EOPNOTSUPP || code == ENOSYS;
 }
@@ -112,11 +124,7 @@ AtomicFile::AtomicFile(const std::string& path, bool overwrite, bool flush)
 
     std::string target = path;
     if (const int code = follow_links(target)) fail_write(code);
-    struct stat found;
-    // A link of /proc to a file that was removed leads to no name that could be replaced.
-    if (replaces &&
-        (stat(target.c_str(), &found) != 0 || found.st_dev != existing.st_dev || found.st_ino != existing.st_ino))
-        fail_write(EINVAL);
+    if (replaces && target != path && !lead_to_one_file(path, target)) fail_write(EINVAL);
     // A file that open() would refuse to write is not replaced either.
     if (replaces && faccessat(AT_FDCWD, target.c_str(), W_OK, AT_EACCESS) != 0) fail_write(errno);
     target_ = target.substr(target.rfind('/') + 1);  // all of it where there is no '/'
@@ -136,6 +144,7 @@ AtomicFile::AtomicFile(const std::string& path, bool overwrite, bool flush)
     create_temporary();
     if (!replaces) return;
     // A file system without owners or permissions refuses; the file is then like any other there.
+    struct stat found;
     const bool own =
         fstat(file_.value, &found) == 0 && found.st_uid == existing.st_uid && found.st_gid == existing.st_gid;
     const bool owned = own || fchown(file_.value, existing.st_uid, existing.st_gid) == 0;
