@@ -155,6 +155,10 @@ py::dtype dtype_of(DType type) {
             return py::dtype::of<int32_t>();
         case DType::int64:
             return py::dtype::of<int64_t>();
+        case DType::float64:
+            return py::dtype::of<double>();
+        case DType::bfloat16:  // NumPy has no such type
+            return py::dtype::of<uint16_t>();
         case DType::float32:
             break;
     }

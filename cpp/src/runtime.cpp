@@ -7,6 +7,7 @@
 #include <random>
 
 #include "cuda/device.hpp"
+#include "device/device.hpp"
 #include "dispatch/dispatch.hpp"
 #include "forks.hpp"
 #include "striate/error.hpp"
@@ -71,7 +72,7 @@ RuntimeInfo runtime_info() {
     RuntimeInfo info;
     info.version = STRIATE_VERSION;
     info.compiler = STRIATE_COMPILER;
-    info.isa = dispatch::kernels().isa;
+    info.isa = cpu().table().isa;
     info.openmp = openmp_version();
     info.cuda = cuda::description();
     info.available_isas = dispatch::available_isas();

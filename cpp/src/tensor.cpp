@@ -39,10 +39,13 @@ size_t byte_size(DType type) {
     switch (type) {
         case DType::uint8:
             return 1;
+        case DType::bfloat16:
+            return 2;
         case DType::float32:
         case DType::int32:
             return 4;
         case DType::int64:
+        case DType::float64:
             return 8;
     }
     fail("unknown element type ", static_cast<int>(type));
@@ -58,8 +61,26 @@ const char* name_of(DType type) {
             return "int32";
         case DType::int64:
             return "int64";
+        case DType::float64:
+            return "float64";
+        case DType::bfloat16:
+            return "bfloat16";
     }
     fail("unknown element type ", static_cast<int>(type));
+}
+
+uint16_t bfloat16_of(float value) {
+    uint32_t bits = 0;
+    std::memcpy(&bits, &value, sizeof bits);
+    if (value != value) return static_cast<uint16_t>(bits >> 16 | 0x40);  // quiet, even if only low bits were set
+    return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+float bfloat16_to_float(uint16_t bits) {
+    const uint32_t wide = uint32_t{bits} << 16;
+    float value = 0.0f;
+    std::memcpy(&value, &wide, sizeof value);
+    return value;
 }
 
 std::string to_string(const Shape& shape) {

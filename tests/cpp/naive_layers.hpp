@@ -70,7 +70,7 @@ class Conv : public LayerOf<Conv, ConvOptions> {
                     f.get(y)[n * vy.image + r * vy.row + c * vy.pixel + o] = sum;
                 });
         }));
-        plan.backward([=](PlanContext& p) {
+        plan.backward([=](BackwardContext& p) {
             const TensorId dy = p.output_gradient();
             const View vdy = p.view(dy);
             if (p.wants_parameter_gradient("kernel")) {
@@ -132,7 +132,7 @@ class Bend : public LayerOf<Bend, NoOptions> {
     void emit(PlanContext& plan) const override {
         const TensorId x = plan.input(), y = plan.output();
         plan.step(mapped(plan, "bend", x, x, y, [](float v, float) { return 0.5f * v * (v < 0 ? -v : v); }));
-        plan.backward([=](PlanContext& p) {
+        plan.backward([=](BackwardContext& p) {
             if (!p.wants_input_gradient()) return;
             const TensorId dy = p.output_gradient(), dx = p.input_gradient();
             p.step(mapped(p, "bend backward", dy, x, dx, [](float g, float v) { return g * (v < 0 ? -v : v); }));
@@ -176,7 +176,7 @@ class Sum : public LayerOf<Sum, NoOptions> {
                             f.get(a)[n * va.image + h * va.row + i] + f.get(b)[n * vb.image + h * vb.row + i];
                     }
             }));
-        plan.backward([](PlanContext& p) {
+        plan.backward([](BackwardContext& p) {
             const TensorId dy = p.output_gradient();
             for (size_t i = 0; i < 2; ++i) p.pass_input_gradient(i, dy);
         });
@@ -190,7 +190,7 @@ class Flat : public LayerOf<Flat, NoOptions> {
     Shape infer(const std::vector<Shape>& in) const override { return {element_count(single(in))}; }
     void emit(PlanContext& plan) const override {
         plan.output_is(plan.input());
-        plan.backward([](PlanContext& p) { p.pass_input_gradient(0, p.output_gradient()); });
+        plan.backward([](BackwardContext& p) { p.pass_input_gradient(0, p.output_gradient()); });
     }
 };
 

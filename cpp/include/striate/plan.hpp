@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,9 @@
 namespace striate STRIATE_API {
 
 class Layer;
+class Device;
+class BackwardContext;
+struct KernelCall;
 
 // Rows and columns of zeros around a map.
 struct Halo {
@@ -24,6 +28,11 @@ struct Halo {
     bool operator==(const Halo& o) const {
         return top == o.top && bottom == o.bottom && left == o.left && right == o.right;
     }
+};
+
+// The elements [begin, end) around the first element of a tensor, which has number 0.
+struct Extent {
+    int64_t begin = 0, end = 0;
 };
 
 // A tensor of a plan. Ids are small numbers; the memory behind them is laid out when the plan is complete.
@@ -45,8 +54,10 @@ struct Frame {
     }
 };
 
-// One call of one kernel. `units` pieces of work follow from shapes alone and are dealt out to the threads in
-// contiguous ranges; a barrier stands between steps. `scratch` bytes of private memory are given to each thread.
+// One call of one of the library's kernels, or of a function of your own. `units` pieces of work follow from shapes alone
+// and are dealt out to the threads in contiguous ranges; a barrier stands between steps. `scratch` bytes of private
+// memory are given to each thread. Every tensor that the step touches must be among `reads` or `writes`: the memory of
+// a tensor is used for others before its first and after its last step.
 struct Step {
     const char* what = "";
     std::vector<TensorId> reads, writes;
@@ -54,7 +65,8 @@ struct Step {
     size_t scratch = 0;
     double flops = 0;  // for the profiler, and to keep small work on one thread
     double bytes = 0;
-    std::function<void(const Frame&, int64_t begin, int64_t end, std::byte* scratch)> run;
+    std::shared_ptr<const KernelCall> call;  // the library's own
+    std::function<void(const Frame&, int64_t begin, int64_t end, std::byte* scratch)> run;  // else: runs on the host
     // A pair (from, to): `to` may take over the memory of `from` if nothing reads `from` afterwards.
     TensorId inplace_from, inplace_to;
 };
@@ -110,7 +122,11 @@ class PlanContext {
     // names it.
     virtual TensorId create(Shape shape, Halo halo = {}, DType type = DType::float32) = 0;
     virtual const Shape& shape(TensorId id) const = 0;
+    virtual DType type(TensorId id) const = 0;
     virtual Halo halo(TensorId id) const = 0;
+    // What may be touched through a pointer to the tensor: its memory, with its halo, and with the channels of a wider
+    // tensor around it.
+    virtual Extent extent(TensorId id) const = 0;
     virtual View view(TensorId id) const = 0;
     // Whether its elements lie in one run, without a halo or other channels between them.
     bool contiguous(TensorId id) const { return halo(id).empty() && view(id).pixel == view(id).c; }
@@ -119,15 +135,25 @@ class PlanContext {
     // Whether both are the same elements in memory.
     virtual bool same_memory(TensorId a, TensorId b) const = 0;
 
+    // A tensor with these bytes, for every run of the plan: numbers that a kernel reads and that follow from the shapes or
+    // from the layer's arguments.
+    virtual TensorId constant(const void* data, Shape shape, DType type) = 0;
+
+    // What the plan will run on: its kernels, and its rules of cutting work.
+    virtual const Device& device() const = 0;
+
     virtual void step(Step step) = 0;
     // Work that depends on parameters only, such as packing weights: done at every pass in training, and once for all
     // passes in inference, until a parameter changes.
     virtual void prepare(Step step) = 0;
 
     // Registers what adds the steps of the backward pass; called later, in reverse order, if the output has a gradient.
-    virtual void backward(std::function<void(PlanContext&)> emit) = 0;
+    virtual void backward(std::function<void(BackwardContext&)> emit) = 0;
+};
 
-    // Within a backward function:
+// What a layer sees of the plan while the steps of its backward pass are added.
+class BackwardContext : public PlanContext {
+  public:
     // The gradient of the loss with respect to the output; it may be read by others too and must not be written.
     virtual TensorId output_gradient() = 0;
     // A tensor to write (every element of it) the gradient with respect to an input to; call once for an input, if

@@ -11,10 +11,15 @@
 
 namespace striate STRIATE_API {
 
-enum class DType { float32, uint8, int32, int64 };
+// bfloat16: the upper half of a float32. Values are stored and converted; the kernels compute in float32.
+enum class DType { float32, uint8, int32, int64, float64, bfloat16 };
 
 size_t byte_size(DType type);
 const char* name_of(DType type);
+
+// Rounds to the nearest bfloat16, of two equally near ones to the one whose last bit is 0; NaN stays NaN.
+uint16_t bfloat16_of(float value);
+float bfloat16_to_float(uint16_t bits);
 
 using Shape = std::vector<int64_t>;
 

@@ -1,9 +1,9 @@
 // The backward pass: the tape of the forward pass, walked in reverse. A value's gradient is the sum of what its readers
 // contribute, in a fixed order.
+#include "graph/kernel_call.hpp"
 #include "graph/plan_builder.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "striate/error.hpp"
 
@@ -18,7 +18,7 @@ bool PlanBuilder::wants_input_gradient(size_t index) const {
     return request_.backward && network_.values[node().inputs.at(index)].needs_gradient;
 }
 
-void PlanBuilder::backward(std::function<void(PlanContext&)> emit) {
+void PlanBuilder::backward(std::function<void(BackwardContext&)> emit) {
     if (request_.backward && value(node().output).needs_gradient) tape_.emplace_back(current_, std::move(emit));
 }
 
@@ -110,12 +110,9 @@ void PlanBuilder::emit_backward() {
         const ParameterInfo& info = parameters_.infos()[i];
         if (!request_.weight_gradients || !info.trainable || info.frozen || gradient_written_[i]) continue;
         const TensorId id = external(reinterpret_cast<std::byte*>(info.gradient), info.shape);
-        const size_t bytes = element_count(info.shape) * sizeof(float);
-        Step zero;
-        zero.what = "zero gradient";
-        zero.writes = {id};
-        zero.run = [id, bytes](const Frame& f, int64_t, int64_t, std::byte*) { std::memset(f.get(id), 0, bytes); };
-        step(std::move(zero));
+        const int64_t size = element_count(info.shape);
+        const kernels::FillArgs args{{1, 1, 1, size, size, size, size}, nullptr, 0.0f};
+        step(kernel_step(*this, kernels::K::fill, "zero gradient", args, {writes(args.y, id)}));
     }
     auto keep = [&](TensorId id) {
         if (id.valid()) storages_[tensors_[id.index].storage].forever = true;

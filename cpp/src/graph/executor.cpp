@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <cstring>
 
+#include "graph/kernel_call.hpp"
 #include "graph/recorder.hpp"
 #include "graph/team.hpp"
 #include "striate/runtime.hpp"
@@ -25,11 +28,11 @@ void run_part(const ScheduledStep& step, size_t index, const Frame& frame, int t
     const int64_t end = step.shared ? step.units * (thread + 1) / threads : thread == 0 ? step.units : 0;
     if (begin >= end) return;
     if (!recorder) {
-        step.run(frame, begin, end, scratch);
+        step.execute(frame, begin, end, scratch);
         return;
     }
     const Recorder::Clock::time_point began = Recorder::Clock::now();
-    step.run(frame, begin, end, scratch);
+    step.execute(frame, begin, end, scratch);
     recorder->note(index, thread, began, Recorder::Clock::now());
 }
 
@@ -59,6 +62,16 @@ void run_on(int threads, const std::vector<ScheduledStep>& steps, size_t begin, 
 }
 
 }  // namespace
+
+void ScheduledStep::execute(const Frame& frame, int64_t from, int64_t to, std::byte* memory) const {
+    if (!invoke) return run(frame, from, to, memory);
+    if (call->scratch == KernelCall::kNone) return invoke(*table, arguments, from, to);
+    // Each thread has scratch memory, and so arguments, of its own.
+    alignas(std::max_align_t) std::byte own[kernels::kMaxArguments];
+    std::memcpy(own, arguments, call->arguments.size());
+    std::memcpy(own + call->scratch, &memory, sizeof memory);
+    invoke(*table, own, from, to);
+}
 
 void schedule(std::vector<ScheduledStep>& steps) {
     for (ScheduledStep& step : steps) step.shared = step.units > 1 && expected_ns(step) >= kWorthSharing;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "graph/balance.hpp"
+#include "kernels/rows.hpp"
 #include "striate/plan.hpp"
 #include "striate/tensor.hpp"
 
@@ -19,6 +20,12 @@ struct ScheduledStep : Step {
     bool for_output = false;  // only run when somebody reads the network's output
     std::string layer;        // whose it is; for profiles, as is `pass`
     const char* pass = "";
+    // Of a call of a kernel, once the plan is complete:
+    kernels::Invoke invoke = nullptr;
+    const kernels::Table* table = nullptr;
+    std::byte* arguments = nullptr;  // with their pointers
+
+    void execute(const Frame& frame, int64_t from, int64_t to, std::byte* memory) const;
 };
 
 // Decides which steps are worth sharing and where barriers must stand. Depends on shapes alone.

@@ -31,6 +31,10 @@ int64_t label_at(const Array& labels, int64_t index) {
             return static_cast<const int64_t*>(labels.data)[index];
         case DType::float32:
             return static_cast<int64_t>(static_cast<const float*>(labels.data)[index]);
+        case DType::float64:
+            return static_cast<int64_t>(static_cast<const double*>(labels.data)[index]);
+        case DType::bfloat16:
+            return static_cast<int64_t>(bfloat16_to_float(static_cast<const uint16_t*>(labels.data)[index]));
     }
     return 0;
 }

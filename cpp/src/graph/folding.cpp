@@ -1,8 +1,8 @@
 // Batch normalisation at inference within the layer before it: (x * W + b - mean) * scale + beta is
 // x * (W * scale) + (b - mean) * scale + beta. The weights are folded once, until a parameter changes.
+#include "graph/kernel_call.hpp"
 #include "graph/plan_builder.hpp"
 #include "layers/normalization_steps.hpp"
-#include "layers/steps.hpp"
 #include "striate/layers/batch_normalization.hpp"
 
 namespace striate {
@@ -45,14 +45,9 @@ TensorId PlanBuilder::folded(const std::string& parameter) {
         const bool transposed = node().layer->type() == "Conv2DTranspose";
         const View view = kernel_view(shape(kernel), c, transposed);
         const View factors = transposed ? View{1, 1, c, 1, c, c, 1} : channels;
-        prepare(kernel_step(
-            *this, "fold kernel", dispatch::kernels().binary,
-            kernels::BinaryArgs{kernels::BinaryKind::multiply, view, factors, view, nullptr, nullptr, nullptr},
-            {kernel, scale}, {to}, [=](kernels::BinaryArgs& a, const Frame& f) {
-                a.a = f.get(kernel);
-                a.b = f.get(scale);
-                a.y = f.get(to);
-            }));
+        const kernels::BinaryArgs args{kernels::BinaryKind::multiply, view, factors, view, nullptr, nullptr, nullptr};
+        prepare(kernel_step(*this, kernels::K::binary, "fold kernel", args,
+                            {reads(args.a, kernel), reads(args.b, scale), writes(args.y, to)}));
         return id;
     }
     TensorId given;
@@ -64,18 +59,10 @@ TensorId PlanBuilder::folded(const std::string& parameter) {
     }
     const TensorId beta = options.center ? parameter_of(norm, "beta") : TensorId{};
     const TensorId to = id = create({c}, {}, DType::float32);
-    std::vector<TensorId> reads{given, mean, scale};
-    if (beta.valid()) reads.push_back(beta);
-    prepare(kernel_step(
-        *this, "fold bias", dispatch::kernels().channel_affine,
-        kernels::ChannelAffineArgs{channels, channels, nullptr, nullptr, nullptr, nullptr, nullptr, 0, false}, reads,
-        {to}, [=](kernels::ChannelAffineArgs& a, const Frame& f) {
-            a.x = f.get(given);
-            a.y = f.get(to);
-            a.mean = f.get(mean);
-            a.scale = f.get(scale);
-            a.shift = normalization::pointer(f, beta);
-        }));
+    const kernels::ChannelAffineArgs args{channels, channels, nullptr, nullptr, nullptr, nullptr, nullptr, 0, false};
+    prepare(kernel_step(*this, kernels::K::channel_affine, "fold bias", args,
+                        {reads(args.x, given), writes(args.y, to), reads(args.mean, mean), reads(args.scale, scale),
+                         reads(args.shift, beta)}));
     return id;
 }
 

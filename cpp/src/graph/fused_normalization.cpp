@@ -2,14 +2,14 @@
 
 #include <utility>
 
+#include "graph/kernel_call.hpp"
 #include "layers/normalization_steps.hpp"
-#include "layers/steps.hpp"
 
 namespace striate {
 namespace {
 
+using kernels::K;
 using normalization::BatchNorm;
-using normalization::pointer;
 using normalization::Slope;
 
 // Writes what the backward pass needs of a window: which of its places won, and the x there.
@@ -23,45 +23,25 @@ void emit_pool(PlanContext& plan, const BatchNorm& norm, TensorId x, TensorId y,
     args.view_x = plan.view(x);
     args.view_y = plan.view(y);
     args.relu = affine.relu;
-    std::vector<TensorId> reads{x, affine.mean, affine.scale}, writes{y};
-    if (affine.shift.valid()) reads.push_back(affine.shift);
-    for (const TensorId id : {kept.places, kept.chosen})
-        if (id.valid()) writes.push_back(id);
-    plan.step(kernel_step(plan, affine.relu ? "normalise, max pool, relu" : "normalise, max pool",
-                          dispatch::kernels().affine_pool, args, reads, writes,
-                          [=](kernels::AffinePoolArgs& a, const Frame& f) {
-                              a.x = f.get(x);
-                              a.y = f.get(y);
-                              a.mean = f.get(affine.mean);
-                              a.scale = f.get(affine.scale);
-                              a.shift = pointer(f, affine.shift);
-                              a.places = kept.places.valid() ? f.get<uint8_t>(kept.places) : nullptr;
-                              a.chosen = pointer(f, kept.chosen);
-                          }));
+    plan.step(kernel_step(
+        plan, K::affine_pool, affine.relu ? "normalise, max pool, relu" : "normalise, max pool", args,
+        {reads(args.x, x), writes(args.y, y), reads(args.mean, affine.mean), reads(args.scale, affine.scale),
+         reads(args.shift, affine.shift), writes(args.places, kept.places), writes(args.chosen, kept.chosen)}));
 }
 
-void emit_pool_backward(PlanContext& plan, const BatchNorm& norm, TensorId x, TensorId dy, TensorId places,
+void emit_pool_backward(BackwardContext& plan, const BatchNorm& norm, TensorId x, TensorId dy, TensorId places,
                         const Slope& slope) {
-    const TensorId dx = plan.input_gradient(), mean = norm.affine.mean, scale = norm.affine.scale;
+    const TensorId dx = plan.input_gradient();
     const bool sloped = slope.slope.valid();
     kernels::AffinePoolGradArgs args{};
     args.view_x = plan.view(x);
     args.view_dy = plan.view(dy);
     args.view_dx = plan.view(dx);
-    std::vector<TensorId> reads{dy, places, scale};
-    if (sloped)
-        for (const TensorId id : {x, mean, slope.slope, slope.offset}) reads.push_back(id);
-    plan.step(kernel_step(plan, "normalise, max pool backward", dispatch::kernels().affine_pool_backward, args, reads,
-                          {dx}, [=](kernels::AffinePoolGradArgs& a, const Frame& f) {
-                              a.x = sloped ? f.get(x) : nullptr;
-                              a.dy = f.get(dy);
-                              a.dx = f.get(dx);
-                              a.places = f.get<uint8_t>(places);
-                              a.mean = sloped ? f.get(mean) : nullptr;
-                              a.scale = f.get(scale);
-                              a.slope = pointer(f, slope.slope);
-                              a.offset = pointer(f, slope.offset);
-                          }));
+    plan.step(kernel_step(
+        plan, K::affine_pool_backward, "normalise, max pool backward", args,
+        {reads(args.x, sloped ? x : TensorId()), reads(args.dy, dy), writes(args.dx, dx), reads(args.places, places),
+         reads(args.mean, sloped ? norm.affine.mean : TensorId()), reads(args.scale, norm.affine.scale),
+         reads(args.slope, slope.slope), reads(args.offset, slope.offset)}));
 }
 
 class FusedNormalization final : public Layer {
@@ -90,7 +70,7 @@ class FusedNormalization final : public Layer {
         if (plan.wants_input_gradient()) kept.places = plan.create(plan.shape(y), {}, DType::uint8);
         if (wants_sums(plan, norm)) kept.chosen = plan.create(plan.shape(y));
         emit_pool(plan, norm, x, y, kept);
-        plan.backward([=](PlanContext& p) {
+        plan.backward([=](BackwardContext& p) {
             const TensorId dy = p.output_gradient();
             const Slope slope = kept.chosen.valid() ? emit_gradients(p, norm, kept.chosen, dy) : Slope{};
             if (p.wants_input_gradient()) emit_pool_backward(p, norm, x, dy, kept.places, slope);

@@ -2,8 +2,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "device/device.hpp"
+#include "graph/kernel_call.hpp"
 #include "graph/plan_builder.hpp"
-#include "layers/steps.hpp"
 #include "striate/error.hpp"
 
 namespace striate {
@@ -25,6 +26,12 @@ void convert_any(const void* from, DType type, int64_t offset, To* to, int64_t c
             return convert(static_cast<const int32_t*>(from) + offset, to, count);
         case DType::int64:
             return convert(static_cast<const int64_t*>(from) + offset, to, count);
+        case DType::float64:
+            return convert(static_cast<const double*>(from) + offset, to, count);
+        case DType::bfloat16:
+            for (int64_t i = 0; i < count; ++i)
+                to[i] = static_cast<To>(bfloat16_to_float(static_cast<const uint16_t*>(from)[offset + i]));
+            return;
     }
 }
 
@@ -46,7 +53,7 @@ void PlanBuilder::emit_gather(const char* what, std::vector<PlanData::Source> Pl
     const DType type = tensors_[to.index].type;
     const int64_t row = v.w * v.c, sample = v.h * row;
     const PlanData* data = &plan_->data;
-    const auto gather_floats = dispatch::kernels().gather;
+    const auto gather_floats = device_->table().gather;
     Step gather;
     gather.what = what;
     gather.writes = {to};
@@ -116,20 +123,12 @@ void PlanBuilder::emit_copy(const char* what, TensorId from, TensorId to) {
 // memory.
 void PlanBuilder::emit_addend(TensorId from) {
     const TensorId to = output();
-    Step copy = in_place(copy_step(*this, "copy", from, view(from), 0, to, view(to), 0), from, to);
-    copy.run = [=, run = std::move(copy.run)](const Frame& f, int64_t begin, int64_t end, std::byte* scratch) {
-        if (f.get(from) != f.get(to)) run(f, begin, end, scratch);
-    };
-    step(std::move(copy));
+    step(in_place(copy_step(*this, "copy", from, view(from), 0, to, view(to), 0), from, to));
 }
 
 void PlanBuilder::emit_accumulate(const char* what, TensorId from, TensorId to) {
-    step(kernel_step(*this, what, dispatch::kernels().accumulate,
-                     kernels::AccumulateArgs{view(from), view(to), nullptr, nullptr, 1.0f}, {from, to}, {to},
-                     [=](kernels::AccumulateArgs& a, const Frame& f) {
-                         a.x = f.get(from);
-                         a.y = f.get(to);
-                     }));
+    const kernels::AccumulateArgs args{view(from), view(to), nullptr, nullptr, 1.0f};
+    step(kernel_step(*this, kernels::K::accumulate, what, args, {reads(args.x, from), updates(args.y, to)}));
 }
 
 }  // namespace striate

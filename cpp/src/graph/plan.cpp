@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <stdexcept>
 #include <string>
 
+#include "graph/kernel_call.hpp"
 #include "striate/error.hpp"
 #include "suggest.hpp"
 
@@ -43,8 +46,42 @@ void Plan::use(Workspace& workspace) {
     }
     for (size_t i = 0; i < places_.size(); ++i)
         tensors_[i] = places_[i].fixed ? places_[i].fixed : workspace.arena.data() + places_[i].offset;
+    bind();
     workspace_ = &workspace;
     workspace.user = number_;
+}
+
+void Plan::resolve(const Device& device) {
+    constexpr size_t kAlign = alignof(std::max_align_t);
+    size_t bytes = 0;
+    for (std::vector<ScheduledStep>* list : {&prepare_, &steps_})
+        for (ScheduledStep& s : *list)
+            if (s.call) bytes += (s.call->arguments.size() + kAlign - 1) / kAlign * kAlign;
+    arguments_ = AlignedBuffer(bytes);
+    std::byte* at = arguments_.data();
+    for (std::vector<ScheduledStep>* list : {&prepare_, &steps_})
+        for (ScheduledStep& s : *list) {
+            if (!s.call) continue;
+            const KernelCall& call = *s.call;
+            if (!kernels::has(device.table(), call.row))
+                throw std::logic_error(concat("'", s.what, "' before a call of dispatch::use_training_kernels()"));
+            s.table = &device.table();
+            s.invoke = kernels::invoker(call.row);
+            s.arguments = at;
+            std::memcpy(at, call.arguments.data(), call.arguments.size());
+            at += (call.arguments.size() + kAlign - 1) / kAlign * kAlign;
+        }
+}
+
+void Plan::bind() {
+    for (std::vector<ScheduledStep>* list : {&prepare_, &steps_})
+        for (ScheduledStep& s : *list) {
+            if (!s.call) continue;
+            for (const KernelCall::Pointer& p : s.call->pointers) {
+                const std::byte* const to = tensors_[p.tensor.index] + p.shift;
+                std::memcpy(s.arguments + p.field, &to, sizeof to);
+            }
+        }
 }
 
 void Plan::clear_halos(std::byte* arena) const {
@@ -69,6 +106,13 @@ void Plan::clear_halos(std::byte* arena) const {
 
 void Plan::run(Section from, Section to, uint64_t seed, uint64_t iteration) {
     const Frame frame{tensors_.data(), seed, iteration};
+    for (size_t i = sections_[from]; i < sections_[to]; ++i) {
+        ScheduledStep& s = steps_[i];
+        if (!s.call || s.call->random == KernelCall::kNone) continue;
+        auto& source = *reinterpret_cast<kernels::RandomSource*>(s.arguments + s.call->random);
+        source.seed = seed;
+        source.step = static_cast<uint32_t>(iteration);
+    }
     if (prepared_version_ != parameters_->version()) {
         const uint64_t version = parameters_->version();
         if (!prepare_.empty()) executor_.run(prepare_, 0, prepare_.size(), frame, true, scratch_, workspace_->scratch);

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "device/device.hpp"
 #include "graph/executor.hpp"
 #include "graph/parameters.hpp"
 #include "graph/workspace.hpp"
@@ -99,6 +100,10 @@ class Plan {
         size_t offset;
     };
     void clear_halos(std::byte* arena) const;
+    // Finds the kernels of the calls, and memory for their arguments.
+    void resolve(const Device& device);
+    // Writes where the tensors are into the arguments.
+    void bind();
 
     PlanRequest request_;
     uint64_t number_;  // no two plans have the same
@@ -110,6 +115,8 @@ class Plan {
     std::vector<HaloedMap> haloed_;
     std::vector<View> views_;
     std::vector<TensorId> loss_sums_, input_gradients_, watched_values_, watched_gradients_;
+    std::vector<AlignedBuffer> constants_;
+    AlignedBuffer arguments_;  // of the calls, with their pointers
     AlignedBuffer own_;
     size_t shared_bytes_ = 0, scratch_ = 0;
     Workspace* workspace_ = nullptr;

@@ -2,6 +2,7 @@
 #include "graph/plan_builder.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <set>
 
 #include "striate/error.hpp"
@@ -199,7 +200,7 @@ void PlanBuilder::emit_losses() {
             gradient = create(batched(output_shape), {}, DType::float32);
             value(predicted).gradients.push_back({gradient, true});
         }
-        const TensorId sums = create({2 * loss.sum_count(output_shape)}, {}, DType::float32);  // the bytes of doubles
+        const TensorId sums = create({loss.sum_count(output_shape)}, {}, DType::float64);
         storages_[tensors_[sums.index].storage].forever = true;
         plan_->loss_sums_[o] = sums;
         loss.emit({*this, prediction, logits, target, labels, weights, gradient, sums, 0, request_.loss_scales[o]});
@@ -212,9 +213,10 @@ void PlanBuilder::emit_update() {
     auto arena = [&](float* memory) { return external(reinterpret_cast<std::byte*>(memory), {size}); };
     std::vector<TensorId> slots;
     for (float* slot : request_.slots) slots.push_back(arena(slot));
+    const TensorId scalars = external(reinterpret_cast<std::byte*>(request_.scalars),
+                                      {static_cast<int64_t>(request_.optimizer->scalar_count())});
     request_.optimizer->emit({*this, arena(parameters_.values()), arena(measuring_ ? nullptr : parameters_.gradients()),
-                              slots, external(reinterpret_cast<std::byte*>(request_.scalars), {1}), size,
-                              &parameters_.segments()});
+                              slots, scalars, size, &parameters_.segments()});
 }
 
 // The tensors.
@@ -330,6 +332,26 @@ TensorId PlanBuilder::parameter_of(int layer, const std::string& parameter) {
     return id;
 }
 
+const std::string& PlanBuilder::name() const {
+    static const std::string none = "plan";  // while losses and the optimizer add their steps
+    return current_ >= 0 ? graph_.layers[node().graph_layer].name : none;
+}
+
+Extent PlanBuilder::extent(TensorId id) const {
+    const TensorInfo& info = tensors_.at(id.index);
+    const auto element = static_cast<int64_t>(byte_size(info.type));
+    const auto bytes = static_cast<int64_t>(storages_[info.storage].bytes), offset = static_cast<int64_t>(info.offset);
+    return {-offset / element, (bytes - offset) / element};
+}
+
+TensorId PlanBuilder::constant(const void* data, Shape shape, DType type) {
+    const size_t bytes = static_cast<size_t>(element_count(shape)) * byte_size(type);
+    if (measuring_) return external(nullptr, std::move(shape), type);
+    std::byte* const memory = plan_->constants_.emplace_back(bytes).data();
+    if (bytes > 0) std::memcpy(memory, data, bytes);
+    return external(memory, std::move(shape), type);
+}
+
 uint64_t PlanBuilder::random_stream() const {
     return static_cast<uint64_t>(node().graph_node) + 1;
 }
@@ -406,6 +428,7 @@ void PlanBuilder::finish(Plan& plan) {
         for (const ScheduledStep& s : *list) plan.scratch_ = std::max(plan.scratch_, s.scratch);
     plan.prepare_ = std::move(prepare_);
     plan.steps_ = std::move(steps_);
+    plan.resolve(*device_);
     std::copy(std::begin(sections_), std::end(sections_), plan.sections_);
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "device/device.hpp"
 #include "graph/memory.hpp"
 #include "graph/plan.hpp"
 
@@ -53,7 +54,7 @@ struct Network {
 // The graph's nodes that the request needs, as plan nodes, after the table of rewrites.
 Network make_network(const Graph& graph, const PlanRequest& request);
 
-class PlanBuilder final : public PlanContext {
+class PlanBuilder final : public BackwardContext {
   public:
     PlanBuilder(const Graph& graph, Parameters& parameters, const PlanRequest& request);
     std::unique_ptr<Plan> build();
@@ -66,7 +67,7 @@ class PlanBuilder final : public PlanContext {
     bool backward_follows() const override { return request_.backward; }
     bool winograd() const override { return request_.options.winograd; }
     bool weights_stay() const override { return !request_.training; }
-    const std::string& name() const override { return graph_.layers[node().graph_layer].name; }
+    const std::string& name() const override;
     size_t input_count() const override { return node().inputs.size(); }
     TensorId input(size_t index) const override;
     TensorId output() override;
@@ -78,13 +79,17 @@ class PlanBuilder final : public PlanContext {
     uint64_t random_stream() const override;
     TensorId create(Shape shape, Halo halo, DType type) override;
     const Shape& shape(TensorId id) const override { return tensors_.at(id.index).shape; }
+    DType type(TensorId id) const override { return tensors_.at(id.index).type; }
     Halo halo(TensorId id) const override { return tensors_.at(id.index).halo; }
+    Extent extent(TensorId id) const override;
     View view(TensorId id) const override;
     TensorId channels(TensorId whole, int64_t first, int64_t count) override;
     bool same_memory(TensorId a, TensorId b) const override;
+    TensorId constant(const void* data, Shape shape, DType type) override;
+    const Device& device() const override { return *device_; }
     void step(Step step) override;
     void prepare(Step step) override;
-    void backward(std::function<void(PlanContext&)> emit) override;
+    void backward(std::function<void(BackwardContext&)> emit) override;
     TensorId output_gradient() override;
     TensorId input_gradient(size_t index) override;
     void pass_input_gradient(size_t index, TensorId gradient) override;
@@ -143,6 +148,7 @@ class PlanBuilder final : public PlanContext {
     Parameters& parameters_;
     const PlanRequest& request_;
     Network network_;
+    const Device* device_ = &cpu();
     std::unique_ptr<Plan> plan_;
 
     int current_ = -1;
@@ -155,7 +161,7 @@ class PlanBuilder final : public PlanContext {
     std::vector<Inplace> inplace_;
     std::vector<ScheduledStep> steps_, prepare_;
     size_t sections_[Plan::section_count] = {};
-    std::vector<std::pair<int, std::function<void(PlanContext&)>>> tape_;  // plan node, emitter
+    std::vector<std::pair<int, std::function<void(BackwardContext&)>>> tape_;  // plan node, emitter
     std::vector<TensorId> parameter_tensors_, gradient_tensors_;
     // Of plan nodes with a batch normalisation in them, what stands for their parameters.
     struct Folded {

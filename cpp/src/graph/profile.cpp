@@ -4,7 +4,7 @@
 #include <limits>
 #include <utility>
 
-#include "dispatch/dispatch.hpp"
+#include "device/device.hpp"
 #include "graph/recorder.hpp"
 #include "kernels/units.hpp"
 #include "striate/error.hpp"
@@ -110,7 +110,7 @@ double copy_rate(const kernels::Table& table, int64_t bytes) {
 }  // namespace
 
 MachineLimits measure_limits() {
-    const kernels::Table& table = dispatch::kernels();
+    const kernels::Table& table = cpu().table();
     MachineLimits limits;
     limits.flops_per_second = fma_rate(table);
     for (const int64_t bytes : {int64_t{1} << 18, int64_t{1} << 21, int64_t{1} << 24, int64_t{1} << 27})

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "device/device.hpp"
 #include "dispatch/dispatch.hpp"
 #include "kernels/units.hpp"
 #include "striate/error.hpp"
@@ -175,7 +176,7 @@ void Augmenter::Impl::move(const void* from, size_t pixel_bytes, const void* pix
 }
 
 void Augmenter::Impl::shade(const float* values, const Drawn& drawn, void* to) {
-    const kernels::Table& table = dispatch::kernels();
+    const kernels::Table& table = cpu().table();
     const int64_t pixels = height * width;
     const bool changed = shades;
     const float factor = changed && change.contrast > 0.0 ? drawn.contrast : 1.0f;
@@ -228,7 +229,7 @@ void Augmenter::displacements(const Drawn& drawn, float* out) const {
 
 void Augmenter::image(const void* from, const Drawn& drawn, void* to) {
     Impl& m = *impl_;
-    const kernels::Table& table = dispatch::kernels();
+    const kernels::Table& table = cpu().table();
     const bool bytes = m.type == DType::uint8;
     const auto kind = bytes ? kernels::SourceKind::uint8 : kernels::SourceKind::float32;
     const int64_t row = m.width * m.channels;
@@ -253,7 +254,7 @@ void Augmenter::mask(const void* from, size_t pixel_bytes, const void* fill, con
     Impl& m = *impl_;
     if (m.whole(drawn)) return m.move(from, pixel_bytes, fill, drawn, to);
     auto* chosen = reinterpret_cast<int32_t*>(m.chosen.data());
-    dispatch::kernels().nearest_pixels({m.coordinates(drawn), chosen}, 0, m.height);
+    cpu().table().nearest_pixels({m.coordinates(drawn), chosen}, 0, m.height);
     copy_pixels(from, chosen, m.height * m.width, pixel_bytes, fill, to);
 }
 

@@ -12,6 +12,7 @@
 #include "kernels/args_norm.hpp"
 #include "kernels/args_optimizer.hpp"
 #include "kernels/args_pool.hpp"
+#include "kernels/args_pooled_conv.hpp"
 #include "kernels/args_random.hpp"
 #include "kernels/args_resize.hpp"
 #include "kernels/args_softmax.hpp"

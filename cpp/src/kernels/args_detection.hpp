@@ -46,4 +46,13 @@ struct DetectionLossArgs {
     double* sums;
 };
 
+// out[0] = the sum of `sums` times the number of locations that answer for a box, or 1, by which detection_loss() has
+// divided; out[1] = that number. One unit.
+struct DetectionMergeArgs {
+    int64_t size, n;
+    const double* sums;    // of detection_loss()
+    const double* counts;  // of detection_assign()
+    double* out;
+};
+
 }  // namespace striate::kernels

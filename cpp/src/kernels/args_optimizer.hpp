@@ -14,6 +14,10 @@ struct UpdatePiece {
 // One fused pass over the arena of parameters: clip the gradient, decay the weights, move the slots, step. A unit is a
 // piece. scalars[0] is the learning rate; a rule with bias correction finds its factors behind it.
 struct UpdateArgs {
+    int64_t count;     // of pieces
+    int64_t size;      // of the arenas, in floats
+    int64_t segments;  // that have a clipping scale
+    int64_t scalar_count;
     const UpdatePiece* pieces;
     float* parameters;
     const float* gradients;
@@ -30,9 +34,20 @@ struct UpdateArgs {
 
 // partials[i] = the sum of squares of piece i, in double.
 struct GradientSquaresArgs {
+    int64_t count, size;
     const UpdatePiece* pieces;
     const float* gradients;
     double* partials;
+};
+
+// scales[s] = limit / norm where the norm of the gradient of segment s exceeds `limit`, else 1. The norm follows from the
+// partials of its pieces, which stand one behind the other. One unit.
+struct ClipScalesArgs {
+    int64_t count, segments;
+    const UpdatePiece* pieces;
+    const double* partials;
+    float* scales;
+    double limit;
 };
 
 }  // namespace striate::kernels

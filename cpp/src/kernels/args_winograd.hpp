@@ -37,6 +37,12 @@ struct WinogradMapArgs {
     int64_t point, t_step, panel, panel_step;
 };
 
+// winograd_input of one map and winograd_gradient of another, which do not wait for each other. Units: those of the first,
+// then those of the second.
+struct WinogradTransformsArgs {
+    WinogradMapArgs input, gradient;
+};
+
 // dst[p * point + (o / panel * depth + d) * panel + o % panel] = G g G^T of the 3x3 kernel g at src + d * s_depth + o /
 // panel * s_panel + o % panel, whose rows and columns are s_row and s_col apart. Unit = kWinogradRows of a panel's
 // depths.

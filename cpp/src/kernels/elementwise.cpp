@@ -72,6 +72,7 @@ void accumulate(const AccumulateArgs& a, int64_t begin, int64_t end) {
 }
 
 void copy(const CopyArgs& a, int64_t begin, int64_t end) {
+    if (a.x == a.y) return;  // y took over the memory of x
     map(a.view_x, a.view_y, a.x, a.y, begin, end,
         [](auto lanes, const float* x, const float*) { return lanes.load(x); });
 }

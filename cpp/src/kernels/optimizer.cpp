@@ -165,4 +165,14 @@ void gradient_squares(const GradientSquaresArgs& a, int64_t begin, int64_t end) 
     }
 }
 
+void clip_scales(const ClipScalesArgs& a, int64_t, int64_t) {
+    for (int64_t i = 0; i < a.count;) {
+        const int64_t segment = a.pieces[i].segment;
+        double total = 0;
+        for (; i < a.count && a.pieces[i].segment == segment; ++i) total += a.partials[i];
+        const double norm = __builtin_sqrt(total);
+        a.scales[segment] = norm > a.limit ? static_cast<float>(a.limit / norm) : 1.0f;
+    }
+}
+
 }  // namespace striate::kernels::STRIATE_ISA

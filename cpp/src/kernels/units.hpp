@@ -185,9 +185,26 @@ inline int64_t units(const DetectionLossArgs& a) {
     return a.n * divide_up(detection_locations(a.grid), kDetectionPiece);
 }
 
+inline int64_t units(const DetectionMergeArgs&) {
+    return 1;
+}
+
+inline int64_t units(const UpdateArgs& a) {
+    return a.count;
+}
+inline int64_t units(const GradientSquaresArgs& a) {
+    return a.count;
+}
+inline int64_t units(const ClipScalesArgs&) {
+    return 1;
+}
+
 inline int64_t units(const ConvArgs& a) {
     const int64_t tiles = divide_up(a.images * a.rows, a.segments) * divide_up(a.cols, a.strip);
     return a.groups * divide_up(tiles, a.unit_tiles) * divide_up(divide_up(a.channels, a.panel), a.unit_panels);
+}
+inline int64_t units(const PooledConvArgs& a) {
+    return a.groups * a.down;
 }
 inline int64_t units(const PackArgs& a) {
     return a.groups * divide_up(a.channels, a.panel) * a.rows * a.cols;
@@ -207,6 +224,9 @@ inline int64_t units(const WinogradArgs& a) {
 }
 inline int64_t units(const WinogradMapArgs& a) {
     return divide_up(a.tiles.count, kWinogradTiles);
+}
+inline int64_t units(const WinogradTransformsArgs& a) {
+    return units(a.input) + units(a.gradient);
 }
 inline int64_t units(const WinogradProductArgs& a) {
     return kWinogradPoints * divide_up(divide_up(a.channels, a.panel), a.unit_panels);

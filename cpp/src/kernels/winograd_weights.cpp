@@ -52,6 +52,14 @@ void winograd_gradient(const WinogradMapArgs& a, int64_t begin, int64_t end) {
     gradient_tiles(a, begin * kWinogradTiles, least(end * kWinogradTiles, a.tiles.count));
 }
 
+void winograd_input(const WinogradMapArgs& a, int64_t begin, int64_t end);
+
+void winograd_transforms(const WinogradTransformsArgs& a, int64_t begin, int64_t end) {
+    const int64_t inputs = divide_up(a.input.tiles.count, kWinogradTiles);
+    if (begin < inputs) winograd_input(a.input, begin, least(end, inputs));
+    if (end > inputs) winograd_gradient(a.gradient, begin > inputs ? begin - inputs : 0, end - inputs);
+}
+
 void winograd_weight_product(const WinogradWeightProductArgs& a, int64_t begin, int64_t end) {
     const int64_t panels = divide_up(a.channels, a.panel), blocks = divide_up(panels, a.unit_panels);
     for (int64_t unit = begin; unit < end; ++unit) {

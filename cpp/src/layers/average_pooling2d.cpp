@@ -1,7 +1,7 @@
 #include "striate/layers/average_pooling2d.hpp"
 
+#include "graph/kernel_call.hpp"
 #include "layers/pooling.hpp"
-#include "layers/steps.hpp"
 
 namespace striate {
 
@@ -18,21 +18,14 @@ void AveragePooling2D::emit(PlanContext& plan) const {
     const Shape shape = plan.shape(x);
     const kernels::PoolWindow window =
         pooling::window({shape[1], shape[2], shape[3]}, options_.pool_size, strides(), options_.padding);
-    plan.step(kernel_step(plan, "average pool", dispatch::kernels().average_pool,
-                          kernels::AveragePoolArgs{window, plan.view(x), plan.view(y), nullptr, nullptr}, {x}, {y},
-                          [=](kernels::AveragePoolArgs& a, const Frame& f) {
-                              a.x = f.get(x);
-                              a.y = f.get(y);
-                          }));
-    plan.backward([=](PlanContext& p) {
+    const kernels::AveragePoolArgs args{window, plan.view(x), plan.view(y), nullptr, nullptr};
+    plan.step(kernel_step(plan, kernels::K::average_pool, "average pool", args, {reads(args.x, x), writes(args.y, y)}));
+    plan.backward([=](BackwardContext& p) {
         if (!p.wants_input_gradient()) return;
         const TensorId dy = p.output_gradient(), dx = p.input_gradient();
-        p.step(kernel_step(p, "average pool backward", dispatch::kernels().average_pool_backward,
-                           kernels::AveragePoolGradArgs{window, p.view(dy), p.view(dx), nullptr, nullptr}, {dy}, {dx},
-                           [=](kernels::AveragePoolGradArgs& a, const Frame& f) {
-                               a.dy = f.get(dy);
-                               a.dx = f.get(dx);
-                           }));
+        const kernels::AveragePoolGradArgs grad{window, p.view(dy), p.view(dx), nullptr, nullptr};
+        p.step(kernel_step(p, kernels::K::average_pool_backward, "average pool backward", grad,
+                           {reads(grad.dy, dy), writes(grad.dx, dx)}));
     });
 }
 

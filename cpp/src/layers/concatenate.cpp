@@ -1,6 +1,6 @@
 #include "striate/layers/concatenate.hpp"
 
-#include "layers/steps.hpp"
+#include "graph/kernel_call.hpp"
 #include "striate/error.hpp"
 
 namespace striate {
@@ -67,7 +67,7 @@ void Concatenate::emit(PlanContext& plan) const {
         plan.step(copy_step(plan, "concatenate", x, view_x, 0, y, part, offset));
         begin += plan.shape(x)[along + 1];
     }
-    plan.backward([=](PlanContext& p) {
+    plan.backward([=](BackwardContext& p) {
         const TensorId dy = p.output_gradient();
         const View view_dy = p.view(dy);
         int64_t at = 0;

@@ -1,9 +1,6 @@
 #include "layers/constant_affine.hpp"
 
-#include <algorithm>
-
 #include "layers/normalization_steps.hpp"
-#include "layers/steps.hpp"
 #include "striate/error.hpp"
 
 namespace striate {
@@ -12,15 +9,7 @@ namespace {
 TensorId constant(PlanContext& plan, const std::vector<double>& numbers, int64_t channels) {
     std::vector<float> values(static_cast<size_t>(channels));
     for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(numbers[numbers.size() == 1 ? 0 : i]);
-    const TensorId id = plan.create({channels});
-    Step write;
-    write.what = "constants";
-    write.writes = {id};
-    write.run = [=](const Frame& f, int64_t, int64_t, std::byte*) {
-        std::copy(values.begin(), values.end(), f.get(id));
-    };
-    plan.prepare(std::move(write));
-    return id;
+    return plan.constant(values.data(), {channels}, DType::float32);
 }
 
 }  // namespace
@@ -40,7 +29,7 @@ void emit_constant_affine(PlanContext& plan, const ConstantAffine& constants) {
                                        constant(plan, constants.scale, channels),
                                        constant(plan, constants.shift, channels)};
     normalization::emit_affine(plan, x, y, affine);
-    plan.backward([=](PlanContext& p) {
+    plan.backward([=](BackwardContext& p) {
         if (p.wants_input_gradient()) normalization::emit_affine_backward(p, x, p.output_gradient(), affine, {});
     });
 }

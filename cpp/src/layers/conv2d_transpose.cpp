@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "layers/convolution_steps.hpp"
-#include "layers/steps.hpp"
+#include "graph/kernel_call.hpp"
 #include "striate/error.hpp"
 #include "striate/initializers.hpp"
 
@@ -98,7 +98,7 @@ void Conv2DTranspose::emit(PlanContext& plan) const {
     const convolution::Problem p = problem(*this, {shape[1], shape[2], shape[3]});
     const bool relu = convolution::fuses_relu(options_.activation), bias = options_.use_bias;
     convolution::emit_to_input(plan, p, x, kernel, bias ? plan.parameter("bias") : TensorId(), y, relu);
-    plan.backward([=](PlanContext& b) {
+    plan.backward([=](BackwardContext& b) {
         TensorId dy = convolution::gradient_before_relu(b, y, relu);
         // The gradient to the kernel reads the halo too; the planner lays one only where the input's gradient is
         // wanted.

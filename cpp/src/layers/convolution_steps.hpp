@@ -60,6 +60,6 @@ void emit_depthwise_to_weights(PlanContext& plan, const Problem& p, TensorId x, 
 void emit_to_bias(PlanContext& plan, TensorId dy, TensorId d_bias, TensorId places = {});
 
 // Within a backward function: the gradient of the output, where it is not rectified if `relu`.
-TensorId gradient_before_relu(PlanContext& plan, TensorId y, bool relu);
+TensorId gradient_before_relu(BackwardContext& plan, TensorId y, bool relu);
 
 }  // namespace striate::convolution

@@ -20,7 +20,7 @@ Shape Cropping2D::infer(const std::vector<Shape>& inputs) const {
 
 void Cropping2D::emit(PlanContext& plan) const {
     margins::emit_narrow(plan, "cropping", plan.input(), plan.output(), options_.cropping);
-    plan.backward([cropping = options_.cropping](PlanContext& p) {
+    plan.backward([cropping = options_.cropping](BackwardContext& p) {
         if (p.wants_input_gradient())
             margins::emit_widen(p, "cropping backward", p.output_gradient(), p.input_gradient(), cropping);
     });

@@ -62,7 +62,7 @@ void DepthwiseConv2D::emit(PlanContext& plan) const {
     const convolution::Problem p = problem(*this, {shape[1], shape[2], shape[3]});
     const bool relu = convolution::fuses_relu(options_.activation), bias = options_.use_bias;
     convolution::emit_depthwise(plan, p, x, kernel, bias ? plan.parameter("bias") : TensorId(), y, relu);
-    plan.backward([=](PlanContext& b) {
+    plan.backward([=](BackwardContext& b) {
         const TensorId dy = convolution::gradient_before_relu(b, y, relu);
         if (bias && b.wants_parameter_gradient("bias")) convolution::emit_to_bias(b, dy, b.parameter_gradient("bias"));
         if (b.wants_parameter_gradient("kernel"))

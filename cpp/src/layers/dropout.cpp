@@ -1,6 +1,6 @@
 #include "striate/layers/dropout.hpp"
 
-#include "layers/steps.hpp"
+#include "graph/kernel_call.hpp"
 #include "striate/error.hpp"
 
 namespace striate {
@@ -17,38 +17,25 @@ Shape Dropout::infer(const std::vector<Shape>& inputs) const {
 void Dropout::emit(PlanContext& plan) const {
     if (!plan.training() || options_.rate == 0.0) {
         plan.output_is(plan.input());
-        plan.backward([](PlanContext& p) { p.pass_input_gradient(0, p.output_gradient()); });
+        plan.backward([](BackwardContext& p) { p.pass_input_gradient(0, p.output_gradient()); });
         return;
     }
     const TensorId x = plan.input(), y = plan.output();
-    const uint64_t stream = plan.random_stream();
     const double rate = options_.rate;
-    std::vector<TensorId> writes{y};
     TensorId kept;
-    if (plan.wants_input_gradient()) writes.push_back(kept = plan.create(plan.shape(x), {}, DType::uint8));
-    plan.step(in_place(
-        kernel_step(plan, "dropout", dispatch::kernels().dropout,
-                    kernels::DropoutArgs{{}, rate, plan.view(x), plan.view(y), nullptr, nullptr, nullptr}, {x}, writes,
-                    [=](kernels::DropoutArgs& a, const Frame& f) {
-                        a.source = {f.seed, stream, static_cast<uint32_t>(f.iteration)};
-                        a.x = f.get(x);
-                        a.y = f.get(y);
-                        a.kept = kept.valid() ? f.get<uint8_t>(kept) : nullptr;
-                    }),
-        x, y));
-    plan.backward([=](PlanContext& p) {
+    if (plan.wants_input_gradient()) kept = plan.create(plan.shape(x), {}, DType::uint8);
+    kernels::DropoutArgs args{{}, rate, plan.view(x), plan.view(y), nullptr, nullptr, nullptr};
+    args.source.stream = plan.random_stream();
+    plan.step(in_place(kernel_step(plan, kernels::K::dropout, "dropout", args,
+                                   {random(args.source), reads(args.x, x), writes(args.y, y), writes(args.kept, kept)}),
+                       x, y));
+    plan.backward([=](BackwardContext& p) {
         if (!p.wants_input_gradient()) return;
         const TensorId dy = p.output_gradient(), dx = p.input_gradient();
-        p.step(
-            in_place(kernel_step(p, "dropout backward", dispatch::kernels().dropout_backward,
-                                 kernels::DropoutGradArgs{{}, rate, p.view(dy), p.view(dx), nullptr, nullptr, nullptr},
-                                 {dy, kept}, {dx},
-                                 [=](kernels::DropoutGradArgs& a, const Frame& f) {
-                                     a.dy = f.get(dy);
-                                     a.dx = f.get(dx);
-                                     a.kept = f.get<uint8_t>(kept);
-                                 }),
-                     dy, dx));
+        const kernels::DropoutGradArgs grad{{}, rate, p.view(dy), p.view(dx), nullptr, nullptr, nullptr};
+        p.step(in_place(kernel_step(p, kernels::K::dropout_backward, "dropout backward", grad,
+                                    {reads(grad.dy, dy), writes(grad.dx, dx), reads(grad.kept, kept)}),
+                        dy, dx));
     });
 }
 

@@ -4,7 +4,7 @@ namespace striate {
 
 void Flatten::emit(PlanContext& plan) const {
     plan.output_is(plan.input());
-    plan.backward([](PlanContext& p) { p.pass_input_gradient(0, p.output_gradient()); });
+    plan.backward([](BackwardContext& p) { p.pass_input_gradient(0, p.output_gradient()); });
 }
 
 }  // namespace striate

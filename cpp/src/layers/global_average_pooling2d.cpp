@@ -1,6 +1,6 @@
 #include "striate/layers/global_average_pooling2d.hpp"
 
-#include "layers/steps.hpp"
+#include "graph/kernel_call.hpp"
 
 namespace striate {
 
@@ -11,21 +11,15 @@ Shape GlobalAveragePooling2D::infer(const std::vector<Shape>& inputs) const {
 
 void GlobalAveragePooling2D::emit(PlanContext& plan) const {
     const TensorId x = plan.input(), y = plan.output();
-    plan.step(kernel_step(plan, "global average pool", dispatch::kernels().global_average_pool,
-                          kernels::GlobalPoolArgs{plan.view(x), plan.view(y), nullptr, nullptr, nullptr}, {x}, {y},
-                          [=](kernels::GlobalPoolArgs& a, const Frame& f) {
-                              a.x = f.get(x);
-                              a.y = f.get(y);
-                          }));
-    plan.backward([=](PlanContext& p) {
+    const kernels::GlobalPoolArgs args{plan.view(x), plan.view(y), nullptr, nullptr, nullptr};
+    plan.step(kernel_step(plan, kernels::K::global_average_pool, "global average pool", args,
+                          {reads(args.x, x), writes(args.y, y), writes(args.winners, {})}));
+    plan.backward([=](BackwardContext& p) {
         if (!p.wants_input_gradient()) return;
         const TensorId dy = p.output_gradient(), dx = p.input_gradient();
-        p.step(kernel_step(p, "global average pool backward", dispatch::kernels().global_average_pool_backward,
-                           kernels::GlobalPoolGradArgs{p.view(dy), p.view(dx), nullptr, nullptr, nullptr}, {dy}, {dx},
-                           [=](kernels::GlobalPoolGradArgs& a, const Frame& f) {
-                               a.dy = f.get(dy);
-                               a.dx = f.get(dx);
-                           }));
+        const kernels::GlobalPoolGradArgs grad{p.view(dy), p.view(dx), nullptr, nullptr, nullptr};
+        p.step(kernel_step(p, kernels::K::global_average_pool_backward, "global average pool backward", grad,
+                           {reads(grad.dy, dy), writes(grad.dx, dx), reads(grad.winners, {})}));
     });
 }
 

@@ -1,6 +1,6 @@
 #include "striate/layers/global_max_pooling2d.hpp"
 
-#include "layers/steps.hpp"
+#include "graph/kernel_call.hpp"
 
 namespace striate {
 
@@ -11,29 +11,17 @@ Shape GlobalMaxPooling2D::infer(const std::vector<Shape>& inputs) const {
 
 void GlobalMaxPooling2D::emit(PlanContext& plan) const {
     const TensorId x = plan.input(), y = plan.output();
-    std::vector<TensorId> writes{y};
     TensorId winners;
-    if (plan.wants_input_gradient()) {
-        winners = plan.create(plan.shape(y), {}, DType::int32);
-        writes.push_back(winners);
-    }
-    plan.step(kernel_step(plan, "global max pool", dispatch::kernels().global_max_pool,
-                          kernels::GlobalPoolArgs{plan.view(x), plan.view(y), nullptr, nullptr, nullptr}, {x}, writes,
-                          [=](kernels::GlobalPoolArgs& a, const Frame& f) {
-                              a.x = f.get(x);
-                              a.y = f.get(y);
-                              a.winners = winners.valid() ? f.get<int32_t>(winners) : nullptr;
-                          }));
-    plan.backward([=](PlanContext& p) {
+    if (plan.wants_input_gradient()) winners = plan.create(plan.shape(y), {}, DType::int32);
+    const kernels::GlobalPoolArgs args{plan.view(x), plan.view(y), nullptr, nullptr, nullptr};
+    plan.step(kernel_step(plan, kernels::K::global_max_pool, "global max pool", args,
+                          {reads(args.x, x), writes(args.y, y), writes(args.winners, winners)}));
+    plan.backward([=](BackwardContext& p) {
         if (!p.wants_input_gradient()) return;
         const TensorId dy = p.output_gradient(), dx = p.input_gradient();
-        p.step(kernel_step(p, "global max pool backward", dispatch::kernels().global_max_pool_backward,
-                           kernels::GlobalPoolGradArgs{p.view(dy), p.view(dx), nullptr, nullptr, nullptr},
-                           {dy, winners}, {dx}, [=](kernels::GlobalPoolGradArgs& a, const Frame& f) {
-                               a.dy = f.get(dy);
-                               a.dx = f.get(dx);
-                               a.winners = f.get<int32_t>(winners);
-                           }));
+        const kernels::GlobalPoolGradArgs grad{p.view(dy), p.view(dx), nullptr, nullptr, nullptr};
+        p.step(kernel_step(p, kernels::K::global_max_pool_backward, "global max pool backward", grad,
+                           {reads(grad.dy, dy), writes(grad.dx, dx), reads(grad.winners, winners)}));
     });
 }
 

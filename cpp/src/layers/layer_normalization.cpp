@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "graph/kernel_call.hpp"
 #include "layers/normalization_steps.hpp"
-#include "layers/steps.hpp"
 #include "striate/error.hpp"
 
 namespace striate {
@@ -42,7 +42,6 @@ std::vector<Parameter> LayerNormalization::parameters(const std::vector<Shape>& 
 }
 
 void LayerNormalization::emit(PlanContext& plan) const {
-    using normalization::pointer;
     const TensorId x = plan.input(), y = plan.output();
     const Shape whole = plan.shape(x);
     const int count = static_cast<int>(axes(Shape(whole.begin() + 1, whole.end())));
@@ -51,28 +50,19 @@ void LayerNormalization::emit(PlanContext& plan) const {
     const TensorId beta = options_.center ? plan.parameter("beta") : TensorId{};
     const int64_t rows = kernels::normalised_rows(view_x, count), size = kernels::normalised_size(view_x, count);
     TensorId mean, inverse_std;
-    std::vector<TensorId> reads{x}, writes{y};
-    for (const TensorId id : {gamma, beta})
-        if (id.valid()) reads.push_back(id);
     if (plan.backward_follows()) {
-        writes.push_back(mean = plan.create({rows}));
-        writes.push_back(inverse_std = plan.create({rows}));
+        mean = plan.create({rows});
+        inverse_std = plan.create({rows});
     }
     kernels::LayerNormArgs args{};
     args.axes = count;
     args.view_x = view_x;
     args.view_y = plan.view(y);
     args.epsilon = static_cast<float>(options_.epsilon);
-    plan.step(kernel_step(plan, "layer normalisation", dispatch::kernels().layer_norm, args, reads, writes,
-                          [=](kernels::LayerNormArgs& a, const Frame& f) {
-                              a.x = f.get(x);
-                              a.y = f.get(y);
-                              a.gamma = pointer(f, gamma);
-                              a.beta = pointer(f, beta);
-                              a.mean = pointer(f, mean);
-                              a.inverse_std = pointer(f, inverse_std);
-                          }));
-    plan.backward([=](PlanContext& p) {
+    plan.step(kernel_step(plan, kernels::K::layer_norm, "layer normalisation", args,
+                          {reads(args.x, x), reads(args.gamma, gamma), reads(args.beta, beta), writes(args.y, y),
+                           writes(args.mean, mean), writes(args.inverse_std, inverse_std)}));
+    plan.backward([=](BackwardContext& p) {
         const TensorId dy = p.output_gradient();
         const bool wants_gamma = gamma.valid() && p.wants_parameter_gradient("gamma");
         const bool wants_beta = beta.valid() && p.wants_parameter_gradient("beta");
@@ -83,32 +73,21 @@ void LayerNormalization::emit(PlanContext& plan) const {
         grad.view_dy = p.view(dy);
         grad.pieces = pieces;
         TensorId dx, partials;
-        std::vector<TensorId> outputs, inputs{x, dy, mean, inverse_std};
-        if (gamma.valid()) inputs.push_back(gamma);
         if (p.wants_input_gradient()) {
-            outputs.push_back(dx = p.input_gradient());
+            dx = p.input_gradient();
             grad.view_dx = p.view(dx);
         }
-        if (wants_gamma || wants_beta) outputs.push_back(partials = p.create({pieces * 4 * size}));  // doubles
-        p.step(kernel_step(p, "layer normalisation backward", dispatch::kernels().layer_norm_backward, grad, inputs,
-                           outputs, [=](kernels::LayerNormGradArgs& a, const Frame& f) {
-                               a.x = f.get(x);
-                               a.gamma = pointer(f, gamma);
-                               a.dy = f.get(dy);
-                               a.mean = f.get(mean);
-                               a.inverse_std = f.get(inverse_std);
-                               a.dx = pointer(f, dx);
-                               a.partials = partials.valid() ? f.get<double>(partials) : nullptr;
-                           }));
+        if (wants_gamma || wants_beta) partials = p.create({pieces * 2 * size}, {}, DType::float64);
+        p.step(
+            kernel_step(p, kernels::K::layer_norm_backward, "layer normalisation backward", grad,
+                        {reads(grad.x, x), reads(grad.gamma, gamma), reads(grad.dy, dy), reads(grad.mean, mean),
+                         reads(grad.inverse_std, inverse_std), writes(grad.dx, dx), writes(grad.partials, partials)}));
         if (!partials.valid()) return;
         // A piece's sums lie side by side, gamma's before beta's; they are merged as one row.
         const TensorId merged = p.create({2 * size});
-        p.step(kernel_step(p, "merge sums", dispatch::kernels().merge_sums,
-                           kernels::MergeSumsArgs{pieces, 2 * size, nullptr, nullptr, 1.0}, {partials}, {merged},
-                           [=](kernels::MergeSumsArgs& a, const Frame& f) {
-                               a.partials = f.get<double>(partials);
-                               a.out = f.get(merged);
-                           }));
+        const kernels::MergeSumsArgs merge{pieces, 2 * size, nullptr, nullptr, 1.0};
+        p.step(kernel_step(p, kernels::K::merge_sums, "merge sums", merge,
+                           {reads(merge.partials, partials), writes(merge.out, merged)}));
         const View row{1, 1, 1, size, size, size, size};
         if (wants_gamma) p.step(copy_step(p, "gamma gradient", merged, row, 0, p.parameter_gradient("gamma"), row, 0));
         if (wants_beta) p.step(copy_step(p, "beta gradient", merged, row, size, p.parameter_gradient("beta"), row, 0));

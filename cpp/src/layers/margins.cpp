@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "layers/steps.hpp"
+#include "graph/kernel_call.hpp"
 #include "striate/error.hpp"
 
 namespace striate::margins {
@@ -32,8 +32,7 @@ void emit_widen(PlanContext& plan, const char* what, TensorId small, TensorId la
     const View view_small = plan.view(small), view_large = plan.view(large), inside = middle(view_large, view_small);
     const int64_t at = offset(view_large, m);
     const kernels::ZeroHaloArgs ring{inside, nullptr, m[0], m[1], m[2], m[3]};
-    plan.step(kernel_step(plan, "zero margins", dispatch::kernels().zero_halo, ring, {}, {large},
-                          [=](kernels::ZeroHaloArgs& a, const Frame& f) { a.y = f.get(large) + at; }));
+    plan.step(kernel_step(plan, kernels::K::zero_halo, "zero margins", ring, {writes(ring.y, large, at)}));
     plan.step(copy_step(plan, what, small, view_small, 0, large, inside, at));
 }
 

@@ -21,7 +21,7 @@ void MaxPooling2D::emit(PlanContext& plan) const {
     if (plan.wants_input_gradient())
         places = plan.create(plan.shape(y), {}, pooling::wide(window) ? DType::int32 : DType::uint8);
     pooling::emit_max(plan, window, x, y, places, false);
-    plan.backward([=](PlanContext& p) {
+    plan.backward([=](BackwardContext& p) {
         if (p.wants_input_gradient())
             pooling::emit_max_backward(p, window, p.output_gradient(), places, p.input_gradient());
     });

@@ -2,28 +2,22 @@
 
 #include <algorithm>
 
-#include "layers/steps.hpp"
+#include "graph/kernel_call.hpp"
 #include "striate/error.hpp"
 
 namespace striate::merging {
 namespace {
 
 // One sum for each element of the input, of gradient or of gradient * other.
-void emit_reduce(PlanContext& plan, size_t index, TensorId gradient, TensorId other, float factor) {
+void emit_reduce(BackwardContext& plan, size_t index, TensorId gradient, TensorId other, float factor) {
     const TensorId dx = plan.input_gradient(index);
     kernels::ReduceBroadcastArgs args{};
     args.view_dy = plan.view(gradient);
     args.view_other = other.valid() ? plan.view(other) : args.view_dy;
     args.view_out = plan.view(dx);
     args.factor = factor;
-    std::vector<TensorId> reads{gradient};
-    if (other.valid()) reads.push_back(other);
-    plan.step(kernel_step(plan, "sum over broadcast axes", dispatch::kernels().reduce_broadcast, args, reads, {dx},
-                          [=](kernels::ReduceBroadcastArgs& a, const Frame& f) {
-                              a.dy = f.get(gradient);
-                              a.other = other.valid() ? f.get(other) : nullptr;
-                              a.out = f.get(dx);
-                          }));
+    plan.step(kernel_step(plan, kernels::K::reduce_broadcast, "sum over broadcast axes", args,
+                          {reads(args.dy, gradient), reads(args.other, other), writes(args.out, dx)}));
 }
 
 }  // namespace
@@ -46,12 +40,8 @@ Shape infer(const std::vector<Shape>& inputs, size_t most, const std::string& ow
 
 void emit_binary(PlanContext& plan, const char* what, kernels::BinaryKind kind, TensorId a, TensorId b, TensorId y) {
     const kernels::BinaryArgs args{kind, plan.view(a), plan.view(b), plan.view(y), nullptr, nullptr, nullptr};
-    Step step = kernel_step(plan, what, dispatch::kernels().binary, args, {a, b}, {y},
-                            [=](kernels::BinaryArgs& bound, const Frame& f) {
-                                bound.a = f.get(a);
-                                bound.b = f.get(b);
-                                bound.y = f.get(y);
-                            });
+    Step step =
+        kernel_step(plan, kernels::K::binary, what, args, {reads(args.a, a), reads(args.b, b), writes(args.y, y)});
     plan.step(plan.shape(a) == plan.shape(y) ? in_place(std::move(step), a, y) : std::move(step));
 }
 
@@ -69,20 +59,17 @@ TensorId emit_sum(PlanContext& plan, bool relu) {
     return y;
 }
 
-void emit_pass(PlanContext& plan, size_t index, TensorId gradient, TensorId input, float factor) {
+void emit_pass(BackwardContext& plan, size_t index, TensorId gradient, TensorId input, float factor) {
     if (!plan.wants_input_gradient(index)) return;
     if (plan.shape(input) != plan.shape(gradient)) return emit_reduce(plan, index, gradient, {}, factor);
     if (factor == 1.0f) return plan.pass_input_gradient(index, gradient);
     const TensorId dx = plan.input_gradient(index);
-    plan.step(kernel_step(plan, "scale gradient", dispatch::kernels().scale_shift,
-                          kernels::ScaleShiftArgs{plan.view(gradient), plan.view(dx), nullptr, nullptr, factor, 0.0f},
-                          {gradient}, {dx}, [=](kernels::ScaleShiftArgs& a, const Frame& f) {
-                              a.x = f.get(gradient);
-                              a.y = f.get(dx);
-                          }));
+    const kernels::ScaleShiftArgs args{plan.view(gradient), plan.view(dx), nullptr, nullptr, factor, 0.0f};
+    plan.step(kernel_step(plan, kernels::K::scale_shift, "scale gradient", args,
+                          {reads(args.x, gradient), writes(args.y, dx)}));
 }
 
-void emit_product(PlanContext& plan, size_t index, TensorId gradient, TensorId other, TensorId input) {
+void emit_product(BackwardContext& plan, size_t index, TensorId gradient, TensorId other, TensorId input) {
     if (!plan.wants_input_gradient(index)) return;
     if (plan.shape(input) != plan.shape(gradient)) return emit_reduce(plan, index, gradient, other, 1.0f);
     emit_binary(plan, "multiply gradient", kernels::BinaryKind::multiply, gradient, other, plan.input_gradient(index));

@@ -21,8 +21,8 @@ void emit_binary(PlanContext& plan, const char* what, kernels::BinaryKind kind, 
 TensorId emit_sum(PlanContext& plan, bool relu);
 
 // Contributes `factor` * gradient to the gradient of an input, summed over the axes along which that was broadcast.
-void emit_pass(PlanContext& plan, size_t index, TensorId gradient, TensorId input, float factor);
+void emit_pass(BackwardContext& plan, size_t index, TensorId gradient, TensorId input, float factor);
 // Contributes gradient * other, likewise.
-void emit_product(PlanContext& plan, size_t index, TensorId gradient, TensorId other, TensorId input);
+void emit_product(BackwardContext& plan, size_t index, TensorId gradient, TensorId other, TensorId input);
 
 }  // namespace striate::merging

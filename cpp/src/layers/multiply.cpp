@@ -19,7 +19,7 @@ void Multiply::emit(PlanContext& plan) const {
         merging::emit_binary(plan, "multiply", kernels::BinaryKind::multiply, product, plan.input(i), to);
         product = to;
     }
-    plan.backward([count](PlanContext& p) {
+    plan.backward([count](BackwardContext& p) {
         const TensorId dy = p.output_gradient();
         for (size_t i = 0; i < count; ++i) {
             if (!p.wants_input_gradient(i)) continue;

@@ -12,11 +12,6 @@ void check_epsilon(double epsilon, const std::string& owner);
 // Throws ValueError, naming `owner`, unless `axis` is the channels'.
 void check_last_axis(int64_t axis, const Shape& input, const std::string& owner);
 
-// Null when there is no such tensor.
-inline float* pointer(const Frame& frame, TensorId id) {
-    return id.valid() ? frame.get(id) : nullptr;
-}
-
 // scale = gamma / sqrt(variance + epsilon), and inverse_std likewise without gamma, which stands for 1 when it is not
 // valid.
 void emit_fixed_statistics(PlanContext& plan, TensorId variance, TensorId gamma, float epsilon, TensorId inverse_std,
@@ -43,7 +38,7 @@ struct Slope {
 };
 
 // The gradient with respect to the input: g * scale and what `slope` adds.
-void emit_affine_backward(PlanContext& plan, TensorId x, TensorId dy, const Affine& affine, const Slope& slope);
+void emit_affine_backward(BackwardContext& plan, TensorId x, TensorId dy, const Affine& affine, const Slope& slope);
 
 // Batch normalisation in parts, for whoever does more than one thing in a pass.
 struct BatchNorm {
@@ -58,7 +53,7 @@ BatchNorm emit_statistics(PlanContext& plan, const BatchNormalizationOptions& op
 // Whether the backward pass needs emit_gradients().
 bool wants_sums(const PlanContext& plan, const BatchNorm& norm);
 // The gradients of gamma and beta, and the slope for x's. `x` and `dy` may leave out elements whose gradient is 0.
-Slope emit_gradients(PlanContext& plan, const BatchNorm& norm, TensorId x, TensorId dy);
+Slope emit_gradients(BackwardContext& plan, const BatchNorm& norm, TensorId x, TensorId dy);
 
 // The whole layer, and ReLU behind it if `relu`.
 void emit_batch_normalization(PlanContext& plan, const BatchNormalizationOptions& options, bool relu);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "layers/steps.hpp"
+#include "graph/kernel_call.hpp"
 #include "striate/error.hpp"
 
 namespace striate {
@@ -89,11 +89,11 @@ void Permute::emit(PlanContext& plan) const {
     const std::vector<Exchange> forward = exchanges(plan.shape(x), options_.dims);
     if (forward.empty()) {
         plan.output_is(x);
-        plan.backward([](PlanContext& p) { p.pass_input_gradient(0, p.output_gradient()); });
+        plan.backward([](BackwardContext& p) { p.pass_input_gradient(0, p.output_gradient()); });
         return;
     }
     emit_exchanges(plan, forward, x, plan.output());
-    plan.backward([dims = options_.dims](PlanContext& p) {
+    plan.backward([dims = options_.dims](BackwardContext& p) {
         if (!p.wants_input_gradient()) return;
         const TensorId dy = p.output_gradient();
         std::vector<int64_t> inverse(dims.size());

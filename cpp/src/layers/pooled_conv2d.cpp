@@ -23,7 +23,7 @@ void PooledConv2D::emit(PlanContext& plan) const {
                                     (bias && plan.wants_parameter_gradient("bias")));
     const TensorId places = kept ? plan.create(plan.shape(y), {}, DType::uint8) : TensorId();
     convolution::emit_pooled(plan, p, x, kernel, {bias ? plan.parameter("bias") : TensorId(), y, relu, places});
-    plan.backward([=](PlanContext& b) {
+    plan.backward([=](BackwardContext& b) {
         const TensorId d_maxima = b.output_gradient();
         const bool to_input = b.wants_input_gradient(), to_bias = bias && b.wants_parameter_gradient("bias");
         const bool to_kernel = b.wants_parameter_gradient("kernel"), few = to_kernel && convolution::maxima_fit(p);

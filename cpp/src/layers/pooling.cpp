@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "graph/kernel_call.hpp"
 #include "layers/convolution.hpp"
-#include "layers/steps.hpp"
 #include "striate/error.hpp"
 
 namespace striate {
@@ -86,26 +86,18 @@ void emit_max(PlanContext& plan, const kernels::PoolWindow& window, TensorId x, 
               bool relu) {
     const kernels::MaxPoolArgs args{window, plan.view(x), plan.view(y), nullptr, nullptr, {nullptr, wide(window)},
                                     relu};
-    std::vector<TensorId> writes{y};
-    if (places.valid()) writes.push_back(places);
-    plan.step(kernel_step(plan, relu ? "max pool, relu" : "max pool", dispatch::kernels().max_pool, args, {x}, writes,
-                          [=](kernels::MaxPoolArgs& a, const Frame& f) {
-                              a.x = f.get(x);
-                              a.y = f.get(y);
-                              a.winners.places = places.valid() ? f.get<void>(places) : nullptr;
-                          }));
+    plan.step(kernel_step(plan, kernels::K::max_pool, relu ? "max pool, relu" : "max pool", args,
+                          {reads(args.x, x), writes(args.y, y), writes(args.winners.places, places)}));
 }
 
 void emit_max_backward(PlanContext& plan, const kernels::PoolWindow& window, TensorId dy, TensorId places,
                        TensorId dx) {
     const kernels::MaxPoolGradArgs args{window,  plan.view(dy), plan.view(dx),
                                         nullptr, nullptr,       {nullptr, wide(window)}};
-    plan.step(kernel_step(plan, "max pool backward", dispatch::kernels().max_pool_backward, args, {dy, places}, {dx},
-                          [=](kernels::MaxPoolGradArgs& a, const Frame& f) {
-                              a.dy = f.get(dy);
-                              a.dx = f.get(dx);
-                              a.winners.places = f.get<void>(places);
-                          }));
+    // The forward pass writes through this pointer; here it is only read.
+    const void* const& winners = const_cast<const void* const&>(args.winners.places);
+    plan.step(kernel_step(plan, kernels::K::max_pool_backward, "max pool backward", args,
+                          {reads(args.dy, dy), reads(winners, places), writes(args.dx, dx)}));
 }
 
 }  // namespace striate::pooling

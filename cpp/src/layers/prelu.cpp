@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "layers/steps.hpp"
+#include "graph/kernel_call.hpp"
 #include "striate/error.hpp"
 #include "striate/initializers.hpp"
 
@@ -46,43 +46,30 @@ void PReLU::emit(PlanContext& plan) const {
         strides[2 - i] = size > 1 ? step : 0;
         step *= size;
     }
-    kernels::PReluArgs args{view_x, view_y, nullptr, nullptr, strides[0], strides[1], strides[2], nullptr};
-    plan.step(kernel_step(plan, "prelu", dispatch::kernels().prelu_forward, args, {x, alpha}, {y},
-                          [=](kernels::PReluArgs& a, const Frame& f) {
-                              a.x = f.get(x);
-                              a.alpha = f.get(alpha);
-                              a.y = f.get(y);
-                          }));
+    const kernels::PReluArgs args{view_x, view_y, nullptr, nullptr, strides[0], strides[1], strides[2], nullptr};
+    plan.step(kernel_step(plan, kernels::K::prelu_forward, "prelu", args,
+                          {reads(args.x, x), reads(args.alpha, alpha), writes(args.y, y)}));
     const int64_t size = step;
-    plan.backward([=, s0 = strides[0], s1 = strides[1], s2 = strides[2]](PlanContext& p) {
+    plan.backward([=, s0 = strides[0], s1 = strides[1], s2 = strides[2]](BackwardContext& p) {
         const TensorId dy = p.output_gradient();
         const bool wants_alpha = p.wants_parameter_gradient("alpha"), wants_x = p.wants_input_gradient();
         const int64_t pieces = std::min<int64_t>(view_x.n, 64);
         kernels::PReluGradArgs grad{view_x, p.view(dy), {},   nullptr, nullptr, nullptr, s0,
                                     s1,     s2,         size, nullptr, nullptr, pieces};
-        std::vector<TensorId> writes;
         TensorId dx, partials;
         if (wants_x) {
-            writes.push_back(dx = p.input_gradient());
+            dx = p.input_gradient();
             grad.view_dx = p.view(dx);
         }
-        if (wants_alpha) writes.push_back(partials = p.create({2 * pieces * size}));
-        p.step(kernel_step(p, "prelu backward", dispatch::kernels().prelu_backward, grad, {x, alpha, dy}, writes,
-                           [=](kernels::PReluGradArgs& a, const Frame& f) {
-                               a.x = f.get(x);
-                               a.alpha = f.get(alpha);
-                               a.dy = f.get(dy);
-                               a.dx = dx.valid() ? f.get(dx) : nullptr;
-                               a.partials = partials.valid() ? f.get<double>(partials) : nullptr;
-                           }));
+        if (wants_alpha) partials = p.create({pieces * size}, {}, DType::float64);
+        p.step(kernel_step(p, kernels::K::prelu_backward, "prelu backward", grad,
+                           {reads(grad.x, x), reads(grad.alpha, alpha), reads(grad.dy, dy), writes(grad.dx, dx),
+                            writes(grad.partials, partials)}));
         if (!wants_alpha) return;
         const TensorId d_alpha = p.parameter_gradient("alpha");
-        p.step(kernel_step(p, "merge sums", dispatch::kernels().merge_sums,
-                           kernels::MergeSumsArgs{pieces, size, nullptr, nullptr, 1.0}, {partials}, {d_alpha},
-                           [=](kernels::MergeSumsArgs& a, const Frame& f) {
-                               a.partials = f.get<double>(partials);
-                               a.out = f.get(d_alpha);
-                           }));
+        const kernels::MergeSumsArgs merge{pieces, size, nullptr, nullptr, 1.0};
+        p.step(kernel_step(p, kernels::K::merge_sums, "merge sums", merge,
+                           {reads(merge.partials, partials), writes(merge.out, d_alpha)}));
     });
 }
 

@@ -7,7 +7,7 @@ namespace striate {
 
 void RectifiedAdd::emit(PlanContext& plan) const {
     const TensorId y = merging::emit_sum(plan, true);
-    plan.backward([y](PlanContext& p) {
+    plan.backward([y](BackwardContext& p) {
         const TensorId gradient = convolution::gradient_before_relu(p, y, true);
         for (size_t i = 0; i < p.input_count(); ++i) merging::emit_pass(p, i, gradient, p.input(i), 1.0f);
     });

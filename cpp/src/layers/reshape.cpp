@@ -33,7 +33,7 @@ Shape Reshape::infer(const std::vector<Shape>& inputs) const {
 
 void Reshape::emit(PlanContext& plan) const {
     plan.output_is(plan.input());
-    plan.backward([](PlanContext& p) { p.pass_input_gradient(0, p.output_gradient()); });
+    plan.backward([](BackwardContext& p) { p.pass_input_gradient(0, p.output_gradient()); });
 }
 
 }  // namespace striate

@@ -75,7 +75,7 @@ void SeparableConv2D::emit(PlanContext& plan) const {
     const TensorId between = plan.create({plan.batch(), first.out_h, first.out_w, first.out_c});
     convolution::emit_depthwise(plan, first, x, deep, {}, between, false);
     convolution::emit_forward(plan, second, between, wide, bias ? plan.parameter("bias") : TensorId(), y, relu);
-    plan.backward([=](PlanContext& b) {
+    plan.backward([=](BackwardContext& b) {
         const TensorId dy = convolution::gradient_before_relu(b, y, relu);
         if (bias && b.wants_parameter_gradient("bias")) convolution::emit_to_bias(b, dy, b.parameter_gradient("bias"));
         if (b.wants_parameter_gradient("pointwise_kernel"))

@@ -1,6 +1,6 @@
 #include "striate/layers/spatial_dropout2d.hpp"
 
-#include "layers/steps.hpp"
+#include "graph/kernel_call.hpp"
 #include "striate/error.hpp"
 
 namespace striate {
@@ -10,15 +10,10 @@ namespace {
 Step scale_channels(const PlanContext& plan, const char* what, TensorId from, TensorId factors, TensorId to) {
     const View v = plan.view(from);
     const View channels{v.n, 1, 1, v.c, v.c, v.c, v.c};
-    return in_place(kernel_step(plan, what, dispatch::kernels().binary,
-                                kernels::BinaryArgs{kernels::BinaryKind::multiply, v, channels, plan.view(to), nullptr,
-                                                    nullptr, nullptr},
-                                {from, factors}, {to},
-                                [=](kernels::BinaryArgs& a, const Frame& f) {
-                                    a.a = f.get(from);
-                                    a.b = f.get(factors);
-                                    a.y = f.get(to);
-                                }),
+    const kernels::BinaryArgs args{
+        kernels::BinaryKind::multiply, v, channels, plan.view(to), nullptr, nullptr, nullptr};
+    return in_place(kernel_step(plan, kernels::K::binary, what, args,
+                                {reads(args.a, from), reads(args.b, factors), writes(args.y, to)}),
                     from, to);
 }
 
@@ -36,21 +31,18 @@ Shape SpatialDropout2D::infer(const std::vector<Shape>& inputs) const {
 void SpatialDropout2D::emit(PlanContext& plan) const {
     if (!plan.training() || options_.rate == 0.0) {
         plan.output_is(plan.input());
-        plan.backward([](PlanContext& p) { p.pass_input_gradient(0, p.output_gradient()); });
+        plan.backward([](BackwardContext& p) { p.pass_input_gradient(0, p.output_gradient()); });
         return;
     }
     const TensorId x = plan.input();
     const View v = plan.view(x);
-    const uint64_t stream = plan.random_stream();
     const TensorId factors = plan.create({v.n, v.c});
-    plan.step(kernel_step(plan, "dropout factors", dispatch::kernels().dropout_factors,
-                          kernels::DropoutFactorsArgs{{}, options_.rate, v.n * v.c, nullptr}, {}, {factors},
-                          [=](kernels::DropoutFactorsArgs& a, const Frame& f) {
-                              a.source = {f.seed, stream, static_cast<uint32_t>(f.iteration)};
-                              a.out = f.get(factors);
-                          }));
+    kernels::DropoutFactorsArgs args{{}, options_.rate, v.n * v.c, nullptr};
+    args.source.stream = plan.random_stream();
+    plan.step(kernel_step(plan, kernels::K::dropout_factors, "dropout factors", args,
+                          {random(args.source), writes(args.out, factors)}));
     plan.step(scale_channels(plan, "spatial dropout", x, factors, plan.output()));
-    plan.backward([=](PlanContext& p) {
+    plan.backward([=](BackwardContext& p) {
         if (!p.wants_input_gradient()) return;
         const TensorId dy = p.output_gradient();
         p.step(scale_channels(p, "spatial dropout backward", dy, factors, p.input_gradient()));

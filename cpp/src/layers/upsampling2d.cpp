@@ -1,6 +1,6 @@
 #include "striate/layers/upsampling2d.hpp"
 
-#include "layers/steps.hpp"
+#include "graph/kernel_call.hpp"
 #include "striate/error.hpp"
 
 namespace striate {
@@ -22,21 +22,14 @@ Shape UpSampling2D::infer(const std::vector<Shape>& inputs) const {
 void UpSampling2D::emit(PlanContext& plan) const {
     const TensorId x = plan.input(), y = plan.output();
     const bool bilinear = options_.interpolation == "bilinear";
-    plan.step(kernel_step(plan, "upsample", dispatch::kernels().resize,
-                          kernels::ResizeArgs{bilinear, plan.view(x), plan.view(y), nullptr, nullptr}, {x}, {y},
-                          [=](kernels::ResizeArgs& a, const Frame& f) {
-                              a.x = f.get(x);
-                              a.y = f.get(y);
-                          }));
-    plan.backward([=](PlanContext& p) {
+    const kernels::ResizeArgs args{bilinear, plan.view(x), plan.view(y), nullptr, nullptr};
+    plan.step(kernel_step(plan, kernels::K::resize, "upsample", args, {reads(args.x, x), writes(args.y, y)}));
+    plan.backward([=](BackwardContext& p) {
         if (!p.wants_input_gradient()) return;
         const TensorId dy = p.output_gradient(), dx = p.input_gradient();
-        p.step(kernel_step(p, "upsample backward", dispatch::kernels().resize_backward,
-                           kernels::ResizeGradArgs{bilinear, p.view(dy), p.view(dx), nullptr, nullptr}, {dy}, {dx},
-                           [=](kernels::ResizeGradArgs& a, const Frame& f) {
-                               a.dy = f.get(dy);
-                               a.dx = f.get(dx);
-                           }));
+        const kernels::ResizeGradArgs grad{bilinear, p.view(dy), p.view(dx), nullptr, nullptr};
+        p.step(kernel_step(p, kernels::K::resize_backward, "upsample backward", grad,
+                           {reads(grad.dy, dy), writes(grad.dx, dx)}));
     });
 }
 

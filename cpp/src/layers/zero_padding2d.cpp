@@ -18,7 +18,7 @@ Shape ZeroPadding2D::infer(const std::vector<Shape>& inputs) const {
 
 void ZeroPadding2D::emit(PlanContext& plan) const {
     margins::emit_widen(plan, "zero padding", plan.input(), plan.output(), options_.padding);
-    plan.backward([padding = options_.padding](PlanContext& p) {
+    plan.backward([padding = options_.padding](BackwardContext& p) {
         if (p.wants_input_gradient())
             margins::emit_narrow(p, "zero padding backward", p.output_gradient(), p.input_gradient(), padding);
     });

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "layers/steps.hpp"
+#include "graph/kernel_call.hpp"
 #include "losses/loss_steps.hpp"
 #include "striate/error.hpp"
 
@@ -57,18 +57,13 @@ void DetectionLoss::emit(const LossContext& context) const {
     require(element_count(plan.shape(context.weights)) == n, "[", kType,
             "] takes one weight for each image, got weights of shape ", to_string(plan.shape(context.weights)));
     const kernels::DetectionGrid grid{maps.levels, maps.height, maps.width, maps.stride};
-    const TensorId prediction = context.prediction, target = context.target, weights = context.weights,
-                   gradient = context.gradient;
     const TensorId assigned = plan.create({n, maps.locations()}, {}, DType::int32);
-    const TensorId counts = plan.create({n, 2});  // doubles
+    const TensorId counts = losses::doubles(plan, n);
     const kernels::DetectionAssignArgs assign{
         grid, n, options_.max_boxes, nullptr, options_.size_limit, options_.radius, nullptr, nullptr};
-    plan.step(kernel_step(plan, "assign boxes", dispatch::kernels().detection_assign, assign, {target},
-                          {assigned, counts}, [=](kernels::DetectionAssignArgs& a, const Frame& f) {
-                              a.targets = f.get(target);
-                              a.assigned = f.get<int32_t>(assigned);
-                              a.counts = f.get<double>(counts);
-                          }));
+    plan.step(kernel_step(
+        plan, kernels::K::detection_assign, "assign boxes", assign,
+        {reads(assign.targets, context.target), writes(assign.assigned, assigned), writes(assign.counts, counts)}));
     kernels::DetectionLossArgs args{};
     args.grid = grid;
     args.n = n, args.boxes = options_.max_boxes, args.c = shape.back();
@@ -79,35 +74,16 @@ void DetectionLoss::emit(const LossContext& context) const {
     args.box_weight = options_.box_weight, args.class_weight = options_.class_weight;
     args.scale = static_cast<double>(context.scale);
     const int64_t pieces = kernels::units(args);
-    const TensorId sums = plan.create({pieces, 2});  // doubles
-    std::vector<TensorId> writes{sums};
-    if (gradient.valid()) writes.push_back(gradient);
-    plan.step(kernel_step(plan, "loss", dispatch::kernels().detection_loss, args,
-                          {prediction, target, assigned, counts, weights}, writes,
-                          [=](kernels::DetectionLossArgs& a, const Frame& f) {
-                              a.prediction = f.get(prediction);
-                              a.targets = f.get(target);
-                              a.assigned = f.get<int32_t>(assigned);
-                              a.counts = f.get<double>(counts);
-                              a.weights = f.get(weights);
-                              a.gradient = gradient.valid() ? f.get(gradient) : nullptr;
-                              a.sums = f.get<double>(sums);
-                          }));
-    const TensorId out = context.sums;
-    Step merge;
-    merge.what = "merge loss";
-    merge.reads = {sums, counts};
-    merge.writes = {out};
-    merge.bytes = 8.0 * static_cast<double>(pieces + n + 2);
-    merge.run = [=, first = context.first_sum](const Frame& f, int64_t, int64_t, std::byte*) {
-        double total = 0.0, answering = 0.0;
-        for (int64_t i = 0; i < pieces; ++i) total += f.get<double>(sums)[i];
-        for (int64_t i = 0; i < n; ++i) answering += f.get<double>(counts)[i];
-        // The kernel has divided by the batch's number.
-        f.get<double>(out)[first] = total * std::max(answering, 1.0);
-        f.get<double>(out)[first + 1] = answering;
-    };
-    plan.step(std::move(merge));
+    const TensorId sums = losses::doubles(plan, pieces);
+    plan.step(
+        kernel_step(plan, kernels::K::detection_loss, "loss", args,
+                    {reads(args.prediction, context.prediction), reads(args.targets, context.target),
+                     reads(args.assigned, assigned), reads(args.counts, counts), reads(args.weights, context.weights),
+                     writes(args.gradient, context.gradient), writes(args.sums, sums)}));
+    const kernels::DetectionMergeArgs merge{pieces, n, nullptr, nullptr, nullptr};
+    plan.step(kernel_step(
+        plan, kernels::K::detection_merge, "merge loss", merge,
+        {reads(merge.sums, sums), reads(merge.counts, counts), writes(merge.out, context.sums, context.first_sum)}));
 }
 
 double DetectionLoss::value(const double* sums, const Shape&) const {

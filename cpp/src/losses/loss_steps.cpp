@@ -1,9 +1,8 @@
 #include "losses/loss_steps.hpp"
 
-#include <algorithm>
 #include <cmath>
 
-#include "layers/steps.hpp"
+#include "graph/kernel_call.hpp"
 #include "striate/error.hpp"
 
 namespace striate::losses {
@@ -22,48 +21,25 @@ LossRows rows_of(const LossContext& context) {
     return batch;
 }
 
-// What a step binds at run time.
-struct Bound {
-    TensorId prediction, gradient, weights, sums, normaliser;
-
-    void fill(LossRows& batch, const Frame& f) const {
-        batch.prediction = f.get(prediction);
-        batch.gradient = gradient.valid() ? f.get(gradient) : nullptr;
-        batch.weights = f.get(weights);
-        batch.sums = f.get<double>(sums);
-        batch.normaliser = normaliser.valid() ? f.get<double>(normaliser) : nullptr;
-    }
-    std::vector<TensorId> reads(TensorId target) const {
-        std::vector<TensorId> list{prediction, target, weights};
-        if (normaliser.valid()) list.push_back(normaliser);
-        return list;
-    }
-    std::vector<TensorId> writes() const {
-        std::vector<TensorId> list{sums};
-        if (gradient.valid()) list.push_back(gradient);
-        return list;
-    }
-};
-
-Bound bind(const LossContext& context, const LossRows& batch, TensorId normaliser = {}) {
-    return {context.prediction, context.gradient, context.weights, doubles(context.plan, kernels::units(batch)),
-            normaliser};
-}
-
-void emit_merge(const LossContext& context, const LossRows& batch, const Bound& bound) {
-    std::vector<TensorId> reads{bound.sums};
-    if (bound.normaliser.valid()) reads.push_back(bound.normaliser);
-    const TensorId out = context.sums, sums = bound.sums, normaliser = bound.normaliser;
-    const int64_t first = context.first_sum;
-    kernels::LossMergeArgs args{};
-    args.size = kernels::units(batch);
-    args.rows = batch.rows;
-    context.plan.step(kernel_step(context.plan, "merge loss", dispatch::kernels().loss_merge, args, reads, {out},
-                                  [=](kernels::LossMergeArgs& a, const Frame& f) {
-                                      a.sums = f.get<double>(sums);
-                                      a.out = f.get<double>(out) + first;
-                                      a.normaliser = normaliser.valid() ? f.get<double>(normaliser) : nullptr;
-                                  }));
+// The step that computes the loss, and the one that adds up its sums. `more` are the bindings that are the kernel's
+// own.
+template <class Args, class... More>
+void emit_rows(const LossContext& context, kernels::Kernel<Args> kernel, const Args& args, TensorId normaliser,
+               const More&... more) {
+    const LossRows& batch = args.batch;
+    const int64_t size = kernels::units(batch);
+    const TensorId sums = doubles(context.plan, size);
+    context.plan.step(kernel_step(context.plan, kernel, "loss", args,
+                                  {reads(batch.prediction, context.prediction), reads(batch.weights, context.weights),
+                                   reads(batch.normaliser, normaliser), writes(batch.sums, sums),
+                                   writes(batch.gradient, context.gradient), more...}));
+    kernels::LossMergeArgs merge{};
+    merge.size = size;
+    merge.rows = batch.rows;
+    context.plan.step(kernel_step(
+        context.plan, kernels::K::loss_merge, "merge loss", merge,
+        {reads(merge.sums, sums), reads(merge.normaliser, normaliser),
+         writes(merge.out, context.sums, context.first_sum), reads(merge.bad, {}), writes(merge.first_bad, {})}));
 }
 
 // The factor by which the mean is over the rows that count, whose number is known only as the step runs; invalid where
@@ -72,19 +48,12 @@ TensorId normaliser_of(const LossContext& context, int64_t rows, const kernels::
     if (!labels.ignores) return {};
     const kernels::CountLabelsArgs count{rows, labels, nullptr};
     const int64_t pieces = kernels::units(count);
-    const TensorId target = context.target, counts = doubles(context.plan, pieces),
-                   normaliser = doubles(context.plan, 2);
-    context.plan.step(kernel_step(context.plan, "count labels", dispatch::kernels().count_labels, count, {target},
-                                  {counts}, [=](kernels::CountLabelsArgs& a, const Frame& f) {
-                                      a.labels.data = f.get<int64_t>(target);
-                                      a.counts = f.get<double>(counts);
-                                  }));
-    context.plan.step(kernel_step(context.plan, "loss normaliser", dispatch::kernels().loss_normaliser,
-                                  kernels::LossNormaliserArgs{rows, pieces, nullptr, nullptr}, {counts}, {normaliser},
-                                  [=](kernels::LossNormaliserArgs& a, const Frame& f) {
-                                      a.counts = f.get<double>(counts);
-                                      a.out = f.get<double>(normaliser);
-                                  }));
+    const TensorId counts = doubles(context.plan, pieces), normaliser = doubles(context.plan, 2);
+    context.plan.step(kernel_step(context.plan, kernels::K::count_labels, "count labels", count,
+                                  {reads(count.labels.data, context.target), writes(count.counts, counts)}));
+    const kernels::LossNormaliserArgs args{rows, pieces, nullptr, nullptr};
+    context.plan.step(kernel_step(context.plan, kernels::K::loss_normaliser, "loss normaliser", args,
+                                  {reads(args.counts, counts), writes(args.out, normaliser)}));
     return normaliser;
 }
 
@@ -95,7 +64,7 @@ kernels::Labels labels_of(std::optional<int64_t> ignored) {
 }
 
 TensorId doubles(PlanContext& plan, int64_t count) {
-    return plan.create({2 * count}, {}, DType::float32);
+    return plan.create({count}, {}, DType::float64);
 }
 
 void check_smoothing(double label_smoothing, const std::string& owner) {
@@ -110,22 +79,28 @@ void check_at_least_zero(double value, const char* argument, const std::string& 
 
 void check_probabilities(const Array& targets, const std::string& owner) {
     const int64_t count = element_count(targets.shape);
-    const auto check = [&](const auto* values) {
+    const auto to_double = [](auto value) { return static_cast<double>(value); };
+    const auto check = [&](const auto* values, const auto& number) {
         for (int64_t i = 0; i < count; ++i) {
-            const auto v = static_cast<double>(values[i]);
+            const double v = number(values[i]);
             require(!(v < 0.0 || v > 1.0), "[", owner, "] targets must be within 0 to 1, got ", v, " (element ", i,
                     ")");
         }
     };
     switch (targets.type) {
         case DType::float32:
-            return check(static_cast<const float*>(targets.data));
+            return check(static_cast<const float*>(targets.data), to_double);
         case DType::uint8:
-            return check(static_cast<const uint8_t*>(targets.data));
+            return check(static_cast<const uint8_t*>(targets.data), to_double);
         case DType::int32:
-            return check(static_cast<const int32_t*>(targets.data));
+            return check(static_cast<const int32_t*>(targets.data), to_double);
         case DType::int64:
-            return check(static_cast<const int64_t*>(targets.data));
+            return check(static_cast<const int64_t*>(targets.data), to_double);
+        case DType::float64:
+            return check(static_cast<const double*>(targets.data), to_double);
+        case DType::bfloat16:
+            return check(static_cast<const uint16_t*>(targets.data),
+                         [&](uint16_t bits) { return to_double(bfloat16_to_float(bits)); });
     }
 }
 
@@ -162,7 +137,9 @@ void check_labels(const Array& targets, const Shape& output, std::optional<int64
         case DType::int64:
             return check_each_label<int64_t>(targets, output.back(), ignored, owner);
         case DType::float32:
-            throw TypeError(concat("[", owner, "] labels must be integers, got float32"));
+        case DType::float64:
+        case DType::bfloat16:
+            throw TypeError(concat("[", owner, "] labels must be integers, got ", name_of(targets.type)));
     }
 }
 
@@ -175,14 +152,7 @@ void check_ignore_needs_labels(std::optional<int64_t> ignored, const std::string
 void emit_element_loss(const LossContext& context, const kernels::ElementLossArgs& kind) {
     kernels::ElementLossArgs args = kind;
     args.batch = rows_of(context);
-    const Bound bound = bind(context, args.batch);
-    const TensorId target = context.target;
-    context.plan.step(kernel_step(context.plan, "loss", dispatch::kernels().element_loss, args, bound.reads(target),
-                                  bound.writes(), [=](kernels::ElementLossArgs& a, const Frame& f) {
-                                      bound.fill(a.batch, f);
-                                      a.target = f.get(target);
-                                  }));
-    emit_merge(context, args.batch, bound);
+    emit_rows(context, kernels::K::element_loss, args, {}, reads(args.target, context.target));
 }
 
 void emit_categorical_loss(const LossContext& context, const kernels::CategoricalLossArgs& kind,
@@ -193,17 +163,11 @@ void emit_categorical_loss(const LossContext& context, const kernels::Categorica
     std::vector<float> each(static_cast<size_t>(args.batch.c), 1.0f);
     for (size_t i = 0; i < each.size() && !alphas.empty(); ++i)
         each[i] = static_cast<float>(alphas[alphas.size() == 1 ? 0 : i]);
-    const Bound bound = bind(context, args.batch, normaliser_of(context, args.batch.rows, args.labels));
-    const TensorId target = context.target;
-    const bool labels = context.labels;
-    context.plan.step(kernel_step(context.plan, "loss", dispatch::kernels().categorical_loss, args, bound.reads(target),
-                                  bound.writes(), [=](kernels::CategoricalLossArgs& a, const Frame& f) {
-                                      bound.fill(a.batch, f);
-                                      a.target = labels ? nullptr : f.get(target);
-                                      a.labels.data = labels ? f.get<int64_t>(target) : nullptr;
-                                      a.alphas = each.data();
-                                  }));
-    emit_merge(context, args.batch, bound);
+    const TensorId none, normaliser = normaliser_of(context, args.batch.rows, args.labels);
+    const TensorId factors = args.focal ? context.plan.constant(each.data(), {args.batch.c}, DType::float32) : none;
+    emit_rows(context, kernels::K::categorical_loss, args, normaliser,
+              reads(args.target, context.labels ? none : context.target),
+              reads(args.labels.data, context.labels ? context.target : none), reads(args.alphas, factors));
 }
 
 void emit_sparse_loss(const LossContext& context, std::optional<int64_t> ignored) {
@@ -211,14 +175,9 @@ void emit_sparse_loss(const LossContext& context, std::optional<int64_t> ignored
     args.batch = rows_of(context);
     args.from_logits = context.logits;
     args.labels = labels_of(ignored);
-    const TensorId target = context.target;
-    const Bound bound = bind(context, args.batch, normaliser_of(context, args.batch.rows, args.labels));
-    context.plan.step(kernel_step(context.plan, "loss", dispatch::kernels().sparse_loss, args, bound.reads(target),
-                                  bound.writes(), [=](kernels::SparseLossArgs& a, const Frame& f) {
-                                      bound.fill(a.batch, f);
-                                      a.labels.data = f.get<int64_t>(target);
-                                  }));
-    emit_merge(context, args.batch, bound);
+    const TensorId normaliser = normaliser_of(context, args.batch.rows, args.labels);
+    emit_rows(context, kernels::K::sparse_loss, args, normaliser, reads(args.labels.data, context.target),
+              writes(args.bad, {}));
 }
 
 }  // namespace striate::losses

@@ -29,7 +29,7 @@ void check_labels(const Array& targets, const Shape& output, std::optional<int64
 // Throws ValueError where a class is to be ignored, for targets that are no labels.
 void check_ignore_needs_labels(std::optional<int64_t> ignored, const std::string& owner);
 
-// What kernels are told about int64 labels; the pointer to them is for the step to fill in.
+// What kernels are told about int64 labels; the pointer to them is for the step to bind.
 kernels::Labels labels_of(std::optional<int64_t> ignored);
 // A tensor of as many doubles.
 TensorId doubles(PlanContext& plan, int64_t count);

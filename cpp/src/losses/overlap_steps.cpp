@@ -1,8 +1,8 @@
 // The steps of losses of overlap: sums, the losses of them, the gradient.
 #include <algorithm>
 
+#include "graph/kernel_call.hpp"
 #include "kernels/overlap_index.hpp"
-#include "layers/steps.hpp"
 #include "losses/loss_steps.hpp"
 #include "striate/error.hpp"
 
@@ -64,9 +64,6 @@ void emit_overlap_loss(const LossContext& context, const OverlapKind& kind) {
     const int64_t n = shape[0], c = shape.back(), pixels = element_count(shape) / (n * c);
     // Weights of pixels weigh them in the sums, those of samples weigh the samples' losses.
     const bool by_pixel = plan.shape(context.weights).size() > 1;
-    const TensorId prediction = context.prediction, target = context.target, weights = context.weights,
-                   sums = context.sums;
-    const int64_t first_sum = context.first_sum;
     kernels::OverlapArgs args{};
     args.n = n;
     args.pixels = pixels;
@@ -74,19 +71,14 @@ void emit_overlap_loss(const LossContext& context, const OverlapKind& kind) {
     args.pieces = kernels::sum_pieces(pixels, pixels * c);
     args.link = !context.logits ? kernels::Link::none : c > 1 ? kernels::Link::softmax : kernels::Link::sigmoid;
     args.labels = labels_of(kind.ignored);
-    const bool labels = context.labels;
-    const auto fill = [=](kernels::OverlapArgs& a, const Frame& f) {
-        a.prediction = f.get(prediction);
-        a.target = labels ? nullptr : f.get(target);
-        a.labels.data = labels ? f.get<int64_t>(target) : nullptr;
-        a.weights = by_pixel ? f.get(weights) : nullptr;
-    };
+    const TensorId none, target = context.labels ? none : context.target,
+                         labels = context.labels ? context.target : none;
+    const TensorId pixel_weights = by_pixel ? context.weights : none, weights = by_pixel ? none : context.weights;
     const TensorId partials = doubles(plan, n * args.pieces * 3 * c);
-    plan.step(kernel_step(plan, "overlap", dispatch::kernels().overlap, args, {prediction, target, weights}, {partials},
-                          [=](kernels::OverlapArgs& a, const Frame& f) {
-                              fill(a, f);
-                              a.partials = f.get<double>(partials);
-                          }));
+    plan.step(kernel_step(
+        plan, kernels::K::overlap, "overlap", args,
+        {reads(args.prediction, context.prediction), reads(args.target, target), reads(args.labels.data, labels),
+         reads(args.weights, pixel_weights), writes(args.partials, partials)}));
     kernels::OverlapMergeArgs merge{};
     merge.n = n;
     merge.c = c;
@@ -96,31 +88,18 @@ void emit_overlap_loss(const LossContext& context, const OverlapKind& kind) {
     merge.index = kind.index;
     merge.loss_scale = static_cast<double>(context.scale);
     const bool wants_gradient = context.gradient.valid();
-    TensorId mean, scale;
-    std::vector<TensorId> writes{sums};
-    if (wants_gradient) {
-        writes.push_back(mean = plan.create({n, c}));
-        writes.push_back(scale = plan.create({n, c}));
-    }
-    plan.step(kernel_step(plan, "merge overlap", dispatch::kernels().overlap_merge, merge, {partials, weights}, writes,
-                          [=](kernels::OverlapMergeArgs& a, const Frame& f) {
-                              a.partials = f.get<double>(partials);
-                              a.weights = by_pixel ? nullptr : f.get(weights);
-                              a.out = f.get<double>(sums) + first_sum;
-                              a.mean = mean.valid() ? f.get(mean) : nullptr;
-                              a.scale = scale.valid() ? f.get(scale) : nullptr;
-                          }));
+    const TensorId mean = wants_gradient ? plan.create({n, c}) : none,
+                   scale = wants_gradient ? plan.create({n, c}) : none;
+    plan.step(kernel_step(
+        plan, kernels::K::overlap_merge, "merge overlap", merge,
+        {reads(merge.partials, partials), reads(merge.weights, weights),
+         writes(merge.out, context.sums, context.first_sum), writes(merge.mean, mean), writes(merge.scale, scale)}));
     if (!wants_gradient) return;
-    const TensorId gradient = context.gradient;
-    plan.step(kernel_step(plan, "loss gradient", dispatch::kernels().overlap_backward,
-                          kernels::OverlapGradArgs{args, nullptr, nullptr, nullptr},
-                          {prediction, target, weights, mean, scale}, {gradient},
-                          [=](kernels::OverlapGradArgs& a, const Frame& f) {
-                              fill(a.batch, f);
-                              a.mean = f.get(mean);
-                              a.scale = f.get(scale);
-                              a.gradient = f.get(gradient);
-                          }));
+    const kernels::OverlapGradArgs grad{args, nullptr, nullptr, nullptr};
+    plan.step(kernel_step(plan, kernels::K::overlap_backward, "loss gradient", grad,
+                          {reads(grad.batch.prediction, context.prediction), reads(grad.batch.target, target),
+                           reads(grad.batch.labels.data, labels), reads(grad.batch.weights, pixel_weights),
+                           reads(grad.mean, mean), reads(grad.scale, scale), writes(grad.gradient, context.gradient)}));
 }
 
 }  // namespace striate::losses

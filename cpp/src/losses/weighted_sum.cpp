@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "layers/steps.hpp"
+#include "graph/kernel_call.hpp"
 #include "losses/loss_steps.hpp"
 #include "striate/error.hpp"
 
@@ -116,12 +116,9 @@ void WeightedSum::emit(const LossContext& context) const {
         part.first_sum += losses_[i]->sum_count(output);
         if (i == 0 || !context.gradient.valid()) continue;
         const TensorId from = part.gradient, to = context.gradient;
-        plan.step(kernel_step(plan, "sum losses", dispatch::kernels().accumulate,
-                              kernels::AccumulateArgs{plan.view(from), plan.view(to), nullptr, nullptr, 1.0f},
-                              {from, to}, {to}, [=](kernels::AccumulateArgs& a, const Frame& f) {
-                                  a.x = f.get(from);
-                                  a.y = f.get(to);
-                              }));
+        const kernels::AccumulateArgs args{plan.view(from), plan.view(to), nullptr, nullptr, 1.0f};
+        plan.step(
+            kernel_step(plan, kernels::K::accumulate, "sum losses", args, {reads(args.x, from), updates(args.y, to)}));
     }
 }
 

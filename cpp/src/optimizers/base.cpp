@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
+#include <optional>
 
-#include "dispatch/dispatch.hpp"
+#include "graph/kernel_call.hpp"
 #include "striate/error.hpp"
 #include "suggest.hpp"
 
@@ -17,25 +17,22 @@ constexpr const char* kWeights[] = {"kernel", "bias", "gamma", "beta", "alpha", 
 // Parameters in a unit of work: large enough to be worth a thread's while, small enough to share a layer out.
 constexpr int64_t kPiece = 16384;
 
-using Kernel = void (*)(const kernels::UpdateArgs&, int64_t, int64_t);
-
-Kernel kernel_of(UpdateRule::Kind kind) {
-    const kernels::Table& table = dispatch::kernels();
+kernels::Kernel<kernels::UpdateArgs> kernel_of(UpdateRule::Kind kind) {
     switch (kind) {
         case UpdateRule::sgd:
-            return table.update_sgd;
+            return kernels::K::update_sgd;
         case UpdateRule::rmsprop:
-            return table.update_rmsprop;
+            return kernels::K::update_rmsprop;
         case UpdateRule::adagrad:
-            return table.update_adagrad;
+            return kernels::K::update_adagrad;
         case UpdateRule::adadelta:
-            return table.update_adadelta;
+            return kernels::K::update_adadelta;
         case UpdateRule::adam:
-            return table.update_adam;
+            return kernels::K::update_adam;
         case UpdateRule::lion:
-            return table.update_lion;
+            return kernels::K::update_lion;
     }
-    return nullptr;
+    fail("unknown update rule ", static_cast<int>(kind));
 }
 
 std::string own_name(const std::string& weight) {
@@ -46,11 +43,11 @@ using Pieces = std::vector<kernels::UpdatePiece>;
 
 // Cuts the trainable segments into pieces. Unless each segment has a scale of its own, adjacent ones are joined where
 // weight decay applies to both or to neither.
-std::shared_ptr<const Pieces> cut(const std::vector<Segment>& segments, bool apart, const OptimizerOptions& options) {
+Pieces cut(const std::vector<Segment>& segments, bool apart, const OptimizerOptions& options) {
     const auto decays = [&](const Segment& segment) {
         return options.weight_decay.value_or(0.0) > 0.0 && !options.exclude_from_weight_decay.match(segment.name);
     };
-    auto pieces = std::make_shared<Pieces>();
+    Pieces pieces;
     for (size_t i = 0; i < segments.size(); ++i) {
         if (!segments[i].trainable) continue;
         const auto segment = static_cast<int64_t>(i);
@@ -62,47 +59,26 @@ std::shared_ptr<const Pieces> cut(const std::vector<Segment>& segments, bool apa
             ++last;
         const int64_t end = segments[last].offset + segments[last].size;
         for (int64_t at = begin; at < end; at += kPiece)
-            pieces->push_back({at, std::min(kPiece, end - at), apart ? segment : 0, decay});
+            pieces.push_back({at, std::min(kPiece, end - at), apart ? segment : 0, decay});
         i = last;
     }
     return pieces;
 }
 
 // Steps that find each segment's (or the whole arena's) scale from the norm of its gradient.
-TensorId emit_scales(const UpdateContext& context, const std::shared_ptr<const Pieces>& pieces, bool per_segment,
-                     double limit) {
-    const auto count = static_cast<int64_t>(pieces->size());
-    const auto scale_count = per_segment ? static_cast<int64_t>(context.segments->size()) : 1;
-    const TensorId partials = context.plan.create({2 * count}, {}, DType::float32);  // doubles
-    const TensorId scales = context.plan.create({scale_count}, {}, DType::float32);
-    const TensorId gradients = context.gradients;
-    const auto squares = dispatch::kernels().gradient_squares;
-    Step sum;
-    sum.what = "gradient norms";
-    sum.reads = {gradients};
-    sum.writes = {partials};
-    sum.units = count;
+TensorId emit_scales(const UpdateContext& context, int64_t count, TensorId pieces, int64_t scale_count, double limit) {
+    PlanContext& plan = context.plan;
+    const TensorId partials = plan.create({count}, {}, DType::float64);
+    const TensorId scales = plan.create({scale_count});
+    const kernels::GradientSquaresArgs squares{count, context.size, nullptr, nullptr, nullptr};
+    Step sum = kernel_step(plan, kernels::K::gradient_squares, "gradient norms", squares,
+                           {reads(squares.pieces, pieces), reads(squares.gradients, context.gradients),
+                            writes(squares.partials, partials)});
     sum.bytes = static_cast<double>(context.size) * sizeof(float);
-    sum.run = [=](const Frame& f, int64_t begin, int64_t end, std::byte*) {
-        squares({pieces->data(), f.get(gradients), f.get<double>(partials)}, begin, end);
-    };
-    context.plan.step(std::move(sum));
-    Step merge;
-    merge.what = "clipping scales";
-    merge.reads = {partials};
-    merge.writes = {scales};
-    merge.run = [=](const Frame& f, int64_t, int64_t, std::byte*) {
-        const double* squared = f.get<double>(partials);
-        float* out = f.get(scales);
-        for (int64_t i = 0; i < count;) {
-            const int64_t segment = (*pieces)[i].segment;
-            double total = 0.0;
-            for (; i < count && (*pieces)[i].segment == segment; ++i) total += squared[i];
-            const double norm = std::sqrt(total);
-            out[segment] = norm > limit ? static_cast<float>(limit / norm) : 1.0f;
-        }
-    };
-    context.plan.step(std::move(merge));
+    plan.step(std::move(sum));
+    const kernels::ClipScalesArgs clip{count, scale_count, nullptr, nullptr, nullptr, limit};
+    plan.step(kernel_step(plan, kernels::K::clip_scales, "clipping scales", clip,
+                          {reads(clip.pieces, pieces), reads(clip.partials, partials), writes(clip.scales, scales)}));
     return scales;
 }
 
@@ -204,15 +180,23 @@ void check_optimizer(const OptimizerOptions& options, const std::string& owner) 
 }
 
 void emit_update(const UpdateContext& context, const OptimizerOptions& options, const UpdateRule& rule) {
+    PlanContext& plan = context.plan;
     const bool per_segment = options.clipnorm.has_value();
-    const std::shared_ptr<const Pieces> pieces = cut(*context.segments, per_segment, options);
-    if (pieces->empty()) return;
-    TensorId scales;
-    if (options.clipnorm) scales = emit_scales(context, pieces, true, *options.clipnorm);
-    if (options.global_clipnorm) scales = emit_scales(context, pieces, false, *options.global_clipnorm);
+    const Pieces list = cut(*context.segments, per_segment, options);
+    if (list.empty()) return;
+    const auto count = static_cast<int64_t>(list.size());
+    const auto bytes = static_cast<int64_t>(list.size() * sizeof(list[0]));
+    const TensorId pieces = plan.constant(list.data(), {bytes}, DType::uint8);
 
     kernels::UpdateArgs args{};
-    args.pieces = pieces->data();
+    args.count = count;
+    args.size = context.size;
+    args.scalar_count = element_count(plan.shape(context.scalars));
+    TensorId scales;
+    if (const std::optional<double>& limit = per_segment ? options.clipnorm : options.global_clipnorm) {
+        args.segments = per_segment ? static_cast<int64_t>(context.segments->size()) : 1;
+        scales = emit_scales(context, count, pieces, args.segments, *limit);
+    }
     args.clip_value = static_cast<float>(options.clipvalue.value_or(0.0));
     args.weight_decay = static_cast<float>(options.weight_decay.value_or(0.0));
     args.rate0 = static_cast<float>(rule.rate0);
@@ -223,36 +207,18 @@ void emit_update(const UpdateContext& context, const OptimizerOptions& options, 
     args.nesterov = rule.nesterov;
     args.centered = rule.centered;
     args.amsgrad = rule.amsgrad;
-    const Kernel kernel = kernel_of(rule.kind);
-    const TensorId parameters = context.parameters, gradients = context.gradients, scalars = context.scalars;
     TensorId slots[3];
     for (int i = 0; i < 3; ++i)
         if (rule.slot_of[i] >= 0) slots[i] = context.slots[static_cast<size_t>(rule.slot_of[i])];
 
-    Step step;
-    step.what = "update";
-    step.reads = {parameters, gradients, scalars};
-    if (scales.valid()) step.reads.push_back(scales);
-    step.writes = {parameters};
-    for (const TensorId& slot : slots)
-        if (slot.valid()) step.writes.push_back(slot);
-    step.units = static_cast<int64_t>(pieces->size());
+    Step step = kernel_step(
+        plan, kernel_of(rule.kind), "update", args,
+        {reads(args.pieces, pieces), updates(args.parameters, context.parameters),
+         reads(args.gradients, context.gradients), reads(args.scalars, context.scalars), updates(args.slot0, slots[0]),
+         updates(args.slot1, slots[1]), updates(args.slot2, slots[2]), reads(args.clip_scales, scales)});
     step.bytes =
         static_cast<double>(context.size) * sizeof(float) * (1.0 + 2.0 * static_cast<double>(step.writes.size()));
-    step.run = [=, s0 = slots[0], s1 = slots[1], s2 = slots[2]](const Frame& f, int64_t begin, int64_t end,
-                                                                std::byte*) {
-        (void)pieces;  // keeps them alive
-        kernels::UpdateArgs a = args;
-        a.parameters = f.get(parameters);
-        a.gradients = f.get(gradients);
-        a.scalars = f.get(scalars);
-        a.slot0 = s0.valid() ? f.get(s0) : nullptr;
-        a.slot1 = s1.valid() ? f.get(s1) : nullptr;
-        a.slot2 = s2.valid() ? f.get(s2) : nullptr;
-        a.clip_scales = scales.valid() ? f.get(scales) : nullptr;
-        kernel(a, begin, end);
-    };
-    context.plan.step(std::move(step));
+    plan.step(std::move(step));
 }
 
 }  // namespace striate
