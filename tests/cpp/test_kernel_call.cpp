@@ -63,14 +63,15 @@ void constants_are_read() {
 }
 
 void wrong_calls_are_refused() {
-    CHECK_THROWS(run([](PlanContext& plan, TensorId x, TensorId y) {
-                     const TensorId doubles = plan.create(plan.shape(x), {}, DType::float64);
-                     const kernels::CopyArgs args = copy_of(plan, x, y);
-                     plan.step(kernel_step(plan, K::copy, "copy", args, {reads(args.x, doubles), writes(args.y, y)}));
-                 }),
-                 std::logic_error,
-                 "copy: the pointer at byte 112 of the arguments of copy expects elements of float32, but the tensor has "
-                 "float64");
+    CHECK_THROWS(
+        run([](PlanContext& plan, TensorId x, TensorId y) {
+            const TensorId doubles = plan.create(plan.shape(x), {}, DType::float64);
+            const kernels::CopyArgs args = copy_of(plan, x, y);
+            plan.step(kernel_step(plan, K::copy, "copy", args, {reads(args.x, doubles), writes(args.y, y)}));
+        }),
+        std::logic_error,
+        "copy: the pointer at byte 112 of the arguments of copy expects elements of float32, but the tensor has "
+        "float64");
     CHECK_THROWS(run([](PlanContext& plan, TensorId x, TensorId y) {
                      const TensorId small = plan.create({2, 4, 5, 2});
                      const kernels::CopyArgs args = copy_of(plan, x, y);

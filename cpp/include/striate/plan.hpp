@@ -54,10 +54,10 @@ struct Frame {
     }
 };
 
-// One call of one of the library's kernels, or of a function of your own. `units` pieces of work follow from shapes alone
-// and are dealt out to the threads in contiguous ranges; a barrier stands between steps. `scratch` bytes of private
-// memory are given to each thread. Every tensor that the step touches must be among `reads` or `writes`: the memory of
-// a tensor is used for others before its first and after its last step.
+// One call of one of the library's kernels, or of a function of your own. `units` pieces of work follow from shapes
+// alone and are dealt out to the threads in contiguous ranges; a barrier stands between steps. `scratch` bytes of
+// private memory are given to each thread. Every tensor that the step touches must be among `reads` or `writes`: the
+// memory of a tensor is used for others before its first and after its last step.
 struct Step {
     const char* what = "";
     std::vector<TensorId> reads, writes;
@@ -65,7 +65,7 @@ struct Step {
     size_t scratch = 0;
     double flops = 0;  // for the profiler, and to keep small work on one thread
     double bytes = 0;
-    std::shared_ptr<const KernelCall> call;  // the library's own
+    std::shared_ptr<const KernelCall> call;                                                 // the library's own
     std::function<void(const Frame&, int64_t begin, int64_t end, std::byte* scratch)> run;  // else: runs on the host
     // A pair (from, to): `to` may take over the memory of `from` if nothing reads `from` afterwards.
     TensorId inplace_from, inplace_to;
@@ -135,8 +135,8 @@ class PlanContext {
     // Whether both are the same elements in memory.
     virtual bool same_memory(TensorId a, TensorId b) const = 0;
 
-    // A tensor with these bytes, for every run of the plan: numbers that a kernel reads and that follow from the shapes or
-    // from the layer's arguments.
+    // A tensor with these bytes, for every run of the plan: numbers that a kernel reads and that follow from the shapes
+    // or from the layer's arguments.
     virtual TensorId constant(const void* data, Shape shape, DType type) = 0;
 
     // What the plan will run on: its kernels, and its rules of cutting work.

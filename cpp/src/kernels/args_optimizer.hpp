@@ -40,8 +40,8 @@ struct GradientSquaresArgs {
     double* partials;
 };
 
-// scales[s] = limit / norm where the norm of the gradient of segment s exceeds `limit`, else 1. The norm follows from the
-// partials of its pieces, which stand one behind the other. One unit.
+// scales[s] = limit / norm where the norm of the gradient of segment s exceeds `limit`, else 1. The norm follows from
+// the partials of its pieces, which stand one behind the other. One unit.
 struct ClipScalesArgs {
     int64_t count, segments;
     const UpdatePiece* pieces;

@@ -6,9 +6,9 @@
 namespace striate::kernels {
 
 // conv() and then max_pool() of 2 x 2 windows side by side, a part of y after the other: the outputs of a part wait in
-// `scratch` for their maxima and are never stored as a whole. The images of y are cut into `groups`, the rows of an image
-// into `down`, one of which is 1 or all; parts whose share is one image or one row longer take the arguments [0], the others
-// [1]. Their pointers are set by the kernel. Unit = part; parts of an image change faster.
+// `scratch` for their maxima and are never stored as a whole. The images of y are cut into `groups`, the rows of an
+// image into `down`, one of which is 1 or all; parts whose share is one image or one row longer take the arguments [0],
+// the others [1]. Their pointers are set by the kernel. Unit = part; parts of an image change faster.
 struct PooledConvArgs {
     const float* x;
     const float* weights;

@@ -37,8 +37,8 @@ struct WinogradMapArgs {
     int64_t point, t_step, panel, panel_step;
 };
 
-// winograd_input of one map and winograd_gradient of another, which do not wait for each other. Units: those of the first,
-// then those of the second.
+// winograd_input of one map and winograd_gradient of another, which do not wait for each other. Units: those of the
+// first, then those of the second.
 struct WinogradTransformsArgs {
     WinogradMapArgs input, gradient;
 };

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "layers/convolution_steps.hpp"
 #include "graph/kernel_call.hpp"
+#include "layers/convolution_steps.hpp"
 #include "striate/error.hpp"
 #include "striate/initializers.hpp"
 
