@@ -7,7 +7,7 @@ namespace {
 using LayerHolder = std::shared_ptr<Layer>;
 using SymbolHolder = std::shared_ptr<SymbolNode>;
 
-py::tuple to_tuple(const Pair& pair) {
+py::tuple pair_tuple(const Pair& pair) {
     return py::make_tuple(pair.h, pair.w);
 }
 
@@ -27,14 +27,14 @@ void register_layers(py::module_& m) {
             [](const Layer& layer, const std::vector<Shape>& inputs) {
                 py::list result;
                 for (const Parameter& p : layer.parameters(inputs))
-                    result.append(py::make_tuple(p.name, bindings::to_tuple(p.shape), p.trainable));
+                    result.append(py::make_tuple(p.name, to_tuple(p.shape), p.trainable));
                 return result;
             },
             py::arg("inputs"))
         .def_property_readonly("window",
                                [](const Layer& layer) {
                                    const Window window = layer.window();
-                                   return py::make_tuple(to_tuple(window.size), to_tuple(window.stride), window.global);
+                                   return py::make_tuple(pair_tuple(window.size), pair_tuple(window.stride), window.global);
                                })
         .def("multiply_adds", &Layer::multiply_adds, py::arg("inputs"));
 

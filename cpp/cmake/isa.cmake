@@ -26,6 +26,12 @@ endif()
 # for the few machines that have nothing better, and everyone carries them.
 set(STRIATE_FLAGS_scalar -O2)
 
+# Half of the time of most kernels goes into <immintrin.h>. A compiler cache does without a precompiled header.
+set(STRIATE_KERNEL_HEADERS)
+if(NOT "${CMAKE_CXX_COMPILER_LAUNCHER}" MATCHES "cache")
+  set(STRIATE_KERNEL_HEADERS "${CMAKE_CURRENT_SOURCE_DIR}/cpp/src/kernels/lanes.hpp")
+endif()
+
 set(STRIATE_KERNEL_OBJECTS)
 foreach(isa IN LISTS STRIATE_ISAS)
   add_library(striate_kernels_${isa} OBJECT ${STRIATE_KERNEL_SOURCES})
@@ -35,6 +41,7 @@ foreach(isa IN LISTS STRIATE_ISAS)
   target_compile_definitions(striate_kernels_${isa} PRIVATE STRIATE_ISA=${isa})
   target_compile_options(striate_kernels_${isa} PRIVATE ${STRIATE_WARNINGS} ${STRIATE_SECTIONS} ${STRIATE_SANITIZE_FLAGS} -Wno-psabi
     ${STRIATE_KERNEL_OPTIMIZATION} -ffp-contract=fast -fno-math-errno -fno-trapping-math -fno-exceptions -fno-rtti ${STRIATE_FLAGS_${isa}})
+  target_precompile_headers(striate_kernels_${isa} PRIVATE ${STRIATE_KERNEL_HEADERS})
   list(APPEND STRIATE_KERNEL_OBJECTS $<TARGET_OBJECTS:striate_kernels_${isa}>)
 endforeach()
 

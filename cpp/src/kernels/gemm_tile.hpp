@@ -3,7 +3,6 @@
 #pragma once
 
 #include "kernels/gemm_call.hpp"
-#include "kernels/unroll.hpp"
 
 namespace striate::kernels::STRIATE_ISA {
 namespace {
@@ -12,62 +11,64 @@ namespace {
 // addressing mode each.
 constexpr int kRowsPerBase = 3;
 
+// The compiler unrolls these loops with constant bounds completely, so that accumulators are registers. Recursive
+// templates with lambdas compile to the same loops, but take five to ten times as long.
+#define STRIATE_UNROLL _Pragma("GCC unroll 128")
+
+// An empty asm statement after which the compiler no longer knows how a value was computed. It costs no instruction.
+// Without it, the compiler keeps sums of addresses and products in registers, and spills accumulators.
+template <class T>
+STRIATE_INLINE void hide_pointer(T& value) {
+    asm("" : "+r"(value));
+}
+STRIATE_INLINE void hide_vector([[maybe_unused]] Vec& value) {
+#if defined(__x86_64__)
+    asm("" : "+v"(value));
+#elif defined(__aarch64__)
+    asm("" : "+w"(value));
+#endif
+}
+// Which values to hide was chosen by the vector spills and instructions of the loops over depth.
+#if defined(__AVX2__) && !defined(__AVX512F__) && !defined(__clang__)
+constexpr bool kHideStep = true;
+#else
+constexpr bool kHideStep = false;
+#endif
+
 template <Walk kWalk, int kSegments, int kLength, int kVectors>
 struct Tile {
     static constexpr int kRows = kSegments * kLength;
     static constexpr int kBases = kWalk == Walk::forward ? (kLength + kRowsPerBase - 1) / kRowsPerBase : 1;
     static constexpr int kUnroll = kWalk == Walk::forward ? 4 : 1;
+    using Accumulators = Vec[kRows * kVectors];
+    using Bases = const float * [kSegments * kBases];
 
     static void run(const TileCall& t) {
-        Vec acc[kRows][kVectors];
-        const int64_t a_step = t.a_step, b_step = t.b_step;
+        Accumulators acc;
         start(t, acc);
-
+        const int64_t a_step = t.a_step, b_step = t.b_step;
         for (int64_t o = 0; o < t.outer; ++o) {
             for (int64_t i = 0; i < t.inner; ++i) {
                 const float* b = t.b + o * t.b_outer + i * t.b_inner;
-                const float* a[kSegments][kBases];
-                unroll<0, kSegments>([&](auto s) STRIATE_BODY {
-                    unroll<0, kBases>([&](auto g) STRIATE_BODY {
-                        a[s.value][g.value] =
-                            t.a[s.value] + o * t.a_outer + i * t.a_inner + g.value * kRowsPerBase * a_step;
-                    });
-                });
-                const auto step = [&](auto u) STRIATE_BODY {
-                    Vec w[kVectors];
-                    unroll<0, kVectors>([&](auto j) STRIATE_BODY { w[j.value] = load(b + j.value * kWidth); });
-                    unroll<0, kRows>([&](auto r) STRIATE_BODY {
-                        constexpr int s = r.value / kLength, l = r.value % kLength;
-                        float value;
-                        if constexpr (kWalk == Walk::forward)
-                            value = a[s][l / kRowsPerBase][(l % kRowsPerBase) * a_step + u.value];
-                        else
-                            value = a[s][0][l];
-                        const Vec x = broadcast(value);
-                        unroll<0, kVectors>([&](auto j) STRIATE_BODY { acc[r.value][j.value] += x * w[j.value]; });
-                    });
-                    b += b_step;
-                };
-                const auto advance = [&](int64_t by) STRIATE_BODY {
-                    unroll<0, kSegments>([&](auto s) STRIATE_BODY {
-                        unroll<0, kBases>([&](auto g) STRIATE_BODY { a[s.value][g.value] += by; });
-                    });
-                };
+                Bases a;
+                STRIATE_UNROLL
+                for (int g = 0; g < kSegments * kBases; ++g)
+                    a[g] = t.a[g / kBases] + o * t.a_outer + i * t.a_inner + g % kBases * kRowsPerBase * a_step;
                 int64_t k = t.depth;
                 if constexpr (kWalk == Walk::forward) {
                     for (; k >= kUnroll; k -= kUnroll) {
-                        unroll<0, kUnroll>(step);
-                        advance(kUnroll);
+                        int64_t step_of_a = a_step;
+                        if constexpr (kHideStep) hide_pointer(step_of_a);
+                        step(a, b, b_step, step_of_a, 0, acc);
+                        step(a, b, b_step, step_of_a, 1, acc);
+                        step(a, b, b_step, step_of_a, 2, acc);
+                        step(a, b, b_step, step_of_a, 3, acc);
+                        advance(a, kUnroll);
                     }
-                    for (; k > 0; --k) {
-                        step(Int<0>{});
-                        advance(1);
-                    }
-                } else {
-                    for (; k > 0; --k) {
-                        step(Int<0>{});
-                        advance(a_step);
-                    }
+                }
+                for (; k > 0; --k) {
+                    step(a, b, b_step, a_step, 0, acc);
+                    advance(a, kWalk == Walk::forward ? 1 : a_step);
                 }
             }
         }
@@ -75,51 +76,76 @@ struct Tile {
     }
 
   private:
-    using Accumulators = Vec[kRows][kVectors];
+    static STRIATE_INLINE void step(const Bases& a, const float*& b, int64_t b_step, int64_t a_step, int u,
+                                    Accumulators& acc) {
+        Vec w[kVectors];
+        STRIATE_UNROLL
+        for (int j = 0; j < kVectors; ++j) w[j] = load(b + j * kWidth);
+        STRIATE_UNROLL
+        for (int r = 0; r < kRows; ++r) {
+            const int s = r / kLength, l = r % kLength;
+            const float* row =
+                kWalk == Walk::forward ? a[s * kBases + l / kRowsPerBase] + l % kRowsPerBase * a_step : a[s] + l;
+            Vec x = broadcast(row[u]);
+            if constexpr (kHideStep && kVectors > 1) hide_vector(x);
+            STRIATE_UNROLL
+            for (int j = 0; j < kVectors; ++j) {
+                acc[r * kVectors + j] += x * w[j];
+                if constexpr (kWalk == Walk::forward && !kHideStep) hide_vector(acc[r * kVectors + j]);
+            }
+        }
+        b += b_step;
+        if constexpr (kWalk == Walk::forward && !kHideStep) hide_pointer(b);
+    }
 
-    // Calls body(row, address of the row's part of c).
-    template <class Body>
-    static STRIATE_INLINE void each_row(const TileCall& t, const Body& body) {
-        const int64_t c_step = t.c_step;
-        float* c[kSegments];
-        unroll<0, kSegments>([&](auto s) STRIATE_BODY { c[s.value] = t.c[s.value]; });
-        unroll<0, kRows>([&](auto r) STRIATE_BODY {
-            float*& p = c[r.value / kLength];
-            body(r, p);
-            p += c_step;
-        });
+    static STRIATE_INLINE void advance(Bases& a, int64_t by) {
+        STRIATE_UNROLL
+        for (int g = 0; g < kSegments * kBases; ++g) a[g] += by;
     }
 
     static STRIATE_INLINE void start(const TileCall& t, Accumulators& acc) {
         Vec first[kVectors] = {};
-        if (t.bias) unroll<0, kVectors>([&](auto j) STRIATE_BODY { first[j.value] = load(t.bias + j.value * kWidth); });
-        unroll<0, kRows>([&](auto r) STRIATE_BODY {
-            unroll<0, kVectors>([&](auto j) STRIATE_BODY { acc[r.value][j.value] = first[j.value]; });
-        });
+        if (t.bias) {
+            STRIATE_UNROLL
+            for (int j = 0; j < kVectors; ++j) first[j] = load(t.bias + j * kWidth);
+        }
+        STRIATE_UNROLL
+        for (int n = 0; n < kRows * kVectors; ++n) acc[n] = first[n % kVectors];
         if (t.load) {
-            each_row(t, [&](auto r, const float* c) STRIATE_BODY {
-                unroll<0, kVectors>([&](auto j) STRIATE_BODY { acc[r.value][j.value] += load(c + j.value * kWidth); });
-            });
+            const float* c = t.c[0];
+            STRIATE_UNROLL
+            for (int r = 0; r < kRows; ++r) {
+                if (r % kLength == 0) c = t.c[r / kLength];
+                STRIATE_UNROLL
+                for (int j = 0; j < kVectors; ++j) acc[r * kVectors + j] += load(c + j * kWidth);
+                c += t.c_step;
+            }
         } else if (t.ask) {
-            each_row(t, [&](auto, const float* c) STRIATE_BODY {
-                unroll<0, kVectors>([&](auto j) STRIATE_BODY { __builtin_prefetch(c + j.value * kWidth, 1); });
-            });
+            for (int s = 0; s < kSegments; ++s) {
+                const float* c = t.c[s];
+                for (int l = 0; l < kLength; ++l, c += t.c_step) {
+                    STRIATE_UNROLL
+                    for (int j = 0; j < kVectors; ++j) __builtin_prefetch(c + j * kWidth, 1);
+                }
+            }
         }
     }
 
     static STRIATE_INLINE void finish(const TileCall& t, Accumulators& acc) {
         if (t.relu) {
-            unroll<0, kRows>([&](auto r) STRIATE_BODY {
-                unroll<0, kVectors>([&](auto j)
-                                        STRIATE_BODY { acc[r.value][j.value] = max(Vec{}, acc[r.value][j.value]); });
-            });
+            STRIATE_UNROLL
+            for (int n = 0; n < kRows * kVectors; ++n) acc[n] = max(Vec{}, acc[n]);
         }
-        each_row(t, [&](auto r, float* c) STRIATE_BODY {
-            unroll<0, kVectors>([&](auto j) STRIATE_BODY { store(c + j.value * kWidth, acc[r.value][j.value]); });
-        });
+        float* c = t.c[0];
+        STRIATE_UNROLL
+        for (int r = 0; r < kRows; ++r) {
+            if (r % kLength == 0) c = t.c[r / kLength];
+            STRIATE_UNROLL
+            for (int j = 0; j < kVectors; ++j) store(c + j * kWidth, acc[r * kVectors + j]);
+            c += t.c_step;
+        }
     }
 };
-
 constexpr int max_rows(int vectors) {
     if (kMaxVectors == 2) return vectors == 1 ? kMaxLength : 6;
     return vectors == 1 ? kMaxLength : vectors == 2 ? 14 : vectors == 3 ? 8 : 6;

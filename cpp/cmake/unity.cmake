@@ -1,0 +1,14 @@
+# Unity builds: most of the time goes into headers and into templates of the standard library, which the sources of a
+# folder then share. Sources with their own options (STRIATE_HOT, dispatch) are compiled alone, as CMake has it.
+
+set_target_properties(striate PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+foreach(folder IN ITEMS graph io layers losses models optimizers)
+  file(GLOB sources cpp/src/${folder}/*.cpp)
+  set_source_files_properties(${sources} PROPERTIES UNITY_GROUP ${folder})
+endforeach()
+file(GLOB sources cpp/src/*.cpp)
+set_source_files_properties(${sources} PROPERTIES UNITY_GROUP core)
+# These have local names that other sources of their folder also have.
+set_source_files_properties(
+  cpp/src/graph/parameters.cpp cpp/src/graph/profile.cpp cpp/src/graph/trainer.cpp cpp/src/layers/registry.cpp
+  cpp/src/layers/winograd.cpp cpp/src/layers/winograd_steps.cpp PROPERTIES UNITY_GROUP "" SKIP_UNITY_BUILD_INCLUSION ON)
