@@ -64,8 +64,6 @@ def main() -> int:
         log = Path(folder, "log")
         launcher = f"{sys.executable};-IS;{Path(__file__).resolve()};--launch;{log}"
         environment = dict(os.environ, CMAKE_CXX_COMPILER_LAUNCHER=launcher)
-            os.environ, CMAKE_CXX_COMPILER_LAUNCHER=f"{sys.executable};-IS;{Path(__file__).resolve()};--launch;{log}"
-        )
         before = child_seconds()
         subprocess.run([f"{folder}/venv/bin/pip", "install", "-q", str(ROOT)], env=environment, check=True)
         total = child_seconds() - before
