@@ -34,7 +34,8 @@ void register_layers(py::module_& m) {
         .def_property_readonly("window",
                                [](const Layer& layer) {
                                    const Window window = layer.window();
-                                   return py::make_tuple(pair_tuple(window.size), pair_tuple(window.stride), window.global);
+                                   return py::make_tuple(pair_tuple(window.size), pair_tuple(window.stride),
+                                                         window.global);
                                })
         .def("multiply_adds", &Layer::multiply_adds, py::arg("inputs"));
 

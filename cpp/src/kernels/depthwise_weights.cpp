@@ -19,6 +19,13 @@ STRIATE_INLINE void add_line(const DepthwiseWeightArgs& a, const float* x, const
     }
 }
 
+// Adds lanes to every `step`th float of each tap's part of a slot, or begins them.
+__attribute__((noinline)) void add_spaced(const float (*parts)[kWidth], int64_t taps, int64_t count, float* to,
+                                          int64_t width, int64_t step, bool first) {
+    for (int64_t t = 0; t < taps; ++t, to += width)
+        for (int64_t k = 0; k < count; ++k) to[k * step] = first ? parts[t][k] : to[k * step] + parts[t][k];
+}
+
 template <int kTaps>
 void line_taps(const DepthwiseWeightArgs& a, const float* x, const float* dy, const int64_t* offsets, bool first,
                float* slot) {
@@ -37,16 +44,17 @@ void line_taps(const DepthwiseWeightArgs& a, const float* x, const float* dy, co
                     [&](const float* p) __attribute__((always_inline)) { return load_spaced(p, m, lanes.size()); },
                     acc);
             }
+            if (m == 1) {
 #pragma GCC unroll 9
-            for (int t = 0; t < kTaps; ++t) {
-                float* to = slot + t * width + i * m + j;
-                if (m == 1) {
+                for (int t = 0; t < kTaps; ++t) {
+                    float* to = slot + t * width + i;
                     lanes.store(to, first ? acc[t] : acc[t] + lanes.load(to));
-                } else {
-                    float parts[kWidth];
-                    store(parts, acc[t]);
-                    for (int64_t k = 0; k < lanes.size(); ++k) to[k * m] = first ? parts[k] : to[k * m] + parts[k];
                 }
+            } else {
+                float parts[kTaps][kWidth];
+#pragma GCC unroll 9
+                for (int t = 0; t < kTaps; ++t) store(parts[t], acc[t]);
+                add_spaced(parts, kTaps, lanes.size(), slot + i * m + j, width, m, first);
             }
         }
     });
