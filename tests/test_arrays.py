@@ -266,3 +266,21 @@ def test_labels_beyond_the_cores_integers() -> None:
         model.evaluate(np.zeros((2, 2)), np.array([2**64 - 1, 1], "u8"), verbose=0)
     with pytest.raises(ValueError, match="label 18446744073709551615"):
         st.metrics.Accuracy().update_state(np.array([2**64 - 1, 1], "u8"), np.eye(2))
+
+
+def test_masked_values_are_refused() -> None:
+    """The core would train on what lies below the mask."""
+    x = np.ma.masked_less(np.arange(12, dtype=np.float32).reshape(4, 3), 2)
+    model = st.Sequential([Input((3,)), Dense(2)])
+    model.compile("sgd", "mse")
+    targets = np.zeros((4, 2), np.float32)
+    for call in (
+        lambda: model.predict(x),
+        lambda: model.fit(x, targets, verbose=0),
+        lambda: model.fit(x.data, np.ma.masked_equal(targets, 0), verbose=0),
+        lambda: st.metrics.MeanSquaredError()(targets, np.ma.masked_equal(targets, 0)),
+    ):
+        with pytest.raises(TypeError, match=r"is a masked array with \d+ masked values, which cannot be left out"):
+            call()
+    nothing = np.ma.masked_less(x.data, -1)
+    np.testing.assert_array_equal(model.predict(nothing), model.predict(x.data))

@@ -431,6 +431,10 @@ def test_learning_rate_and_schedules() -> None:
     fixed.learning_rate = 0.25
     model.compile(fixed, "mse")
     assert model.optimizer.learning_rate == 0.25
+    for wrong in (True, "0.1", b"1", None, [0.1, 0.2]):
+        with pytest.raises(TypeError, match="learning_rate is set to a number, got"):
+            fixed.learning_rate = wrong
+    assert model.optimizer.learning_rate == 0.25
     assert schedule(0) == pytest.approx(0.1) and schedule(4) == pytest.approx(0.05)
 
 

@@ -27,10 +27,15 @@ def array_of(value: Any, what: str) -> AnyArray:
 
     Raises:
         TypeError: it is another library's array that NumPy cannot read: on a GPU, with a gradient, sparse; or it is an
-            iterable of batches.
+            iterable of batches; or it is a masked array with masked values.
         ValueError: it is a list of rows of different lengths.
     """
     if isinstance(value, np.ndarray):
+        if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+            raise TypeError(
+                f"{what} is a masked array with {np.count_nonzero(value.mask)} masked values, which cannot be left out; "
+                f"pass {what}.filled(value), and a sample_weight of 0 for what is not to count"
+            )
         return np.asarray(value)
     if hasattr(value, "__dlpack__"):
         try:

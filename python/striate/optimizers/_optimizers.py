@@ -85,6 +85,8 @@ class Optimizer:
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
         try:
+            if isinstance(value, (bool, str, bytes)):  # float() takes them
+                raise TypeError
             rate = float(value)
         except (TypeError, ValueError):
             raise TypeError(f"{self.name}: learning_rate is set to a number, got {type(value).__name__}") from None
