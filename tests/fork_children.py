@@ -8,6 +8,7 @@ Ends with 0 and prints the number of forks if every child ended in time with equ
 
 from __future__ import annotations
 
+import faulthandler
 import hashlib
 import importlib
 import multiprocessing
@@ -169,6 +170,7 @@ def digest(model: Any) -> bytes:
 
 
 def is_right(_: int) -> bool:
+    faulthandler.dump_traceback_later(SECONDS - 5, exit=True)
     return work.right()
 
 
@@ -176,6 +178,9 @@ def in_child(is_right: Callable[[], bool]) -> bool:
     """Whether a child that calls `is_right` says so, and in time."""
     pid = os.fork()
     if pid == 0:
+        # It must not outlive its parent's patience, and should say where it stands: children of its own would keep open
+        # the pipes that the test reads to their end.
+        faulthandler.dump_traceback_later(SECONDS - 5, exit=True)
         code = 1
         try:
             code = 0 if is_right() else 2
