@@ -27,6 +27,12 @@ warnings.simplefilter("ignore")  # Python warns of forks beside threads; here th
 SECONDS = 60.0  # that a child may take on a busy machine
 
 
+# Every child ends itself before its parent gives up, and prints its stacks first: a child that is left over would keep
+# open the pipes that the test reads to their end.
+PATIENCE = int(SECONDS) - 5
+faulthandler.register(signal.SIGALRM, all_threads=True, chain=True)
+
+
 def main(order: list[str], children: int) -> int:
     for name in order:
         importlib.import_module(name)
@@ -170,7 +176,7 @@ def digest(model: Any) -> bytes:
 
 
 def is_right(_: int) -> bool:
-    faulthandler.dump_traceback_later(SECONDS - 5, exit=True)
+    signal.alarm(PATIENCE)
     return work.right()
 
 
@@ -178,9 +184,7 @@ def in_child(is_right: Callable[[], bool]) -> bool:
     """Whether a child that calls `is_right` says so, and in time."""
     pid = os.fork()
     if pid == 0:
-        # It must not outlive its parent's patience, and should say where it stands: children of its own would keep open
-        # the pipes that the test reads to their end.
-        faulthandler.dump_traceback_later(SECONDS - 5, exit=True)
+        signal.alarm(PATIENCE)
         code = 1
         try:
             code = 0 if is_right() else 2
