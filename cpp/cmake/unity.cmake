@@ -8,7 +8,9 @@ foreach(folder IN ITEMS graph io layers losses models optimizers)
 endforeach()
 file(GLOB sources cpp/src/*.cpp)
 set_source_files_properties(${sources} PROPERTIES UNITY_GROUP core)
-# These share local names with other sources of their folder, or include <windows.h>, or use a whole namespace.
-foreach(source IN ITEMS c_api graph/parameters graph/profile graph/trainer io/file_windows layers/registry layers/winograd layers/winograd_steps)
-  set_source_files_properties(cpp/src/${source}.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
-endforeach()
+# These share local names with other sources of their folder, but not with one another.
+set_source_files_properties(
+  cpp/src/graph/parameters.cpp cpp/src/graph/profile.cpp cpp/src/graph/trainer.cpp cpp/src/layers/registry.cpp
+  cpp/src/layers/winograd.cpp cpp/src/layers/winograd_steps.cpp PROPERTIES UNITY_GROUP apart)
+# The first uses a whole namespace, the second includes <windows.h>.
+set_source_files_properties(cpp/src/c_api.cpp cpp/src/io/file_windows.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)

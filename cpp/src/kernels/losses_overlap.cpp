@@ -96,10 +96,9 @@ STRIATE_INLINE void each_link(const OverlapArgs& a, F f) {
 
 // Walks over the pixels of the units [begin, end): work.begin(unit), work(rows, counts, weight) for kWidth pixels or
 // one, and work.end(). `counts` are the lanes of pixels that are there and not ignored, `weight` is 0 in the others.
-// Not inlined: a function with all its forms takes twice as long to compile.
 template <class Targets, class Work>
-__attribute__((noinline)) void each_part(const OverlapArgs& a, const Targets& targets, float* gradient, int64_t begin,
-                                         int64_t end, Work work) {
+STRIATE_INLINE void each_part(const OverlapArgs& a, const Targets& targets, float* gradient, int64_t begin, int64_t end,
+                              Work work) {
     const bool narrow = a.c <= kNarrow;
     const int64_t step = narrow ? kWidth : 1;
     for (int64_t unit = begin; unit < end; ++unit) {
@@ -212,13 +211,19 @@ struct GradientOf {
     }
 };
 
+// Not inlined: one function with the sums of all forms takes twice as long to compile.
+template <class Targets, class L>
+__attribute__((noinline)) void sum_part(const OverlapArgs& a, const Targets& targets, L link, int64_t begin,
+                                        int64_t end) {
+    each_part(a, targets, nullptr, begin, end, SumsOf<L>{a, link});
+}
+
 }  // namespace
 
 void overlap(const OverlapArgs& a, int64_t begin, int64_t end) {
     each_link(
-        a, [&](const auto& targets, auto link) __attribute__((always_inline)) {
-            each_part(a, targets, nullptr, begin, end, SumsOf<decltype(link)>{a, link});
-        });
+        a, [&](const auto& targets, auto link)
+               __attribute__((always_inline)) { sum_part(a, targets, link, begin, end); });
 }
 
 void overlap_backward(const OverlapGradArgs& a, int64_t begin, int64_t end) {
