@@ -159,6 +159,24 @@ void instruction_sets() {
 #endif
 }
 
+void tables() {
+    const kernels::Table& base = *dispatch::implementations().back().table;
+    kernels::Table rows = {};
+    rows.isa = "rows";
+    rows.copy = [](const kernels::CopyArgs&, int64_t, int64_t) {};
+    rows.conv = [](const kernels::ConvArgs&, int64_t, int64_t) {};
+    const kernels::Table table = dispatch::with_overlay(base, rows);
+    CHECK(table.isa == rows.isa && table.vector_width == base.vector_width);
+    CHECK(table.copy == rows.copy && table.conv == rows.conv);
+    int own = 0;
+#define STRIATE_KERNEL(name, Args)                            \
+    CHECK(table.name == (rows.name ? rows.name : base.name)); \
+    own += table.name != base.name;
+#include "kernels/kernels.inc"
+#undef STRIATE_KERNEL
+    CHECK(own == 2);
+}
+
 }  // namespace
 
 int main() {
@@ -169,5 +187,6 @@ int main() {
     seeds();
     information();
     instruction_sets();
+    tables();
     return check::finish();
 }

@@ -7,31 +7,21 @@
 #include "dispatch/x86.hpp"
 
 namespace striate::kernels {
-#define STRIATE_BUILT(isa)              \
+#define STRIATE_BUILT(isa, runs)        \
     namespace isa {                     \
     extern const Table inference_table; \
     }
+#define STRIATE_OVERLAY(isa, base, runs) \
+    namespace isa {                      \
+    extern const Table rows;             \
+    }
 #include "isas.inc"
 #undef STRIATE_BUILT
+#undef STRIATE_OVERLAY
 }  // namespace striate::kernels
 
 namespace striate::dispatch {
 namespace {
-
-#ifdef __x86_64__
-[[maybe_unused]] bool avx512_runs() {
-    return x86_features().avx512;
-}
-[[maybe_unused]] bool avx2_runs() {
-    return x86_features().avx2;
-}
-#endif
-[[maybe_unused]] bool neon_runs() {
-    return true;
-}
-[[maybe_unused]] bool scalar_runs() {
-    return true;
-}
 
 const kernels::Table& choose() {
     const char* forced = std::getenv("STRIATE_ISA");
@@ -53,12 +43,25 @@ std::atomic<const kernels::Table*>& active() {
 
 }  // namespace
 
+kernels::Table with_overlay(const kernels::Table& base, const kernels::Table& overlay) {
+    kernels::Table table = base;
+    table.isa = overlay.isa;
+#define STRIATE_KERNEL(name, Args) \
+    if (overlay.name) table.name = overlay.name;
+#include "kernels/kernels.inc"
+#undef STRIATE_KERNEL
+    return table;
+}
+
 const std::vector<Implementation>& inference_implementations() {
     // Never destroyed, as all objects of functions here: threads may still compute while a process ends.
     static const auto& all = *new std::vector<Implementation>{
-#define STRIATE_BUILT(isa) {&kernels::isa::inference_table, isa##_runs},
+#define STRIATE_BUILT(isa, runs) {&kernels::isa::inference_table, [] { return runs; }},
+#define STRIATE_OVERLAY(isa, base, runs) \
+    {new kernels::Table(with_overlay(kernels::base::inference_table, kernels::isa::rows)), [] { return runs; }},
 #include "isas.inc"
 #undef STRIATE_BUILT
+#undef STRIATE_OVERLAY
     };
     return all;
 }

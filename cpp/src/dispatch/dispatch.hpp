@@ -13,6 +13,10 @@ struct Implementation {
     bool (*supported)();
 };
 
+// The kernels of `overlay`, and those of `base` where `overlay` is null. The name is that of `overlay`. The vector
+// width is that of `base`: all kernels of a table must agree on how weights are packed.
+kernels::Table with_overlay(const kernels::Table& base, const kernels::Table& overlay);
+
 // All that were compiled in, best first: with every kernel, and with those of training null.
 const std::vector<Implementation>& implementations();
 const std::vector<Implementation>& inference_implementations();

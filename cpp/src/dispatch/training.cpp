@@ -4,12 +4,17 @@
 #include "dispatch/dispatch.hpp"
 
 namespace striate::kernels {
-#define STRIATE_BUILT(isa)    \
-    namespace isa {           \
-    extern const Table table; \
+#define STRIATE_BUILT(isa, runs) \
+    namespace isa {              \
+    extern const Table table;    \
+    }
+#define STRIATE_OVERLAY(isa, base, runs) \
+    namespace isa {                      \
+    extern const Table rows;             \
     }
 #include "isas.inc"
 #undef STRIATE_BUILT
+#undef STRIATE_OVERLAY
 }  // namespace striate::kernels
 
 namespace striate::dispatch {
@@ -18,9 +23,12 @@ const std::vector<Implementation>& implementations() {
     static const std::vector<Implementation>& all = *[] {
         auto* complete = new std::vector<Implementation>(inference_implementations());
         size_t i = 0;
-#define STRIATE_BUILT(isa) (*complete)[i++].table = &kernels::isa::table;
+#define STRIATE_BUILT(isa, runs) (*complete)[i++].table = &kernels::isa::table;
+#define STRIATE_OVERLAY(isa, base, runs) \
+    (*complete)[i++].table = new kernels::Table(with_overlay(kernels::base::table, kernels::isa::rows));
 #include "isas.inc"
 #undef STRIATE_BUILT
+#undef STRIATE_OVERLAY
         return complete;
     }();
     return all;
