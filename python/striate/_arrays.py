@@ -33,8 +33,8 @@ def array_of(value: Any, what: str) -> AnyArray:
     if isinstance(value, np.ndarray):
         if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
             raise TypeError(
-                f"{what} is a masked array with {np.count_nonzero(value.mask)} masked values, which cannot be left out; "
-                f"pass {what}.filled(value), and a sample_weight of 0 for what is not to count"
+                f"{what} is a masked array with {np.count_nonzero(value.mask)} masked values, which cannot be left "
+                f"out; pass {what}.filled(value), and a sample_weight of 0 for what is not to count"
             )
         return np.asarray(value)
     if hasattr(value, "__dlpack__"):
