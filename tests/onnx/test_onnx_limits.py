@@ -119,6 +119,15 @@ def test_there_is_one_budget_for_all_constants() -> None:
         load(model, max_constants=1 << 20)
 
 
+@pytest.mark.parametrize("count", [-1, 0, 2, 1 << 31, 1 << 62])
+def test_parts_of_a_constant_that_there_are_no_outputs_for(count: int) -> None:
+    split = node("Split", ["c"], ["s"], axis=0, num_outputs=count)
+    refused(
+        model_of([split, node("Mul", ["x", "s"], ["y"])], {"c": np.ones(6, np.float32)}, opset=20),
+        f"num_outputs is {count}",
+    )
+
+
 def test_products_of_whole_numbers_are_work() -> None:
     nodes = [
         node("ConstantOfShape", ["n"], ["a"], value=numpy_helper.from_array(np.array([3], np.int64))),
@@ -162,6 +171,10 @@ def test_products_of_whole_numbers_are_work() -> None:
             "node 0",
         ),
         (node("DepthToSpace", ["x"], ["y"], blocksize=1 << 40), {}, (1, 3, 4, 5), "DepthToSpace node"),
+        *(
+            (node("Split", ["x"], ["y"], axis=1, num_outputs=count), {}, (1, 3, 4, 5), f"num_outputs is {count}")
+            for count in (-1, 0, 4, 1 << 31, 1 << 62)
+        ),
         (node("Gelu", ["x"], ["y"], approximate="none"), {}, (1, 1 << 40, 1 << 40, 5), "input 'x' has shape"),
     ],
 )

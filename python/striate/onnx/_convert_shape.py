@@ -294,6 +294,8 @@ def splits(call: Call) -> list[Value]:
     whole = size_of(x.axes[place])
     if sizes is None:
         count = int(call.get("num_outputs", call.outputs))
+        if not max(call.outputs, 1) <= count <= whole:
+            raise Unsupported(f"num_outputs is {count}, for {call.outputs} outputs of an axis of {whole} elements")
         each = -(-whole // count)
         sizes = [each] * (count - 1) + [whole - each * (count - 1)]
     if sum(sizes) != whole or min(sizes) < 1:

@@ -64,6 +64,10 @@ def _pay(onnx: ModuleType, opset: int, node: Any, infos: dict[str, Any], arrays:
     shown = {name: onnx.numpy_helper.from_array(array, name) for name, array in arrays.items() if array.size <= _SHOWN}
     if node.op_type == "Slice" and not all(array.size for array in arrays.values()):
         raise Unsupported("it slices an empty constant")  # onnx ends the process for a negative step
+    for attribute in node.attribute:
+        # onnx makes that many outputs before it compares the numbers.
+        if attribute.name == "num_outputs" and attribute.i != len(node.output):
+            raise Unsupported(f"num_outputs is {attribute.i}, and it has {len(node.output)} outputs")
     try:
         schema = onnx.defs.get_schema(node.op_type, opset, "")
         made = onnx.shape_inference.infer_node_outputs(
