@@ -429,23 +429,29 @@ template <class Args>
 Reach walk_y(const Args& a, const Reach& pixel) {
     return pixel.times(a.cols, a.y_col).times(a.rows, a.y_row).times(a.images, a.y_image);
 }
+inline Reach weights_of(const ConvArgs& a) {
+    const int64_t rows = a.tap_rows * a.tap_cols * a.depth;
+    return panels(a.channels, a.panel, a.w_panel).times(rows, a.w_step).times(a.groups, a.w_group);
+}
 template <class V>
 void reach(const ConvArgs& a, V& visit) {
-    const int64_t k = a.tap_rows * a.tap_cols * a.depth;
     visit(a.x, walk_x(a, taps_of(a, a.depth)).times(a.groups, a.x_group).from(a.x_offset));
-    visit(a.weights, panels(a.channels, a.panel, a.w_panel).times(k, a.w_step).times(a.groups, a.w_group));
+    visit(a.weights, weights_of(a));
     visit.optional(a.bias, first(a.groups * a.channels));
     visit(a.y, walk_y(a, first(1).times(a.channels, a.y_channel)).times(a.groups, a.y_group).from(a.y_offset));
 }
+inline Reach weights_of(const PackArgs& a) {
+    return first(1)
+        .times(a.channels, a.s_channel)
+        .times(a.depth, a.s_depth)
+        .times(a.cols, a.s_col)
+        .times(a.rows, a.s_row)
+        .times(a.groups, a.s_group)
+        .from(a.src_offset);
+}
 template <class V>
 void reach(const PackArgs& a, V& visit) {
-    visit(a.src, first(1)
-                     .times(a.channels, a.s_channel)
-                     .times(a.depth, a.s_depth)
-                     .times(a.cols, a.s_col)
-                     .times(a.rows, a.s_row)
-                     .times(a.groups, a.s_group)
-                     .from(a.src_offset));
+    visit(a.src, weights_of(a));
     visit(a.dst, first(a.groups * divide_up(a.channels, a.panel) * a.rows * a.cols * a.depth * a.panel));
 }
 template <class V>
@@ -503,9 +509,7 @@ void reach(const PooledConvArgs& a, V& visit) {
     const ConvArgs& s = a.sums[0];
     const int64_t last = (y.n - a.images[1]) * a.x_image + (y.h - a.rows[1]) * a.x_row;
     visit(a.x, x_of(s).with(x_of(a.sums[1]).from(last)));
-    visit(a.weights, panels(s.channels, s.panel, s.w_panel)
-                         .times(s.tap_rows * s.tap_cols * s.depth, s.w_step)
-                         .times(s.groups, s.w_group));
+    visit(a.weights, weights_of(s));
     visit.optional(a.bias, first(s.groups * s.channels));
     visit(a.y, all(y));
     visit.optional(a.places, first(elements(y)));

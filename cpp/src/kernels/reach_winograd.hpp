@@ -29,13 +29,16 @@ void reach(const WinogradTransformsArgs& a, V& visit) {
     reach(a.input, visit);
     reach(a.gradient, visit);
 }
+inline Reach weights_of(const WinogradWeightsArgs& a) {
+    return first(a.panel)
+        .times(a.channels / a.panel, a.s_panel)
+        .times(a.depth, a.s_depth)
+        .times(3, a.s_col)
+        .times(3, a.s_row);
+}
 template <class V>
 void reach(const WinogradWeightsArgs& a, V& visit) {
-    visit(a.src, first(a.panel)
-                     .times(a.channels / a.panel, a.s_panel)
-                     .times(a.depth, a.s_depth)
-                     .times(3, a.s_col)
-                     .times(3, a.s_row));
+    visit(a.src, weights_of(a));
     visit(a.dst, matrices(a.depth, a.channels, a.point));
 }
 template <class V>
@@ -66,22 +69,11 @@ void reach(const WinogradArgs& a, V& visit) {
 }
 template <class V>
 void reach(const WinogradStreamedArgs& a, V& visit) {
-    const WinogradWeightsArgs& w = a.weights;
     visit(a.product.a, matrices(a.product.rows, a.product.depth, a.product.a_point));
     if (a.packs) {
-        const PackArgs& k = a.pack;
-        visit(k.src, first(1)
-                         .times(k.channels, k.s_channel)
-                         .times(k.depth, k.s_depth)
-                         .times(k.cols, k.s_col)
-                         .times(k.rows, k.s_row)
-                         .from(k.src_offset));
+        visit(a.pack.src, weights_of(a.pack));
     } else {
-        visit(w.src, first(w.panel)
-                         .times(w.channels / w.panel, w.s_panel)
-                         .times(w.depth, w.s_depth)
-                         .times(3, w.s_col)
-                         .times(3, w.s_row));
+        visit(a.weights.src, weights_of(a.weights));
     }
     reach_of_end(a.output, a.product.channels, visit);
 }
