@@ -21,7 +21,7 @@ CallMaker::CallMaker(const PlanContext& plan, const char* what, kernels::Row row
         }
         if (b.typed && b.tensor.valid()) {
             const DType type = plan.type(b.tensor);
-            // Records, such as kernels::UpdatePiece, lie in tensors of bytes.
+            // Records, such as kernels::UpdatePiece, are stored in tensors of bytes.
             const bool record = b.element != byte_size(b.type);
             if (type != (record ? DType::uint8 : b.type))
                 fail_at(offset, concat("expects elements of ", name_of(record ? DType::uint8 : b.type),

@@ -97,7 +97,7 @@ inline Binding random(const kernels::RandomSource& field) {
 }
 
 // Checks the bindings of one call against what the kernel touches, and makes the call. Errors are std::logic_error:
-// mistakes of whoever wrote the layer.
+// the code of the layer is wrong.
 class CallMaker {
   public:
     CallMaker(const PlanContext& plan, const char* what, kernels::Row row, const void* arguments, size_t size,

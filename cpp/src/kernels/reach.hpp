@@ -524,7 +524,7 @@ void reach(const UpdateArgs& a, V& visit) {
     visit.optional(a.slot0, first(a.size));
     visit.optional(a.slot1, first(a.size));
     visit.optional(a.slot2, first(a.size));
-    visit(a.scalars, first(a.scalar_count));
+    visit(a.scalars, first(at_least_one(a.scalar_count)));  // each rule reads the learning rate
     visit.optional(a.clip_scales, first(a.segments));
 }
 template <class V>
