@@ -12,6 +12,9 @@ and Adam on a batch that is taken from an array in memory: `fit` in striate and 
 Compiling is not counted. ONNX Runtime and OpenVINO run the network that PyTorch exports, for inference. Ratios above 1
 mean that striate is faster, and memory ratios that it takes less: the peak of the whole process, beside that of the
 contender whose time counts.
+
+"limit ms" is the time that the direct algorithm needs at the peak of multiply-adds and at the bandwidth of a copy, both
+measured in each round (limits.py), in the fastest round. "of limit" is that time as a share of striate's.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ TORCH = {
 PEERS = {"keras": "Keras", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
 TRAINED = ("keras",)  # the peers that train
 TITLES = {"train": "training step", "batch": "inference, batch", "one": "inference, one image"}
+LIMIT = "limit"  # the contender that is the machine itself
 LONGEST = 600  # seconds of a process, compiling included
 
 Result = dict[str, float]
@@ -55,7 +59,7 @@ def run(framework: str, network: str, measure: str, args: argparse.Namespace) ->
         failure = f"no result after {LONGEST} s"
     if not failure:
         return dict(json.loads(done.stdout.splitlines()[-1]))
-    if framework == "striate" or (framework.startswith("torch") and "compiled" not in framework):
+    if framework in ("striate", LIMIT) or (framework.startswith("torch") and "compiled" not in framework):
         raise SystemExit(f"{framework} {network} {measure} failed:\n{failure}")
     last = (failure.strip().splitlines() or ["without a word"])[-1]
     print(f"{framework} {network} {measure} skipped: {last[:200]}", file=sys.stderr, flush=True)
@@ -63,7 +67,7 @@ def run(framework: str, network: str, measure: str, args: argparse.Namespace) ->
 
 
 def measured(contenders: list[str], network: str, measure: str, args: argparse.Namespace) -> dict[str, Result]:
-    """The median over the rounds of each contender that ran."""
+    """The median over the rounds of each contender that ran, and the least of the limit: what disturbs raises it."""
     results: dict[str, list[Result]] = {contender: [] for contender in contenders}
     failed = set()
     for _ in range(args.rounds):
@@ -76,7 +80,9 @@ def measured(contenders: list[str], network: str, measure: str, args: argparse.N
             else:
                 results[contender].append(result)
     return {
-        contender: {key: statistics.median(row[key] for row in rows) for key in rows[0]}
+        contender: {
+            key: (min if contender == LIMIT else statistics.median)(row[key] for row in rows) for key in rows[0]
+        }
         for contender, rows in results.items()
         if contender not in failed
     }
@@ -90,16 +96,20 @@ def families(measure: str, peers: list[str]) -> dict[str, tuple[str, ...]]:
 
 def table(measure: str, peers: list[str], args: argparse.Namespace) -> None:
     groups = families(measure, peers)
-    head = [TITLES[measure], "batch", "striate ms", "MB"]
+    head = [TITLES[measure], "batch", "striate ms", "MB", "limit ms", "of limit"]
     for name, group in groups.items():
         head += [f"{name} ms", *(["its best"] if len(group) > 1 else []), "ratio", "memory ratio"]
     print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
     ratios: dict[str, list[tuple[float, float]]] = {name: [] for name in groups}
+    shares: list[float] = []
     for network in args.networks:
-        results = measured(["striate", *(c for group in groups.values() for c in group)], network, measure, args)
-        ours = results["striate"]
+        contenders = ["striate", LIMIT, *(c for group in groups.values() for c in group)]
+        results = measured(contenders, network, measure, args)
+        ours, limit = results["striate"], results[LIMIT]["ms"]
+        shares.append(limit / ours["ms"])
         batch = 1 if measure == "one" else NETWORKS[network].batch
-        cells = [network, str(batch), f"{ours['ms']:.3f}", f"{ours['peak_mb']:.0f}"]
+        cells = [network, str(batch), f"{ours['ms']:.3f}", f"{ours['peak_mb']:.0f}", f"{limit:.3f}",
+                 f"{100 * shares[-1]:.0f} %"]  # fmt: skip
         for name, group in groups.items():
             ran = [contender for contender in group if contender in results]
             if not ran:
@@ -111,7 +121,7 @@ def table(measure: str, peers: list[str], args: argparse.Namespace) -> None:
             cells += [f"{results[best]['ms']:.3f}", *([best.removeprefix("torch-")] if len(group) > 1 else []),
                       *(f"{value:.2f}" for value in ratio)]  # fmt: skip
         print(f"| {' | '.join(cells)} |", flush=True)
-    cells = ["geometric mean", "", "", ""]
+    cells = ["geometric mean", "", "", "", "", f"{100 * math.exp(statistics.fmean(map(math.log, shares))):.0f} %"]
     for name, group in groups.items():
         means = [geometric_mean([pair[index] for pair in ratios[name]]) for index in (0, 1)]
         cells += ["", *([""] if len(group) > 1 else []), *means]

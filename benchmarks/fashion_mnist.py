@@ -1,4 +1,4 @@
-"""The network of `striate train --model cnn` on Fashion-MNIST in PyTorch, to stand beside it.
+"""The network of `striate train --model cnn` on Fashion-MNIST in PyTorch, for comparison.
 
     apt install dataset-fashion-mnist && pip install torch==2.13.0
     striate train /usr/share/datasets/fashion-mnist --model cnn --epochs 8 --batch-size 64 --validation-split 0

@@ -1,7 +1,8 @@
 """The networks of the benchmarks, described once and built in each framework.
 
 A network is a list of rows; strings and numbers only, so that no framework's defaults can slip in between. All
-convolutions are 3x3 with `same` padding and stride 1 unless a row says otherwise.
+convolutions are 3x3 with `same` padding and stride 1 unless a row says otherwise. The row `body` names a network of
+architectures.py up to its features.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from architectures import BODIES
 
 Row = tuple[Any, ...]
 
@@ -63,6 +66,19 @@ NETWORKS = {
                 "U-Net with 16 to 256 filters on 128x128", maps=True),
         Network("detector", (128, 128, 3), 16, 10, (("detector", (8, 16)),),
                 "detector 16-32-64-128 with strides 8 and 16 on 128x128, with its loss"),
+        Network("mobilenet_v2", (96, 96, 3), 32, 1000, (("body", "mobilenet_v2"), ("dense", 1000)),
+                "MobileNetV2 on 96x96"),
+        Network("mobilenet_v2_224", (224, 224, 3), 8, 1000, (("body", "mobilenet_v2"), ("dense", 1000)),
+                "MobileNetV2 on 224x224"),
+        Network("efficientnet_b0", (96, 96, 3), 16, 1000, (("body", "efficientnet_b0"), ("dense", 1000)),
+                "EfficientNet-B0 (squeeze-and-excite, SiLU) on 96x96"),
+        Network("resnet50", (224, 224, 3), 4, 1000, (("body", "resnet50"), ("dense", 1000)), "ResNet-50 on 224x224"),
+        Network("resnext", (32, 32, 3), 32, 10, (("body", "resnext"), ("dense", 10)),
+                "ResNeXt-29 with 32 groups of 4, 8 and 16 channels on 32x32"),
+        Network("convnext_tiny", (64, 64, 3), 16, 1000, (("body", "convnext_tiny"), ("dense", 1000)),
+                "ConvNeXt-T (7x7 depthwise, LayerNorm, GELU) on 64x64"),
+        Network("densenet40", (32, 32, 3), 64, 10, (("body", "densenet40"), ("dense", 10)),
+                "DenseNet with 40 layers and 12 new channels a layer on 32x32"),
     )
 }  # fmt: skip
 
@@ -120,7 +136,9 @@ def build_striate(network: Network, seed: int = 0) -> Any:
         return L.ReLU()(L.Add()([y, x]))
 
     for kind, *args in network.rows:
-        if kind == "unet":
+        if kind == "body":
+            x = BODIES[args[0]](x, st)
+        elif kind == "unet":
             x = _unet(x, *args, L, conv)
         elif kind == "conv-1x1":
             x = conv(x, args[0], 1)
@@ -206,6 +224,11 @@ def build_torch(network: Network) -> Any:
         elif kind == "unet":
             modules.append(UNet(channels, *args))
             channels = args[0]
+        elif kind == "body":
+            import torch_architectures
+
+            modules.append(torch_architectures.BODIES[args[0]](channels))
+            features = modules[-1].features
         elif kind == "residual":
             modules.append(Residual(channels, *args))
             channels, height, width = args[0], -(-height // args[1]), -(-width // args[1])
@@ -227,6 +250,7 @@ def build_torch(network: Network) -> Any:
 
 
 def build_keras(network: Network) -> Any:
+    import keras
     from keras import Input, Model
     from keras import layers as L
 
@@ -245,7 +269,9 @@ def build_keras(network: Network) -> Any:
         return L.ReLU()(L.Add()([y, x]))
 
     for kind, *args in network.rows:
-        if kind == "residual":
+        if kind == "body":
+            x = BODIES[args[0]](x, keras)
+        elif kind == "residual":
             x = residual(x, *args)
         elif kind == "unet":
             x = _unet(x, *args, L, conv)

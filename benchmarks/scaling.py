@@ -1,12 +1,19 @@
-"""How the time of an image depends on the batch and on the threads.
+"""How the time of an image depends on the batch, on the threads, on the size of the map and on the channels.
 
     python benchmarks/scaling.py
-    python benchmarks/scaling.py --networks lenet,course --batches 1,32,512 --seconds 0.5
+    python benchmarks/scaling.py --of networks --networks lenet,course --batches 1,32,512 --seconds 0.5
+    python benchmarks/scaling.py --of convolutions --convolutions 3x3,grouped --picture scaling.png
 
-Prints two Markdown tables, in microseconds an image, training step / inference: over batches on all threads, and over
-threads at the network's own batch, with the speed-up over one thread. A training step is forward, loss, backward and
-Adam; the figure is the median of the calls. Calls on different numbers of threads take turns, so that a change of the
-machine's load meets all of them. Where passes find that one thread is faster, they keep to one whatever is allowed.
+Of networks, it prints two Markdown tables, in microseconds an image, training step / inference: over batches on all
+threads, and over threads at the network's own batch, with the speed-up over one thread. A training step is forward,
+loss, backward and Adam; the figure is the median of the calls. Calls on different numbers of threads take turns, so
+that a change of the machine's load affects all of them. A pass that is faster on one thread uses one thread.
+
+Of single convolutions (3x3, 1x1, depthwise 3x3, and grouped 3x3 with two channels a group), it prints a table for each
+of three axes: the batch (32x32, 64 channels), the side of the map (one image, 64 channels), and the channels (8 images
+of 32x32). It names adjacent sizes between which the time of a multiply-add differs by more than a factor of 1.4, and
+saves a picture of the curves. "predict" is a prediction; "train" is the forward pass and the gradients to the input and
+to the weights, without loss and optimizer.
 """
 
 from __future__ import annotations
@@ -17,8 +24,10 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
+import sizes
 import striate as st
 from networks import NETWORKS, Network, build_striate, striate_loss
 from worker import data
@@ -92,18 +101,40 @@ def over_threads(networks: list[Network], counts: list[int], seconds: float) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--of", default="networks,convolutions", help="comma-separated; default: both")
     parser.add_argument("--networks", default=",".join(NETWORKS), help="comma-separated; default: all")
     parser.add_argument("--batches", default="1,2,4,8,16,32,64,128,256,512")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="the most")
     parser.add_argument("--seconds", type=float, default=1.0, help="of measuring each figure")
+    parser.add_argument("--convolutions", default=",".join(sizes.KINDS), help="comma-separated; default: all")
+    parser.add_argument("--measures", default=",".join(sizes.MEASURES), help="of convolutions; default: both")
+    parser.add_argument("--sides", default="32,48,64,96,128,192,256,384,512", help="of the map, in pixels")
+    parser.add_argument("--channels", default=",".join(map(str, range(16, 82, 2))))
+    parser.add_argument("--picture", type=Path, default=Path("scaling.png"), help="of the convolutions' curves")
     args = parser.parse_args()
+    kinds, measures, of = args.convolutions.split(","), args.measures.split(","), args.of.split(",")
+    for option, given, known in (("--of", of, ("networks", "convolutions")), ("--convolutions", kinds, sizes.KINDS),
+                                 ("--measures", measures, sizes.MEASURES), ("--networks", args.networks.split(","),
+                                                                            tuple(NETWORKS))):  # fmt: skip
+        for name in given:
+            if name not in known:
+                raise SystemExit(f"{option}: unknown {name!r}; there are {', '.join(known)}")
     networks = [NETWORKS[name] for name in args.networks.split(",")]
     if args.threads < 1:
         raise SystemExit(f"--threads must be at least 1, got {args.threads}")
     counts = sorted({n for n in COUNTS if n < args.threads} | {args.threads})
+    batches, sides, channels = (
+        [int(value) for value in text.split(",")] for text in (args.batches, args.sides, args.channels)
+    )
     print(f"striate {st.__version__} ({st.isa()})\n")
-    over_batches(networks, [int(batch) for batch in args.batches.split(",")], args.threads, args.seconds)
-    over_threads(networks, counts, args.seconds)
+    if "networks" in of:
+        over_batches(networks, batches, args.threads, args.seconds)
+        over_threads(networks, counts, args.seconds)
+    if "convolutions" in of:
+        st.set_num_threads(args.threads)
+        print()
+        axes = {"batch": batches, "side": sides, "channels": channels}
+        sizes.over_sizes(kinds, measures, axes, args.seconds, args.picture)
 
 
 if __name__ == "__main__":

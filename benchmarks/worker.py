@@ -21,7 +21,7 @@ from networks import NETWORKS, Network, build_keras, build_striate, build_torch,
 
 
 def per_call(call: Callable[[], Any], seconds: float, calls: int = 1) -> float:
-    """The median time of a call in milliseconds; `call` stands for `calls` of them."""
+    """The median time of a call in milliseconds; `call` does `calls` of them."""
     call()
     samples = []
     end = time.perf_counter() + seconds
@@ -68,6 +68,16 @@ def run_striate(network: Network, measure: str, seconds: float, batches: int, th
         return per_call(epoch, seconds, batches)
     batch = x[:1] if measure == "one" else x[: network.batch]
     return per_call(lambda: model.predict_on_batch(batch), seconds)
+
+
+def run_limit(network: Network, measure: str, threads: int) -> float:
+    """What the peak of multiply-adds and the bandwidth allow; see limits.py."""
+    import limits
+    import striate as st
+
+    st.set_num_threads(threads)
+    batch = 1 if measure == "one" else network.batch
+    return 1000 * limits.limit_seconds(build_striate(network), batch, measure == "train", limits.measured_rates())
 
 
 def run_torch(network: Network, variant: str, measure: str, seconds: float, batches: int, threads: int) -> float:
@@ -201,6 +211,8 @@ def main() -> None:
     batches = 20 if args.network in ("tiny", "lenet") else 4
     if args.framework == "striate":
         ms = run_striate(network, args.measure, args.seconds, batches, args.threads)
+    elif args.framework == "limit":
+        ms = run_limit(network, args.measure, args.threads)
     elif args.framework == "keras":
         ms = run_keras(network, args.measure, args.seconds, batches, args.threads)
     elif args.framework == "onnxruntime":

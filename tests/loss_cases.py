@@ -218,6 +218,7 @@ LOSS_CASES: tuple[LossCase, ...] = (
         corner=lambda y, p, args: float(np.abs(p - y).min()),
     ),
     LossCase("Huber", setups(WIDTHS, delta=st.sampled_from((1.0, 0.5, 3.0))), regression.huber, "numbers"),
+    LossCase("KLDivergence", setups(CLASSES), regression.kl_divergence, "shares"),
     LossCase(
         "BinaryCrossentropy",
         setups(WIDTHS, from_logits=LOGITS, label_smoothing=SMOOTHING),

@@ -33,7 +33,7 @@ def feed(case: LayerCase, setup: Setup, seed: int) -> tuple[list[np.ndarray], Ar
     """Inputs and weights for a layer, none of them near a corner."""
     for attempt in range(100):
         rng = np.random.default_rng([seed, attempt])
-        inputs = [normal(rng, (setup.batch, *shape)) for shape in setup.shapes]
+        inputs = [case.domain(normal(rng, (setup.batch, *shape)), setup.args) for shape in setup.shapes]
         weights = {name: weight(name, shape, rng) for name, shape in case.weights(setup).items()}
         if case.corner(inputs, {n: w.astype(np.float64) for n, w in weights.items()}, setup.args) > AWAY:
             return inputs, weights

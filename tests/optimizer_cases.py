@@ -71,6 +71,11 @@ OPTIMIZER_CASES = (
         "Adadelta", arguments((0.001, 1.0), rho=pick(0.95, 0.5), epsilon=pick(1e-7, 1e-3)), optimizers.Adadelta
     ),
     OptimizerCase("Adam", arguments((0.001, 0.1), **ADAM), optimizers.Adam),
+    OptimizerCase(
+        "Nadam",
+        arguments((0.001, 0.1), beta_1=pick(0.9, 0.5), beta_2=pick(0.999, 0.9), epsilon=pick(1e-7, 1e-3)),
+        optimizers.Nadam,
+    ),
     OptimizerCase("AdamW", arguments((0.001, 0.1), **ADAM), optimizers.AdamW),
     OptimizerCase("Lion", arguments((0.0001, 0.03), beta_1=pick(0.9, 0.5), beta_2=pick(0.99, 0.6)), optimizers.Lion),
 )

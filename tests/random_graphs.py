@@ -159,7 +159,7 @@ class Drawing:
     def join(self) -> int:
         x = self.value()
         other = self.like(x, slice(0, 3))
-        kinds = ["Add", "Add", "Add", "Multiply"] + ["Subtract"] * (other != x)
+        kinds = ["Add", "Add", "Add", "Multiply", "Average"] + ["Subtract"] * (other != x)
         y = self.graph.add(self.one(kinds), x, other)
         return self.graph.add("ReLU", y) if self.flip() else y
 

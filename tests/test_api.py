@@ -14,13 +14,22 @@ from typing import Any
 import pytest
 
 import striate as st
-from striate import _core, initializers, layers, losses, optimizers
+from striate import _core, initializers, layers, losses, optimizers, regularizers
 from striate.optimizers import schedules
 
 REQUIRED = inspect.Parameter.empty
 PAIR = (1, 1)
 NORMS = {"center": True, "scale": True, "beta_initializer": "zeros", "gamma_initializer": "ones"}
+NORM_PENALTIES = {"beta_regularizer": None, "gamma_regularizer": None}
+PENALTIES = {"kernel_regularizer": None, "bias_regularizer": None}
 CLIPS = {"clipnorm": None, "clipvalue": None, "global_clipnorm": None}
+MOVED = {
+    "fill_mode": "reflect",
+    "interpolation": "bilinear",
+    "seed": None,
+    "fill_value": 0.0,
+    "data_format": None,
+}
 MEAN = {"reduction": "sum_over_batch_size"}
 
 # Keras 3's arguments in their order, with their defaults; of those that striate has.
@@ -37,6 +46,7 @@ SIGNATURES: dict[type, dict[str, Any]] = {
         "use_bias": True,
         "kernel_initializer": "glorot_uniform",
         "bias_initializer": "zeros",
+        **PENALTIES,
     },
     layers.DepthwiseConv2D: {
         "kernel_size": REQUIRED,
@@ -49,6 +59,8 @@ SIGNATURES: dict[type, dict[str, Any]] = {
         "use_bias": True,
         "depthwise_initializer": "glorot_uniform",
         "bias_initializer": "zeros",
+        "depthwise_regularizer": None,
+        "bias_regularizer": None,
     },
     layers.SeparableConv2D: {
         "filters": REQUIRED,
@@ -63,6 +75,9 @@ SIGNATURES: dict[type, dict[str, Any]] = {
         "depthwise_initializer": "glorot_uniform",
         "pointwise_initializer": "glorot_uniform",
         "bias_initializer": "zeros",
+        "depthwise_regularizer": None,
+        "pointwise_regularizer": None,
+        "bias_regularizer": None,
     },
     layers.Conv2DTranspose: {
         "filters": REQUIRED,
@@ -76,6 +91,7 @@ SIGNATURES: dict[type, dict[str, Any]] = {
         "use_bias": True,
         "kernel_initializer": "glorot_uniform",
         "bias_initializer": "zeros",
+        **PENALTIES,
     },
     layers.Dense: {
         "units": REQUIRED,
@@ -83,6 +99,7 @@ SIGNATURES: dict[type, dict[str, Any]] = {
         "use_bias": True,
         "kernel_initializer": "glorot_uniform",
         "bias_initializer": "zeros",
+        **PENALTIES,
     },
     layers.BatchNormalization: {
         "axis": -1,
@@ -91,19 +108,31 @@ SIGNATURES: dict[type, dict[str, Any]] = {
         **NORMS,
         "moving_mean_initializer": "zeros",
         "moving_variance_initializer": "ones",
+        **NORM_PENALTIES,
     },
-    layers.LayerNormalization: {"axis": -1, "epsilon": 0.001, **NORMS},
-    layers.GroupNormalization: {"groups": 32, "axis": -1, "epsilon": 0.001, **NORMS},
+    layers.LayerNormalization: {"axis": -1, "epsilon": 0.001, **NORMS, **NORM_PENALTIES},
+    layers.GroupNormalization: {"groups": 32, "axis": -1, "epsilon": 0.001, **NORMS, **NORM_PENALTIES},
     layers.Activation: {"activation": REQUIRED},
     layers.ReLU: {"max_value": None, "negative_slope": 0.0, "threshold": 0.0},
     layers.LeakyReLU: {"negative_slope": 0.3},
     layers.ELU: {"alpha": 1.0},
-    layers.PReLU: {"alpha_initializer": "zeros", "shared_axes": None},
+    layers.PReLU: {"alpha_initializer": "zeros", "alpha_regularizer": None, "shared_axes": None},
     layers.Softmax: {"axis": -1},
     layers.MaxPooling2D: {"pool_size": (2, 2), "strides": None, "padding": "valid", "data_format": None},
     layers.AveragePooling2D: {"pool_size": (2, 2), "strides": None, "padding": "valid", "data_format": None},
     layers.GlobalAveragePooling2D: {"data_format": None, "keepdims": False},
     layers.GlobalMaxPooling2D: {"data_format": None, "keepdims": False},
+    layers.Resizing: {
+        "height": REQUIRED,
+        "width": REQUIRED,
+        "interpolation": "bilinear",
+        "crop_to_aspect_ratio": False,
+        "pad_to_aspect_ratio": False,
+        "fill_mode": "constant",
+        "fill_value": 0.0,
+        "antialias": False,
+        "data_format": None,
+    },
     layers.UpSampling2D: {"size": (2, 2), "data_format": None, "interpolation": "nearest"},
     layers.ZeroPadding2D: {"padding": (1, 1), "data_format": None},
     layers.Cropping2D: {"cropping": ((0, 0), (0, 0)), "data_format": None},
@@ -112,9 +141,18 @@ SIGNATURES: dict[type, dict[str, Any]] = {
     layers.Permute: {"dims": REQUIRED},
     layers.Dropout: {"rate": REQUIRED, "noise_shape": None, "seed": None},
     layers.SpatialDropout2D: {"rate": REQUIRED, "data_format": None, "seed": None},
+    layers.RandomFlip: {"mode": "horizontal_and_vertical", "seed": None, "data_format": None},
+    layers.RandomRotation: {"factor": REQUIRED, **MOVED},
+    layers.RandomTranslation: {"height_factor": REQUIRED, "width_factor": REQUIRED, **MOVED},
+    layers.RandomZoom: {"height_factor": REQUIRED, "width_factor": None, **MOVED},
+    layers.RandomBrightness: {"factor": REQUIRED, "value_range": (0, 255), "seed": None},
+    layers.RandomContrast: {"factor": REQUIRED, "value_range": (0, 255), "seed": None},
     layers.Add: {},
     layers.Subtract: {},
     layers.Multiply: {},
+    layers.Average: {},
+    layers.Maximum: {},
+    layers.Minimum: {},
     layers.Concatenate: {"axis": -1},
     layers.Rescaling: {"scale": REQUIRED, "offset": 0.0},
     layers.Normalization: {"axis": -1, "mean": None, "variance": None, "invert": False},
@@ -122,6 +160,7 @@ SIGNATURES: dict[type, dict[str, Any]] = {
     losses.MeanSquaredError: {**MEAN, "name": "mean_squared_error"},
     losses.MeanAbsoluteError: {**MEAN, "name": "mean_absolute_error"},
     losses.Huber: {"delta": 1.0, **MEAN, "name": "huber_loss"},
+    losses.KLDivergence: {**MEAN, "name": "kl_divergence"},
     losses.BinaryCrossentropy: {
         "from_logits": False,
         "label_smoothing": 0.0,
@@ -208,6 +247,15 @@ SIGNATURES: dict[type, dict[str, Any]] = {
         **CLIPS,
         "name": "adam",
     },
+    optimizers.Nadam: {
+        "learning_rate": 0.001,
+        "beta_1": 0.9,
+        "beta_2": 0.999,
+        "epsilon": 1e-7,
+        "weight_decay": None,
+        **CLIPS,
+        "name": "nadam",
+    },
     optimizers.AdamW: {
         "learning_rate": 0.001,
         "weight_decay": 0.004,
@@ -265,9 +313,13 @@ SIGNATURES: dict[type, dict[str, Any]] = {
     initializers.GlorotUniform: {"seed": None},
     initializers.HeNormal: {"seed": None},
     initializers.Orthogonal: {"gain": 1.0, "seed": None},
+    regularizers.L1: {"l1": 0.01},
+    regularizers.L2: {"l2": 0.01},
+    regularizers.L1L2: {"l1": 0.0, "l2": 0.0},
 }
 # What we add behind Keras's arguments.
 OWN: dict[type, dict[str, Any]] = {
+    layers.BatchNormalization: {"unbiased_variance": False},
     losses.CategoricalFocalCrossentropy: {"ignore_class": None},
     losses.Dice: {"from_logits": False, "ignore_class": None, "smooth": None},
     losses.Tversky: {"from_logits": False, "ignore_class": None, "smooth": None},
@@ -308,7 +360,8 @@ def test_arguments_and_defaults_are_keras(cls: type) -> None:
 @pytest.mark.parametrize("owner", [st.Model, st.Trainer])
 def test_fit_has_keras_arguments(owner: type) -> None:
     given = defaults(owner.fit)  # type: ignore[attr-defined]
-    assert given.pop("augment") is None
+    assert given.pop("augment") is None and given.pop("shards") is None
+    given.pop("switches", None)  # of Keras 2, which change nothing
     assert given.pop("x") is REQUIRED and given.pop("y") is None
     assert given == FIT
 
@@ -329,6 +382,8 @@ def test_config_makes_an_equal_object(cls: Any) -> None:
         arguments = {"activation": "relu"}
     elif "rate" in arguments:
         arguments = {"rate": 0.5}
+    elif any(name.endswith("factor") for name in arguments):
+        arguments = dict.fromkeys(arguments, (0.25, 0.5))
     elif "shape" in arguments or "target_shape" in arguments:
         arguments = dict.fromkeys(arguments, (2, 3))
     elif cls is layers.Permute:
@@ -345,11 +400,11 @@ def public(module: types.ModuleType) -> list[tuple[str, Any]]:
 
 
 # Where every member of a class has a docstring too, or is told of in the class's.
-MINE = ("layers", "losses", "optimizers", "initializers", "model", "sequential", "trainer")
+MINE = ("layers", "losses", "optimizers", "initializers", "regularizers", "model", "sequential", "trainer")
 
 
 def test_every_public_object_has_a_docstring() -> None:
-    modules = [st, *(getattr(st, name) for name in ("layers", "losses", "optimizers", "initializers"))]
+    modules = [st, *(getattr(st, name) for name in ("layers", "losses", "optimizers", "initializers", "regularizers"))]
     modules += [st.metrics, st.callbacks, st.data, st.detection, st.models, st.segmentation, st.viz, schedules]
     for module in modules:
         assert module.__doc__, module

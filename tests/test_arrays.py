@@ -1,4 +1,4 @@
-"""Arrays of other libraries: taken where they lie, whenever their memory is laid out as the core wants it."""
+"""Arrays of other libraries: taken in place, whenever their memory is laid out as the core wants it."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ SHARED = {
 
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8])
 @pytest.mark.parametrize("kind", SHARED)
-def test_what_lies_right_is_taken_where_it_lies(kind, dtype):
+def test_what_is_in_order_is_used_in_place(kind, dtype):
     x = pictures(dtype=dtype)
     (taken,) = inputs_for(SHARED[kind](x), [SHAPE], ["input"])
     assert taken.dtype == dtype and np.shares_memory(taken, x)
@@ -158,14 +158,14 @@ def test_another_layout_is_converted(change, make):
     np.testing.assert_array_equal(x, before)
 
 
-def test_torch_channels_last_is_taken_where_it_lies():
+def test_torch_channels_last_is_used_in_place():
     torch = pytest.importorskip("torch")
     tensor = torch.arange(7 * 60, dtype=torch.float32).reshape(7, 2, 6, 5).to(memory_format=torch.channels_last)
     (taken,) = inputs_for(tensor.permute(0, 2, 3, 1), [SHAPE], ["input"])
     assert taken.__array_interface__["data"][0] == tensor.data_ptr()
 
 
-def test_torch_takes_results_where_they_lie():
+def test_torch_takes_results_in_place():
     torch = pytest.importorskip("torch")
     x = pictures()
     result = network().predict(torch.from_numpy(x))
@@ -185,7 +185,7 @@ def test_weights_from_torch():
         model.set_weights([torch.ones(3, 3, 2, 4, requires_grad=True), *model.get_weights()[1:]])
 
 
-def test_what_cannot_be_read_says_how_to_mend_it():
+def test_what_cannot_be_read_says_how_to_fix_it():
     torch = pytest.importorskip("torch")
     model = network()
     with pytest.raises(TypeError, match=r"x is a torch\.Tensor, dtype torch\.float32.*detach\(\).*without gradient"):
@@ -269,7 +269,7 @@ def test_labels_beyond_the_cores_integers() -> None:
 
 
 def test_masked_values_are_refused() -> None:
-    """The core would train on what lies below the mask."""
+    """The core would train on what is below the mask."""
     x = np.ma.masked_less(np.arange(12, dtype=np.float32).reshape(4, 3), 2)
     model = st.Sequential([Input((3,)), Dense(2)])
     model.compile("sgd", "mse")

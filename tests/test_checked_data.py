@@ -172,3 +172,28 @@ def test_metrics_of_ones_own_see_what_they_saw() -> None:
     model = maps([share], losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=255))
     assert model.evaluate(X, Y, verbose=0)[1] == 1
     assert share.seen == [Y.shape] and share.ignored_labels == (255,)
+
+
+def test_missing_targets_are_refused():
+    x, y = np.zeros((6, 3), np.float32), np.zeros((6, 2))
+    y[4, 1] = np.nan
+    model = st.Sequential([st.Input((3,)), st.layers.Dense(2)], seed=0)
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    for call in (
+        lambda: model.fit(x, y, verbose=0),
+        lambda: model.fit(x, np.zeros((6, 2)), validation_data=(x, y), verbose=0),
+        lambda: model.evaluate(x, y, verbose=0),
+        lambda: model.train_on_batch(x, y),
+        lambda: model.test_on_batch(x, y.astype(np.float32)),
+        lambda: st.losses.Huber()(y, np.zeros((6, 2))),
+    ):
+        with pytest.raises(
+            ValueError, match=r"expects numbers as targets, got NaN in row 4 of y; .* sample_weight of 0"
+        ):
+            call()
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    # What the message says works: the row counts for nothing.
+    weights = np.array([1, 1, 1, 1, 0, 1], np.float32)
+    model.fit(x, np.nan_to_num(y), sample_weight=weights, verbose=0)

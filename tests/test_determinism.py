@@ -76,7 +76,7 @@ def test_same_seed_same_bits_another_seed_others() -> None:
     assert other[0] != first[0] and other[1] != first[1]
 
 
-def test_set_seed_stands_for_the_seeds_that_are_not_given() -> None:
+def test_set_seed_replaces_the_seeds_that_are_not_given() -> None:
     striate.set_seed(21)
     first, second = train(2, seed=None, epochs=1), train(2, seed=None, epochs=1)
     assert first[0] != second[0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,7 +31,7 @@ def kept(y: np.ndarray, rate: float) -> np.ndarray:
 def test_share_and_scale(rate: float) -> None:
     mask = kept(model_of(layers.Dropout(rate)).forward(np.ones(SHAPE, np.float32), training=True), rate)
     assert abs(mask.mean() - (1 - rate)) < 5 * math.sqrt(rate * (1 - rate) / mask.size)
-    # Neighbours along each axis are independent: they agree as often as two draws do.
+    # Adjacent ones along each axis are independent: they agree as often as two draws do.
     for axis in range(4):
         agree = (np.take(mask, range(1, SHAPE[axis]), axis) == np.take(mask, range(SHAPE[axis] - 1), axis)).mean()
         share = rate**2 + (1 - rate) ** 2
@@ -86,3 +88,40 @@ def test_seeds_passes_and_layers(layer: type[layers.Layer]) -> None:
     both = striate.Model(inputs, [layer(0.5)(inputs), layer(0.5)(inputs)], seed=1)  # type: ignore[call-arg]
     a, b = both.forward(x, training=True)
     assert 0.3 < (a == b).mean() < 0.7
+
+
+@pytest.mark.parametrize("layer", [layers.Dropout, layers.SpatialDropout2D])
+def test_calls_in_training_mode(layer: type[layers.Layer], tmp_path: Path) -> None:
+    """Predictions drop values, other ones in each batch; a run of the same model gives the same."""
+    x = np.ones(SHAPE, np.float32)
+
+    def model(seed: int = 3) -> striate.Model:
+        inputs = layers.Input(SHAPE[1:])
+        return striate.Model(inputs, layer(0.5)(inputs, training=True), seed=seed)  # type: ignore[call-arg]
+
+    first, second = model(), model()
+    drawn = [first.predict(x) for _ in range(3)]
+    for values, again in zip(drawn, [second.predict(x) for _ in range(3)], strict=True):
+        np.testing.assert_array_equal(values, again)
+        assert 0.3 < kept(values, 0.5).mean() < 0.7
+    assert not any(np.array_equal(a, b) for i, a in enumerate(drawn) for b in drawn[:i])
+    halves = first.predict(x, batch_size=8)
+    assert not np.array_equal(halves[:8], halves[8:])
+    first.save(tmp_path / "m.safetensors")
+    loaded = striate.load_model(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(loaded.predict(x), model().predict(x))
+    for other in (loaded, copy.deepcopy(first), striate.models.clone_model(first)):
+        assert not np.array_equal(other.predict(x), other.predict(x))
+    loaded.compile("sgd", "mse")
+    assert len({loaded.evaluate(x, 3 * x, batch_size=16, verbose=0) for _ in range(3)}) == 3
+    outer = layers.Input(SHAPE[1:])
+    nested = striate.Model(outer, loaded(outer))
+    assert not np.array_equal(nested.predict(x), nested.predict(x))
+    pytest.importorskip("onnx")
+    with pytest.raises(ValueError, match=r"no counterpart of calls with training=True, of .*dropout"):
+        loaded.export(tmp_path / "m.onnx")
+
+
+def test_batch_normalization_has_no_call_in_training_mode() -> None:
+    with pytest.raises(ValueError, match=r"\[batch_normalization\] training=True cannot be fixed.*moving averages"):
+        layers.BatchNormalization()(layers.Input((4,)), training=True)

@@ -84,7 +84,7 @@ def test_shapes(library: ctypes.CDLL, loaded: int) -> None:
     assert library.striate_output_shape(loaded, 1, shape, 2) == 3 and list(shape) == [4, 4, 3, -1]
     assert library.striate_output_shape(loaded, 0, None, 0) == 1
     assert library.striate_input_shape(loaded, 2, shape, 4) == -1
-    assert b"none of number 2" in library.striate_last_error()
+    assert b"index 2 is out of range; there are 2" in library.striate_last_error()
 
 
 def test_predictions_are_pythons_bits(library: ctypes.CDLL, loaded: int, model: st.Model) -> None:

@@ -1,5 +1,5 @@
 """Wrong calls: each is an error that names who complains, what was expected, what came and, where one is likely, the
-mend."""
+fix."""
 
 # ruff: noqa: E501
 
@@ -78,7 +78,7 @@ WRONG: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("add unequal", lambda: layers.Add()([Input((3,)), Input((4,))]), VALUE, "got (N, 3) and (N, 4)"),
     ("add one", lambda: layers.Add()([Input((3,))]), VALUE, "[add] expects at least two inputs, got 1"),
     ("subtract three", lambda: layers.Subtract()([Input((3,))] * 3), VALUE, "[subtract] expects two inputs, got 3"),
-    ("concatenate", lambda: layers.Concatenate()([Input((2, 2, 1)), Input((3, 2, 1))]), VALUE, "[concatenate] inputs must agree but along axis -1"),
+    ("concatenate", lambda: layers.Concatenate()([Input((2, 2, 1)), Input((3, 2, 1))]), VALUE, "[concatenate] inputs must have the same shape except along axis -1"),
     ("statistics missing", lambda: sequential(layers.Normalization()), VALUE, "call adapt(data)"),
     # Arguments of layers
     ("filters zero", lambda: Conv2D(0, 3), VALUE, "[conv2d] filters"),
@@ -115,7 +115,7 @@ WRONG: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("a name with a slash", lambda: sequential(Dense(3, name="a/b"), shape=(4,)), VALUE, "'a/b' contains '/'"),
     ("a name that is none", lambda: Dense(3, name=""), TYPE, "Dense: name must be a string that is not empty"),
     ("the name twice", lambda: sequential(Dense(3, name="a"), Dense(3, name="a"), shape=(4,)), VALUE, "named 'a'"),
-    ("no such argument", lambda: Dense(3, kernel_regularizer="l2"), TYPE, "kernel_regularizer"),  # type: ignore[call-arg]
+    ("no such argument", lambda: Dense(3, kernel_regularisation="l2"), TYPE, "kernel_regularisation"),  # type: ignore[call-arg]
     # Building
     ("input none", lambda: Input((None, None, 3)), VALUE, "[input_layer] shape must have fixed sizes"),  # type: ignore[arg-type]
     ("input a number", lambda: Input(784), TYPE, "[input_layer] shape must be a tuple such as (28, 28, 1), got 784"),  # type: ignore[arg-type]
@@ -142,7 +142,7 @@ WRONG: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("optimizer a number", lambda: classifier().compile(0.1, "mse"), TYPE, "an optimizer is a name or"),  # type: ignore[arg-type]
     ("unknown loss", lambda: classifier("sparse_crossentropy"), VALUE, "there is no loss 'sparse_crossentropy'; did you"),
     ("no loss", lambda: regressor().compile("sgd"), VALUE, "pass loss="),
-    ("unknown metric", lambda: classifier(metrics=["acuracy"]), VALUE, "did you mean 'accuracy'?"),
+    ("unknown metric", lambda: classifier(metrics=["acuracy"]), VALUE, "did you mean 'accuracy'"),
     ("a metric's name twice", lambda: classifier(metrics=["accuracy"] * 2), VALUE, "two values would be named 'accuracy'"),
     ("metrics for losses", lambda: classifier(loss_weights=["accuracy"]), TYPE, "loss_weights must be numbers"),
     ("too many losses", lambda: regressor().compile("sgd", ["mse", "mae"]), VALUE, "loss must have one for each of the 1 outputs (dense), got 2"),

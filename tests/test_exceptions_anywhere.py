@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 import striate as st
+from striate._sharing import building
 from striate.callbacks import Callback
 from striate.data import Augment
 from striate.layers import Conv2D, Dense, Flatten, Input
@@ -61,6 +62,11 @@ class Interruption:
             yield
         finally:
             sys.settrace(before)
+            # A trace function can raise between the end of a `with` block and the release of its lock. Nothing else
+            # can: CPython looks for signals and for exceptions of other threads when a call has returned. A lock that
+            # is left would stop the threads of later tests.
+            while building._is_owned():
+                building.release()
 
 
 def network() -> st.Model:

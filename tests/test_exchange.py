@@ -18,6 +18,8 @@ import pytest
 from numpy.typing import NDArray
 
 import striate as st
+from isa_outputs import models
+from layer_cases import CASES
 from striate.data import Augment
 
 if "STRIATE_EXCHANGE" not in os.environ:
@@ -72,6 +74,16 @@ def compiled(model: st.Model, loss: str, optimizer: str) -> st.Model:
     metrics = ["accuracy"] if loss == "SparseCategoricalCrossentropy" else None
     model.compile(getattr(st.optimizers, optimizer)(), loss=getattr(st.losses, loss)(), metrics=metrics)
     return model
+
+
+def test_every_layer_on_other_devices(tmp_path: Path) -> None:
+    """On devices that have all, none or some of the kernels, each layer computes what it does on the CPU."""
+    paths = []
+    for key, model, _ in models():
+        paths.append(tmp_path / f"{key.replace('/', '_')}.safetensors")
+        model.save(paths[-1])
+    assert {path.name.split("_")[0] for path in paths} == {case.layer for case in CASES}
+    run("devices", *paths)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -93,7 +93,7 @@ def test_fused_normalisation(pool: bool) -> None:
 
 @pytest.mark.parametrize("first", [None, "conv", "dense"])
 def test_moving_variance_beyond_floats_is_seen(first: str | None) -> None:
-    """1e40 is no float32: what inference gives with it must not look like a result."""
+    """1e40 is not a float32: what inference gives with it must not look like a result."""
     given = Input((4, 6, 5) if first != "dense" else (5,))
     symbol = {"conv": Conv2D(5, 1), "dense": Dense(5)}[first](given) if first else given
     model = st.Model(given, BatchNormalization(momentum=0.5)(symbol), seed=0)

@@ -160,15 +160,21 @@ def test_devices_and_pipes(writer: str, folder: Path) -> None:
     os.mkfifo("pipe")
     with pytest.raises(OSError):  # a pipe that no process reads
         WRITERS[writer]("pipe")
-    reader = subprocess.Popen(["cat", "pipe"], stdout=subprocess.PIPE)
-    for _ in range(1000):
+    # It writes to a file: a pipe that this process reads too late would be full, and each would wait for the other.
+    with tempfile.TemporaryFile() as copy, subprocess.Popen(["cat", "pipe"], stdout=copy) as reader:
         try:
-            WRITERS[writer]("pipe")
-            break
-        except OSError:
-            assert reader.poll() is None
-            threading.Event().wait(0.01)
-    content, _ = reader.communicate()
+            for _ in range(6000):
+                try:
+                    WRITERS[writer]("pipe")
+                    break
+                except OSError:
+                    assert reader.poll() is None
+                    threading.Event().wait(0.01)
+            assert reader.wait(timeout=60) == 0
+        finally:
+            reader.kill()
+        copy.seek(0)
+        content = copy.read()
     WRITERS[writer]("file")
     assert content == Path("file").read_bytes()
     assert set(os.listdir(folder)) == {"pipe", "file"}

@@ -1,10 +1,11 @@
-"""Batch normalisation, ReLU and 2 x 2 maxima in one node of the plan, beside the same layers one after the other.
+"""Batch normalisation, an activation and 2 x 2 maxima in one node of the plan, beside the same layers in turn.
 
 A value that is an output is made as it is, so a network whose normalised map is an output too does not fuse.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,13 @@ import striate
 from numeric import normal, relative_error
 from striate import layers as L
 
+TAIL: dict[str, Callable[[], Any]] = {
+    "r": L.ReLU,
+    "6": lambda: L.ReLU(6.0),
+    "s": lambda: L.Activation("silu"),
+    "h": lambda: L.Activation("hard_swish"),
+}
+
 
 def network(
     shape: tuple[int, ...],
@@ -24,12 +32,12 @@ def network(
     norm: dict[str, Any] | None = None,
     pool: dict[str, Any] | None = None,
 ) -> striate.Model:
-    """A layer before, batch normalisation, what `tail` spells (r: ReLU, p: pool), and a layer behind."""
+    """A layer before, batch normalisation, what `tail` spells by the letters of TAIL, and a layer behind."""
     x = inputs = L.Input(shape)
     x = L.Dense(shape[-1], name="before")(x) if len(shape) == 1 else L.Conv2D(shape[-1], 1, name="before")(x)
     x = normalised = L.BatchNormalization(**(norm or {}), name="normalised")(x)
     for letter in tail:
-        x = L.ReLU()(x) if letter == "r" else L.MaxPooling2D(2, **(pool or {}))(x)
+        x = L.MaxPooling2D(2, **(pool or {}))(x) if letter == "p" else TAIL[letter]()(x)
     x = L.Dense(3, name="behind")(x if len(shape) == 1 else L.Flatten()(x))
     return striate.Model(inputs, x if fused else [x, normalised], seed=1)
 
@@ -91,7 +99,7 @@ def compare(
     size=st.tuples(st.integers(2, 9), st.integers(2, 9)),
     channels=st.sampled_from([1, 2, 3, 5, 8, 16, 17, 33]),
     batch=st.integers(2, 4),
-    tail=st.sampled_from(["r", "p", "rp", "pr", "rpr"]),
+    tail=st.sampled_from([*TAIL, "p", "rp", "pr", "rpr", "sp", "p6"]),
     padding=st.sampled_from(["valid", "same"]),
     training=st.booleans(),
     seed=st.integers(0, 1000),
@@ -102,7 +110,7 @@ def test_same_results(
     compare((*size, channels), tail, batch, training, seed, pool={"padding": padding})
 
 
-@pytest.mark.parametrize("tail", ["r", "rp", "p"])
+@pytest.mark.parametrize("tail", ["r", "6", "s", "h", "rp", "p"])
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(
     "norm", [{"scale": False}, {"center": False}, {"scale": False, "center": False}, {"momentum": 0.5}]
@@ -111,7 +119,7 @@ def test_arguments(tail: str, training: bool, norm: dict[str, Any]) -> None:
     compare((7, 6, 12), tail, 3, training, norm=norm)
 
 
-@pytest.mark.parametrize("tail", ["r", "rp", "p"])
+@pytest.mark.parametrize("tail", ["r", "6", "s", "h", "rp", "p"])
 @pytest.mark.parametrize("training", [False, True])
 def test_frozen(tail: str, training: bool) -> None:
     compare((7, 6, 12), tail, 3, training, frozen=True)

@@ -172,7 +172,7 @@ def test_layer_called_on_its_own_output() -> None:
     net.check()
 
 
-@pytest.mark.parametrize("kind", ["Add", "Subtract", "Multiply", "Concatenate"])
+@pytest.mark.parametrize("kind", ["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"])
 def test_one_symbol_as_both_inputs(kind: str) -> None:
     net = Net(6)
     x = net.start(3, 4, 5)
@@ -322,9 +322,10 @@ def test_losses_of_several_outputs_add_up() -> None:
     model.compile(optimizer=striate.optimizers.SGD(0.1), loss=["mse", "mae"], loss_weights=[0.75, 2.0])
     p = model.forward(a)
     want = 0.75 * ((p[0] - y[0]) ** 2).mean() + 2.0 * np.abs(p[1] - y[1]).mean()
-    assert model.test_on_batch(a, y) == pytest.approx(want, rel=1e-5)
+    each = [want, ((p[0] - y[0]) ** 2).mean(), np.abs(p[1] - y[1]).mean()]
+    assert model.test_on_batch(a, y) == pytest.approx(each, rel=1e-5)
     model.backward([0.75 * 2 * (p[0] - y[0]) / 12, 2.0 * np.sign(p[1] - y[1]) / 18])
     before, gradients = model.state_dict(), model.gradients()
-    assert model.train_on_batch(a, y) == pytest.approx(want, rel=1e-5)
+    assert model.train_on_batch(a, y) == pytest.approx(each, rel=1e-5)
     for name, after in model.state_dict().items():
         np.testing.assert_allclose(after, before[name] - 0.1 * gradients[name], rtol=1e-5, atol=1e-6)

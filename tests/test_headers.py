@@ -1,4 +1,4 @@
-"""Public headers stand alone, in C++17 without warnings, and show no OpenMP, SIMD or Python; c.h in C99."""
+"""Public headers compile alone, in C++17 without warnings, and show no OpenMP, SIMD or Python; c.h in C99."""
 
 from __future__ import annotations
 

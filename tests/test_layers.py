@@ -94,18 +94,20 @@ def check_gradients(probe: Probe, inputs: list[np.ndarray], weights: Arrays, tra
     assert set(gradients) == trainable
     got.update(gradients)
     assert len(got) == len(inputs) + len(trainable)
+    # A normalisation of few values whose deviation is small has derivatives that are larger than its values.
+    bound = max(1e-4, 6 * probe.case.tolerance)
     for at, gradient in got.items():
         value = inputs[at] if isinstance(at, int) else weights[at]
         f = loss_of(probe, inputs, weights, cotangent, training, at)
         error = gradient_error(gradient, f, value, rng, floor=probe.case.floor * float(np.linalg.norm(cotangent)))
-        if error > 1e-4 and value.size <= 4000:
+        if error > bound and value.size <= 4000:
             difference = gradient - numeric_gradient(f, value)
             place = np.unravel_index(np.abs(difference).argmax(), difference.shape)
             raise AssertionError(
                 f"{probe.case.layer}: gradient of {at!r} is wrong by {error:.1e}, most at {tuple(map(int, place))}: "
                 f"{gradient[place]} should be {gradient[place] - difference[place]}"
             )
-        assert error <= 1e-4, (probe.case.layer, at)
+        assert error <= bound, (probe.case.layer, at)
 
 
 def test_each_layer_has_a_row() -> None:
@@ -259,10 +261,13 @@ def test_gradient_reaches_the_layer_before(case: LayerCase, data: st.DataObject)
 
 @given(
     setup=st.builds(
-        lambda shape, batch, momentum: Setup({"momentum": momentum}, (shape,), batch),
+        lambda shape, batch, momentum, unbiased: Setup(
+            {"momentum": momentum, "unbiased_variance": unbiased}, (shape,), batch
+        ),
         st.sampled_from([(3, 5, 7), (1, 1, 17), (5,), (4, 33)]),
         st.integers(1, 4),
         st.sampled_from((0.99, 0.9, 0.0)),
+        st.booleans(),
     ),
     seed=SEEDS,
 )
@@ -273,7 +278,8 @@ def test_moving_statistics(setup: Setup, seed: int) -> None:
     state = {name: w.astype(np.float64) for name, w in weights.items()}
     for step in range(3):
         x = inputs[0] * (step + 1)
-        state.update(moving_statistics(x, state["moving_mean"], state["moving_variance"], setup.args["momentum"]))
+        moving = state["moving_mean"], state["moving_variance"]
+        state.update(moving_statistics(x, *moving, setup.args["momentum"], setup.args["unbiased_variance"]))
         probe.forward([x], training=True)
     for name, got in probe.model.state_dict().items():
         np.testing.assert_allclose(got, state[name.rpartition("/")[2]], rtol=2e-5, atol=1e-5)

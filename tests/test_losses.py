@@ -83,6 +83,13 @@ def test_values(case: LossCase, data: st.DataObject) -> None:
     assert got == pytest.approx(want, rel=1e-5, abs=1e-6)
 
 
+def floor(case: LossCase) -> float:
+    """A gradient that is smaller counts as one of this norm. Those of overlaps are differences of terms of about 0.1,
+    whose rounding in float32 is 6e-9, where both parts of the ratio grow alike.
+    """
+    return 6e-5 if has_overlap(case) else 1e-6
+
+
 @EACH_CASE
 @given(data=st.data())
 def test_gradients(case: LossCase, data: st.DataObject) -> None:
@@ -93,7 +100,7 @@ def test_gradients(case: LossCase, data: st.DataObject) -> None:
     assert value == pytest.approx(case.value(y, p, setup.args), rel=1e-5, abs=1e-6)
     assert probe.value(y) == pytest.approx(value, rel=1e-6, abs=1e-7)
     rng = np.random.default_rng(seed)
-    assert gradient_error(gradient, lambda q: case.value(y, q, setup.args), p, rng, floor=1e-6) <= 1e-4
+    assert gradient_error(gradient, lambda q: case.value(y, q, setup.args), p, rng, floor=floor(case)) <= 1e-4
 
 
 @EACH_CASE
@@ -112,7 +119,7 @@ def test_sample_weights(case: LossCase, data: st.DataObject) -> None:
     probe = Probe(make(case, setup.args), p)
     value, gradient = probe.gradient(y, weight)
     assert value == pytest.approx(want, rel=1e-5, abs=1e-6)
-    assert gradient_error(gradient, lambda q: case.value(y, q, setup.args, weight), p, rng, floor=1e-6) <= 1e-4
+    assert gradient_error(gradient, lambda q: case.value(y, q, setup.args, weight), p, rng, floor=floor(case)) <= 1e-4
     if not per_pixel:
         assert not gradient[weight == 0].any()
 
@@ -133,7 +140,7 @@ def test_joint_form(case: LossCase, data: st.DataObject) -> None:
 
     assert value == pytest.approx(loss(scores), rel=1e-5, abs=1e-6)
     assert probe.value(y) == pytest.approx(value, rel=1e-6, abs=1e-7)
-    assert gradient_error(gradient, loss, scores, rng, floor=1e-6) <= 1e-4
+    assert gradient_error(gradient, loss, scores, rng, floor=floor(case)) <= 1e-4
 
 
 @pytest.mark.parametrize("behind_activation", [False, True])

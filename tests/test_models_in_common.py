@@ -1,25 +1,21 @@
-"""Models over the same layers, and models used as layers: copies, which say so where sharing would differ."""
+"""Models that have layers in common have their weights in common, as in Keras."""
 
 from __future__ import annotations
 
 import copy
 import gc
-import os
-import random
-import sys
-import time
+import threading
 
 import numpy as np
 import pytest
 
 import striate as st
-from striate import _kin, losses
-from striate.layers import BatchNormalization, Concatenate, Dense, Dropout, Input
+from striate import losses, optimizers
+from striate.layers import BatchNormalization, Concatenate, Conv2D, Dense, Dropout, Flatten, Input, Subtract
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(64, 8)).astype(np.float32)
 Y = RNG.integers(0, 3, 64)
-STALE = "is a copy of a layer of another model"
 
 
 def compiled(model, loss=None):
@@ -31,9 +27,9 @@ def base_model(*more):
     return st.Sequential([Input((8,)), Dense(5, activation="relu", name="feat"), *more], seed=2)
 
 
-def headed(base, **call):
+def headed(base, name="head", **call):
     start = Input((8,))
-    return st.Model(start, Dense(3, name="head")(base(start, **call)), seed=3)
+    return st.Model(start, Dense(3, name=name)(base(start, **call)), seed=3)
 
 
 def autoencoder():
@@ -43,148 +39,296 @@ def autoencoder():
     return auto, st.Model(i, code, seed=1), i, code
 
 
+def same(a, b):
+    for one, other in zip(a, b, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+# In float64, with NumPy: what training must give
+
+
+class Reference:
+    """Dense layers by name, trained by gradient descent in float64."""
+
+    def __init__(self, **layers):
+        self.layers = {name: [np.array(w, np.float64) for w in weights] for name, weights in layers.items()}
+
+    def forward(self, names, x):
+        seen = []
+        for name in names:
+            k, b = self.layers[name]
+            seen.append(x)
+            x = x @ k + b
+        return seen, x
+
+    def step(self, names, x, y, trained, rate):
+        """One step on the mean squared error, of the layers in `trained` alone."""
+        seen, out = self.forward(names, np.asarray(x, np.float64))
+        slope = 2 * (out - y) / out.size
+        for name, given in zip(reversed(names), reversed(seen), strict=True):
+            k, b = self.layers[name]
+            change = given.T @ slope, slope.sum(0)
+            slope = slope @ k.T
+            if name in trained:
+                self.layers[name] = [k - rate * change[0], b - rate * change[1]]
+
+    def check(self, model):
+        for layer in model.layers:
+            if layer.name in self.layers:
+                for got, want in zip(layer.get_weights(), self.layers[layer.name], strict=True):
+                    np.testing.assert_allclose(got, want, rtol=2e-5, atol=2e-6)
+
+
+def linear(units, name, size):
+    return st.Sequential([Input((size,)), Dense(units, name=name)], name=f"model_{name}", seed=len(name))
+
+
 # Reported cases
 
 
-def test_a_base_that_is_thawed_after_it_was_drawn():
+@pytest.mark.parametrize("call", [{}, {"training": False}])
+def test_a_base_is_frozen_then_thawed(call):
     base = base_model()
     base.trainable = False
-    model = compiled(headed(base, training=False))
+    model = compiled(headed(base, **call))
+    before = model.get_weights()
     model.fit(X, Y, verbose=0)
+    same(model.get_weights()[:2], before[:2])
+    assert np.abs(model.get_weights()[2] - before[2]).max() > 0
     base.trainable = True
-    compiled(model)
-    message = r"fit: trainable was set to True .* model.get_layer\('feat'\).trainable = True"
-    with pytest.raises(ValueError, match=message):
-        model.fit(X, Y, verbose=0)
-    with pytest.raises(ValueError, match="train_on_batch: trainable was set"):
-        model.train_on_batch(X, Y)
-    model.evaluate(X, Y, verbose=0)
-    before = model.get_weights()[0]
-    model.get_layer("feat").trainable = True
-    model.fit(X, Y, verbose=0)
-    assert np.abs(model.get_weights()[0] - before).max() > 0
+    assert model.get_layer("feat").trainable
+    compiled(model).fit(X, Y, verbose=0)
+    assert np.abs(model.get_weights()[0] - before[0]).max() > 0
+    same(base.get_weights(), model.get_weights()[:2])
 
 
 def test_a_base_that_is_frozen_after_it_was_drawn():
     base = base_model()
     model = headed(base)
     base.trainable = False
-    with pytest.raises(ValueError, match="fit: trainable was set to False"):
-        compiled(model).fit(X, Y, verbose=0)
-    before = model.get_weights()[0]
-    model.get_layer("feat").trainable = False
-    model.fit(X, Y, verbose=0)
-    np.testing.assert_array_equal(model.get_weights()[0], before)
+    before = base.get_weights()
+    compiled(model).fit(X, Y, verbose=0)
+    same(base.get_weights(), before)
 
 
-def test_an_encoder_over_the_layers_of_a_trained_autoencoder():
-    auto, encoder, i, code = autoencoder()
-    start = encoder.predict(X)
-    compiled(auto, "mse").fit(X, X, epochs=2, verbose=0)
-    calls = (
-        lambda: encoder.predict(X),
-        lambda: encoder.predict_on_batch(X),
-        lambda: encoder(X),
-        lambda: encoder.forward(X),
-        lambda: encoder.feature_maps(X, "code"),
-        lambda: encoder.get_weights(),
-        lambda: encoder.state_dict(),
-        lambda: encoder.get_layer("code").get_weights(),
-        lambda: compiled(encoder, "mse").fit(X, start, verbose=0),
-        lambda: compiled(encoder, "mse").evaluate(X, start, verbose=0),
-        lambda: encoder.save("never.safetensors"),
-        lambda: encoder.save_weights("never.safetensors"),
-        lambda: encoder.export("never.onnx"),
-    )
-    for call in calls:
-        with pytest.raises(ValueError, match=STALE):
-            call()
-    k, b = auto.get_layer("code").get_weights()
-    right = np.maximum(X @ k + b, 0)
-    np.testing.assert_allclose(st.Model(i, code).predict(X), right, rtol=1e-5, atol=1e-6)  # built again
-    encoder.set_weights([k, b])
-    np.testing.assert_allclose(encoder.predict(X), right, rtol=1e-5, atol=1e-6)
-
-
-# What stays as it is
-
-
-def test_copies_work_as_long_as_nothing_was_changed():
-    auto, encoder, _, _ = autoencoder()
-    compiled(auto, "mse")
-    auto.evaluate(X, X, verbose=0)
-    np.testing.assert_array_equal(encoder.predict(X), auto.feature_maps(X, "code")["code"])
-
-
-def test_frozen_layers_serve_many_models():
-    base = base_model(BatchNormalization(), Dropout(0.5))
-    base.trainable = False
-    one, two = compiled(headed(base)), compiled(headed(base))
-    one.fit(X, Y, verbose=0)
-    two.fit(X, Y, verbose=0)
-    one.fit(X, Y, verbose=0)
-    base.predict(X)
-    base.get_weights()
-
-
-def test_the_model_that_was_changed_last_goes_on():
+def test_trainable_is_what_it_was_at_compile():
     base = base_model()
     model = compiled(headed(base))
-    for _ in range(2):
-        model.fit(X, Y, verbose=0)
-        model.predict(X)
-    with pytest.raises(ValueError, match=STALE):
-        base.predict(X)
-    base.set_weights(model.get_weights()[:2])
-    base.predict(X)
-    model.fit(X, Y, verbose=0)
-    base.set_weights([value + 1 for value in model.get_weights()[:2]])
-    base.predict(X)  # written last
-    with pytest.raises(ValueError, match=STALE):
-        model.predict(X)
-    base.set_weights([np.zeros((8, 5)), np.zeros(5)])
-    model.set_weights([np.zeros((8, 5)), np.zeros(5), np.zeros((5, 3)), np.zeros(3)])
-    base.predict(X)
-    model.predict(X)
-
-
-def test_weights_that_are_set_last_count():
-    auto, encoder, _, _ = autoencoder()
-    values = encoder.get_weights()
-    encoder.set_weights([value + 1 for value in values])
-    auto.get_layer("code").set_weights([value + 2 for value in values])
-    auto.predict(X)
-    with pytest.raises(ValueError, match=STALE):
-        encoder.predict(X)
-    encoder.get_layer("code").set_weights([value + 3 for value in values])
-    encoder.predict(X)
-    with pytest.raises(ValueError, match=STALE):
-        auto.predict(X)
-
-
-def test_a_model_that_is_built_again_takes_the_weights_that_were_changed_last():
-    auto, encoder, i, code = autoencoder()  # the layers belong to auto, encoder has copies
-    compiled(encoder, "mse").fit(X, np.ones((64, 4)), epochs=2, verbose=0)
-    encoder.get_layer("code").trainable = False
-    again = st.Model(i, code)
-    np.testing.assert_array_equal(again.predict(X), encoder.predict(X))
-    assert not again.get_layer("code").trainable
-    with pytest.raises(ValueError, match=STALE):
-        auto.predict(X)
-
-
-def test_deep_copies_are_independent():
-    base = base_model()
-    model = compiled(headed(copy.deepcopy(base)))
+    before = base.get_weights()
     base.trainable = False
+    with pytest.warns(UserWarning, match="trainable of a layer was set after compile"):
+        model.fit(X, Y, verbose=0)
+    model.train_on_batch(X, Y)  # told once
+    assert np.abs(base.get_weights()[0] - before[0]).max() > 0
+    base.trainable = True
     model.fit(X, Y, verbose=0)
-    base.predict(X)
-    compiled(base, "mse")
-    base.set_weights([np.zeros((8, 5)), np.zeros(5)])
-    model.predict(X)
-    twin = copy.deepcopy(headed(base))
-    base.set_weights([np.ones((8, 5)), np.ones(5)])
-    twin.predict(X)
+
+
+def test_a_loaded_model_is_frozen_and_thawed(tmp_path):
+    base = base_model()
+    base.trainable = False
+    compiled(headed(base)).save(tmp_path / "model.safetensors")
+    model = st.load_model(tmp_path / "model.safetensors")
+    assert not model.get_layer("feat").trainable and model.get_layer("head").trainable
+    before = model.get_weights()
+    model.fit(X, Y, verbose=0)
+    same(model.get_weights()[:2], before[:2])
+    model.get_layer("feat").trainable = True
+    compiled(model).fit(X, Y, verbose=0)
+    assert np.abs(model.get_weights()[0] - before[0]).max() > 0
+
+
+def test_an_encoder_over_the_layers_of_an_autoencoder():
+    auto, encoder, i, code = autoencoder()
+    encoder.predict(X)
+    compiled(auto, "mse").fit(X, X, epochs=3, verbose=0)
+    k, b = auto.get_layer("code").get_weights()
+    right = np.maximum(X @ k + b, 0)
+    for model in (encoder, st.Model(i, code), st.Model(auto.input, auto.get_layer("code").output)):
+        np.testing.assert_allclose(model.predict(X), right, rtol=1e-5, atol=1e-6)
+        same(model.get_weights(), [k, b])
+    compiled(encoder, "mse").fit(X, np.ones((64, 4)), verbose=0)
+    same(auto.get_layer("code").get_weights(), encoder.get_weights())
+
+
+def test_a_gan_in_keras_manner():
+    """The judge is compiled, then frozen, then used within the GAN."""
+    generator, judge = linear(8, "made", 4), linear(1, "judged", 8)
+    judge.compile(optimizers.SGD(0.1), "mse")
+    judge.trainable = False
+    noise = Input((4,))
+    both = st.Model(noise, judge(generator(noise)), seed=2)
+    both.compile(optimizers.SGD(0.1), "mse")
+    wanted = Reference(made=generator.get_weights(), judged=judge.get_weights())
+    z, ones = RNG.normal(size=(64, 4)).astype(np.float32), np.ones((64, 1), np.float32)
+    for step in range(6):
+        fake = generator.predict(z)
+        if step == 0:
+            with pytest.warns(UserWarning, match="after compile"):
+                judge.train_on_batch(X, ones)
+        else:
+            judge.train_on_batch(X, ones)
+        judge.train_on_batch(fake, 0 * ones)
+        both.train_on_batch(z, ones)
+        wanted.step(["judged"], X, ones, ["judged"], 0.1)
+        wanted.step(["judged"], fake, 0 * ones, ["judged"], 0.1)
+        wanted.step(["made", "judged"], z, ones, ["made"], 0.1)
+        for model in (generator, judge, both):
+            wanted.check(model)
+
+
+def test_two_heads_over_one_trunk():
+    trunk = linear(5, "trunk", 8)
+    start = Input((8,))
+    seen = trunk(start)
+    one, two = st.Model(start, Dense(3, name="one")(seen), seed=4), st.Model(start, Dense(2, name="two")(seen), seed=5)
+    targets = {"one": RNG.normal(size=(64, 3)), "two": RNG.normal(size=(64, 2))}
+    wanted = Reference(trunk=trunk.get_weights(), one=one.layers[-1].get_weights(), two=two.layers[-1].get_weights())
+    for model in (one, two):
+        model.compile(optimizers.SGD(0.1), "mse")
+    for _ in range(4):
+        for model, name in ((one, "one"), (two, "two")):
+            model.train_on_batch(X, targets[name])
+            wanted.step(["trunk", name], X, targets[name], ["trunk", name], 0.1)
+            for each in (one, two, trunk):
+                wanted.check(each)
+
+
+def test_siamese_branches_over_two_models():
+    """A network called twice in one model, and once in another: one set of weights."""
+    tower = linear(5, "tower", 8)
+    a, b = Input((8,)), Input((8,))
+    pair = st.Model([a, b], Subtract()([tower(a), tower(b)]), seed=1)
+    assert pair.count_params() == tower.count_params() == 45
+    pair.compile(optimizers.SGD(0.1), "mse")
+    other = RNG.normal(size=(64, 8)).astype(np.float32)
+    target = RNG.normal(size=(64, 5))
+    k, bias = (w.astype(np.float64) for w in tower.get_weights())
+    for _ in range(3):
+        pair.train_on_batch([X, other], target)
+        slope = 2 * ((X.astype(np.float64) - other) @ k - target) / target.size
+        k = k - 0.1 * (X.astype(np.float64) - other).T @ slope
+        np.testing.assert_allclose(tower.get_weights()[0], k, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(tower.get_weights()[1], bias, atol=1e-6)  # it cancels
+    np.testing.assert_allclose(pair.predict([X, other]), tower.predict(X) - tower.predict(other), atol=1e-5)
+
+
+def test_batch_normalization_of_a_base_in_inference_mode():
+    """`base(x, training=False)`: moving averages are used and stay; scale and shift are trained."""
+    base = base_model(BatchNormalization(name="norm"))
+    compiled(base, "mse").fit(X, RNG.normal(size=(64, 5)), epochs=3, verbose=0)
+    before = base.get_layer("norm").get_weights()
+    model = compiled(headed(base, training=False))
+    expected = model.forward(X)
+    np.testing.assert_array_equal(model.forward(X, training=True), expected)
+    model.fit(X, Y, epochs=2, verbose=0)
+    gamma, beta, mean, variance = base.get_layer("norm").get_weights()
+    same([mean, variance], before[2:])
+    assert np.abs(gamma - before[0]).max() > 0 and np.abs(beta - before[1]).max() > 0
+    compiled(base, "mse").fit(X, RNG.normal(size=(64, 5)), verbose=0)  # as itself it goes on as before
+    assert np.abs(base.get_layer("norm").get_weights()[2] - mean).max() > 0
+
+
+def test_the_mode_of_a_call_is_kept_in_files_and_copies(tmp_path):
+    base = st.Sequential([Input((6, 6, 2)), Conv2D(3, 3), BatchNormalization(), Dropout(0.5), Flatten()], seed=1)
+    start = Input((6, 6, 2))
+    model = compiled(st.Model(start, Dense(3)(base(start, training=False))))
+    model.save(tmp_path / "model.safetensors")
+    x = RNG.normal(size=(4, 6, 6, 2)).astype(np.float32)
+    again = Input((6, 6, 2))
+    for other in (
+        st.load_model(tmp_path / "model.safetensors"),
+        copy.deepcopy(model),
+        st.Model(again, model(again)),
+        st.Model.from_config(model.get_config()),
+    ):
+        np.testing.assert_array_equal(other.forward(x, training=True), other.forward(x))
+    assert not np.array_equal(base.forward(x, training=True), base.forward(x))
+
+
+def test_a_mode_that_predict_could_not_have_is_refused():
+    x = Input((8,))
+    assert Dense(3)(x, training=True).shape == (None, 3)
+    with pytest.raises(ValueError, match="training=True cannot be fixed"):
+        BatchNormalization(name="norm")(x, training=True)
+    with pytest.raises(ValueError, match="training=True cannot be fixed"):
+        base_model(BatchNormalization())(x, training=True)
+    model = base_model(Dropout(0.5))
+    np.testing.assert_array_equal(model(X), model.predict(X))
+    assert not np.array_equal(model(X, training=True), model(X))
+
+
+# What weights belong to
+
+
+def test_setting_weights_of_one_sets_those_of_all(tmp_path):
+    auto, encoder, _, _ = autoencoder()
+    values = [value + 1 for value in encoder.get_weights()]
+    encoder.set_weights(values)
+    same(auto.get_weights()[:2], values)
+    auto.get_layer("code").set_weights([value + 1 for value in values])
+    same(encoder.get_weights(), [value + 1 for value in values])
+    auto.get_layer("code").bias.assign(np.zeros(4))
+    assert not encoder.get_weights()[1].any()
+    encoder.save_weights(tmp_path / "code.safetensors")
+    encoder.set_weights([0 * value for value in values])
+    encoder.load_weights(tmp_path / "code.safetensors")
+    same(auto.get_weights()[:2], encoder.get_weights())
+    auto.load_state_dict({name: 0 * value for name, value in auto.state_dict().items()})
+    assert not any(value.any() for value in encoder.get_weights())
+
+
+def test_weights_outlive_the_models():
+    base = base_model()
+    feat = base.get_layer("feat")
+    model = compiled(headed(base))
+    model.fit(X, Y, verbose=0)
+    trained = model.get_weights()[:2]
+    del model, base
+    gc.collect()
+    same(feat.get_weights(), trained)
+    start = Input((8,))
+    same(st.Model(start, feat(start), seed=99).get_weights(), trained)
+
+
+def test_copies_are_independent():
+    base = base_model()
+    model = compiled(headed(base))
+    twin, clone = copy.deepcopy(model), st.models.clone_model(model)
+    before = twin.get_weights()
+    model.fit(X, Y, verbose=0)
+    same(twin.get_weights(), before)
+    assert not np.array_equal(clone.get_weights()[0], model.get_weights()[0])
+    base.trainable = False
+    assert twin.get_layer("feat").trainable and not model.get_layer("feat").trainable
+    twin.fit(X, Y, verbose=0)
+    assert np.abs(twin.get_weights()[0] - before[0]).max() > 0
+    apart = copy.deepcopy(base)
+    apart.set_weights([0 * value for value in apart.get_weights()])
+    assert base.get_weights()[0].any()
+
+
+def test_a_file_holds_a_shared_weight_once(tmp_path):
+    tower = linear(5, "tower", 8)
+    a, b = Input((8,)), Input((8,))
+    pair = st.Model([a, b], Subtract()([tower(a), tower(b)]))
+    pair.save(tmp_path / "pair.safetensors")
+    loaded = st.load_model(tmp_path / "pair.safetensors")
+    assert list(loaded.state_dict()) == ["tower/kernel", "tower/bias"]
+    same(loaded.get_weights(), tower.get_weights())
+    loaded.set_weights([0 * value for value in loaded.get_weights()])
+    assert tower.get_weights()[0].any()
+
+
+def test_weights_of_another_shape_are_refused():
+    layer = Conv2D(4, 3, name="conv")
+    start = Input((8, 8, 2))
+    st.Model(start, layer(start))
+    wide = Input((5, 9, 2))
+    assert st.Model(wide, layer(wide)).count_params() == 76  # another size of map
+    deep = Input((8, 8, 3))
+    with pytest.raises(ValueError, match=r"\[conv\] has a kernel of shape \(3, 3, 2, 4\) .* needs \(3, 3, 3, 4\)"):
+        st.Model(deep, layer(deep))
 
 
 def test_a_sequential_of_models_and_one_that_grows():
@@ -192,291 +336,94 @@ def test_a_sequential_of_models_and_one_that_grows():
     model = st.Sequential([base, Dense(4, name="more")], seed=1)
     model.add(Dense(3, name="head"))
     compiled(model).fit(X, Y, verbose=0)
-    model.predict(X)
-    with pytest.raises(ValueError, match=STALE):
-        base.predict(X)
+    same(base.get_weights(), model.get_weights()[:2])
+    trained = model.get_weights()
     model.pop()
     model.add(Dense(3, name="head2"))
-    with pytest.raises(ValueError, match=STALE):
-        base.predict(X)
-    model.predict(X)
-
-
-# Models that are gone
-
-
-def tune(base, keep=None):
-    """Train a copy of the layer "feat" in a model that is gone afterwards, unless `keep` takes it."""
-    model = compiled(st.Model(base.inputs, Dense(3, name="head")(base.get_layer("feat").output), seed=5))
-    start = model.get_weights()
+    same(model.get_weights()[:4], trained[:4])
     model.fit(X, Y, verbose=0)
-    if keep is not None:
-        keep.append(model)
-    return start, model.get_weights()
+    same(base.get_weights(), model.get_weights()[:2])
+    assert np.abs(base.get_weights()[0] - trained[0]).max() > 0
 
 
-@pytest.mark.parametrize("collected", [True, False])
-def test_a_model_that_is_gone_counts_as_one_that_is_kept(collected):
-    base = base_model()
-    before = base.get_weights()
-    base.predict(X)
-    _, tuned = tune(base)
-    if collected:
-        gc.collect()
-    message = STALE + ".* set_weights or load_weights.* new layers for each model.* fold"
-    for _ in range(2):
-        with pytest.raises(ValueError, match=message):
-            base.predict(X)
-    again = st.Model(base.inputs, base.outputs)  # has the tuned weights
-    for value, right in zip(again.get_weights(), tuned[:2], strict=True):
-        np.testing.assert_array_equal(value, right)
-    again.predict(X)
-    with pytest.raises(ValueError, match=STALE):
-        base.predict(X)
-    base.set_weights(before)  # the old ones, on purpose
-    base.predict(X)
-    with pytest.raises(ValueError, match=STALE):
-        again.predict(X)
-
-
-def test_old_weights_count_after_they_were_set_or_loaded(tmp_path):
-    base = base_model()
-    old = base.get_weights()
-    base.save_weights(tmp_path / "old.safetensors")
-    tune(base)
-    gc.collect()
-    with pytest.raises(ValueError, match=STALE):
-        base.predict(X)
-    base.load_weights(tmp_path / "old.safetensors")
-    base.predict(X)
-    keep = []
-    tune(base, keep)
-    st.interop.load_keras_weights(base, old)
-    base.predict(X)
-    with pytest.raises(ValueError, match=STALE):
-        keep[0].predict(X)
-
-
-@pytest.mark.parametrize("collected", [True, False])
-def test_folds_over_the_same_symbols_go_on_with_the_weights_before(collected):
-    base = base_model()
-    before = base.get_weights()
-    keep = None if collected else []
-    for _ in range(4):
-        start, trained = tune(base, keep)
-        for value, right in zip(start[:2], before, strict=True):
-            np.testing.assert_array_equal(value, right)
-        before = trained[:2]
-        if collected:
-            gc.collect()
-    with pytest.raises(ValueError, match=STALE):
-        base.predict(X)
-
-
-def test_trainable_of_a_model_that_is_gone_counts():
-    base = base_model()
-    headed(base).get_layer("feat").trainable = False
-    gc.collect()
-    with pytest.raises(ValueError, match="fit: trainable was set to False"):
-        compiled(base).fit(X, np.zeros(64, np.int64), verbose=0)
-    assert not headed(base).get_layer("feat").trainable
-
-
-def test_many_extractors_leave_nothing_behind():
-    base = base_model()
-    compiled(base)
-    for step in range(2000):
-        extractor = st.Model(base.inputs, base.get_layer("feat").output)
-        if step % 500 == 0:
-            extractor.predict(X)
-            base.train_on_batch(X, Y)
-        del extractor
-    gc.collect()
-    family = base.get_layer("feat")._kin.family
-    assert list(family.members.values()) == [base.get_layer("feat")._kin]
-    assert family.kept is None
-    base.predict(X)
-
-
-def test_what_a_family_keeps_is_bounded():
-    base = base_model()
-    for _ in range(5):
-        tune(base)
-        gc.collect()
-    family = base.get_layer("feat")._kin.family
-    assert len(family.members) == 1
-    assert family.kept is not None
-    assert [value.shape for value in family.kept] == [(8, 5), (5,)]
-    again = st.Model(base.inputs, base.outputs)
-    assert family.kept is None
-    again.predict(X)
-    del again
-    gc.collect()
-    assert family.kept is not None
-
-
-def test_weights_that_memory_did_not_suffice_to_keep_stay_refused(monkeypatch):
-    base = base_model()
-    before = base.get_weights()
-    keep = []
-    tune(base, keep)
-    kin = keep[0].get_layer("feat")._kin
-    gc.collect()
-
-    def fail(frame, event, _):
-        if frame.f_code is _kin.Kin.values.__code__ and frame.f_locals["self"] is kin:
-            raise MemoryError
-
-    told = []
-    monkeypatch.setattr("sys.unraisablehook", lambda given: told.append(given.exc_type))
-    tracing = sys.gettrace()
-    sys.settrace(fail)
-    try:
-        keep.clear()
-        gc.collect()
-    finally:
-        sys.settrace(tracing)
-    assert told == [MemoryError]
-    again = st.Model(base.inputs, base.outputs)
-    for model in (base, again):
-        with pytest.raises(ValueError, match=r"They are lost: memory ran out.* set_weights or load_weights"):
-            model.predict(X)
-    again.set_weights(before)
-    again.predict(X)
-
-
-def at_random(seed, keep, collect):
-    """Build, train, write and drop models over the same symbols; returns values, and errors of refused calls."""
-    drawn, kept, seen = random.Random(seed), [], []
-    i = Input((8,))
-    code = Dense(4, name="code")(i)
-    out = Dense(3, name="out")(code)
-    models = [compiled(st.Model(i, out, seed=1), "mse")]
-    first = models[0].get_weights()
-    for _ in range(60):
-        number = drawn.randrange(len(models))
-        model, share = models[number], drawn.random()
-        count = 2 * (len(model.layers) - 1)
-        action = drawn.choice(["build", "drop", "fit", "step", "predict", "set", "set old", "set layer", "trainable"])
-        try:
-            if action == "build":
-                models.append(compiled(st.Model(i, drawn.choice([code, out]), seed=2), "mse"))
-                seen.append([value.sum() for value in models[-1].get_weights()])
-            elif action == "drop" and len(models) > 1:
-                if keep:
-                    kept.append(model)
-                del models[number], model
-                if collect:
-                    gc.collect(0)
-            elif action == "fit":
-                model.fit(X, np.full((64, model.output_shape[1]), share), verbose=0)
-            elif action == "step":
-                seen.append(model.train_on_batch(X, np.full((64, model.output_shape[1]), share)))
-            elif action == "predict":
-                seen.append(model.predict(X).sum())
-            elif action.startswith("set layer"):
-                model.get_layer("code").set_weights([value * share for value in first[:2]])
-            elif action.startswith("set"):
-                scale = 1.0 if action == "set old" else share
-                model.set_weights([value * scale for value in first[:count]])
-            elif action == "trainable":
-                model.get_layer("code").trainable = share < 0.5
-            seen.append(action)
-        except ValueError as error:
-            seen.append((action, str(error).split("] ", 1)[1]))
-    return seen
-
-
-@pytest.mark.parametrize("part", range(8))
-def test_it_makes_no_difference_when_models_are_freed(part):
-    seed = f"{os.environ.get('STRIATE_SEED', '0')} {part}"
-    wanted = at_random(seed, keep=True, collect=False)
-    assert at_random(seed, keep=False, collect=False) == wanted
-    assert at_random(seed, keep=False, collect=True) == wanted
-
-
-def test_frozen_bases_and_ensembles_are_not_refused_after_models_are_gone():
-    base = base_model(BatchNormalization(), Dropout(0.5))
-    base.trainable = False
-    for _ in range(3):
-        compiled(headed(base)).fit(X, Y, verbose=0)
-        gc.collect()
-        base.predict(X)
+def test_an_ensemble_sees_its_members():
     members = [
         st.Sequential([Input((8,)), Dense(3, name=f"of_{number}")], name=f"member_{number}", seed=number)
         for number in range(3)
     ]
     start = Input((8,))
     ensemble = st.Model(start, Concatenate()([member(start) for member in members]))
-    ensemble.predict(X)
-    del ensemble
-    gc.collect()
     for member in members:
-        member.predict(X)
+        compiled(member).fit(X, Y, verbose=0)
+    want = np.concatenate([member.predict(X) for member in members], axis=1)
+    np.testing.assert_array_equal(ensemble.predict(X), want)
+    with pytest.raises(ValueError, match="two layers are named 'of_0'"):
+        st.Model(start, Concatenate()([members[0](start), linear(3, "of_0", 8)(start)]))
 
 
-def test_a_gan_is_refused_before_it_trains_the_wrong_thing():
-    generator = st.Sequential([Input((8,)), Dense(8, name="made")], seed=0)
-    judge = st.Sequential([Input((8,)), Dense(1, name="judged")], seed=1)
-    judge.compile("sgd", losses.BinaryCrossentropy(from_logits=True))
-    noise = Input((8,))
-    both = st.Model(noise, judge(generator(noise)), seed=2)
-    both.compile("sgd", losses.BinaryCrossentropy(from_logits=True))
-    judge.train_on_batch(X, np.ones((64, 1)))
-    with pytest.raises(ValueError, match=STALE):
-        both.train_on_batch(X, np.ones((64, 1)))
+def test_layers_without_names_have_one_in_every_model():
+    one, two = (st.Sequential([Input((8,)), Dense(3)], seed=number) for number in range(2))
+    start = Input((8,))
+    both = st.Model(start, Concatenate()([one(start), two(start)]))
+    assert list(both.state_dict()) == ["dense/kernel", "dense/bias", "dense_1/kernel", "dense_1/bias"]
+    same(both.get_weights(), [*one.get_weights(), *two.get_weights()])
+    same(both.get_layer("dense_1").get_weights(), two.get_weights())
 
 
-# Modes of calls on symbols
+def test_optimizer_state_is_each_trainings_own():
+    """Two models with Adam over one layer: as two Adams that update the same array in turn."""
+    layer = Dense(1, use_bias=False, name="one")
+    start = Input((4,))
+    first, second = st.Model(start, layer(start)), st.Model(start, layer(start))
+    for model in (first, second):
+        model.compile(optimizers.Adam(0.05), "mse")
+    w = layer.get_weights()[0].astype(np.float64)
+    x, y = RNG.normal(size=(16, 4)).astype(np.float32), [RNG.normal(size=(16, 1)) for _ in range(2)]
+    moments = [[np.zeros_like(w), np.zeros_like(w)] for _ in range(2)]
+    for step in range(1, 6):
+        for which, model in enumerate((first, second)):
+            model.train_on_batch(x, y[which])
+            slope = 2 * x.astype(np.float64).T @ (x @ w - y[which]) / 16
+            m, v = moments[which] = [
+                0.9 * moments[which][0] + 0.1 * slope,
+                0.999 * moments[which][1] + 0.001 * slope**2,
+            ]
+            w = w - 0.05 * np.sqrt(1 - 0.999**step) / (1 - 0.9**step) * m / (np.sqrt(v) + 1e-7)
+            np.testing.assert_allclose(layer.get_weights()[0], w, rtol=1e-4, atol=1e-5)
 
 
-def test_the_mode_of_a_call_is_fixed_where_it_can_be():
-    x = Input((8,))
-    assert Dense(3)(x, training=True).shape == (None, 3)
-    norm = BatchNormalization(name="norm")
-    with pytest.raises(ValueError, match=r"\[norm\] training=False cannot be fixed .*trainable = False"):
-        norm(x, training=False)
-    with pytest.raises(ValueError, match="training=True cannot be fixed"):
-        norm(x, training=True)
-    with pytest.raises(ValueError, match="training=True cannot be fixed"):
-        Dropout(0.5)(x, training=True)
-    with pytest.raises(ValueError, match="training=False cannot be fixed"):
-        base_model(Dropout(0.5))(x, training=False)
-    norm.trainable = False
-    model = st.Model(x, Dense(3)(norm(x, training=False)))
-    with pytest.raises(ValueError, match="stays frozen"):
-        norm.trainable = True
-    with pytest.raises(ValueError, match="stays frozen"):
-        model.trainable = True
+def test_one_thread_at_a_time_trains_shared_weights():
+    base = base_model()
+    one, two = compiled(headed(base, "one")), compiled(headed(base, "two"))
+    inside, go_on, seen = threading.Event(), threading.Event(), []
+
+    class Hold(st.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            inside.set()
+            go_on.wait(20)
+
+    thread = threading.Thread(target=lambda: one.fit(X, Y, verbose=0, callbacks=[Hold()]))
+    thread.start()
+    assert inside.wait(20)
+    with pytest.raises(RuntimeError, match="has the layer 'feat' in common with"):
+        two.fit(X, Y, verbose=0)
+    seen.append(two.predict(X))  # predicting is allowed
+    go_on.set()
+    thread.join()
+    two.fit(X, Y, verbose=0)
+    assert np.isfinite(seen[0]).all()
 
 
-def test_thawing_a_model_changes_no_layer_if_one_stays_frozen():
-    base = base_model(BatchNormalization(name="norm"))
-    base.trainable = False
-    model = headed(base, training=False)
-    with pytest.raises(ValueError, match=r"\[norm\] .* stays frozen"):
-        model.trainable = True
-    assert [layer.trainable for layer in model.layers] == [True, False, False, True]
-    model.get_layer("feat").trainable = True
-    compiled(model).fit(X, Y, verbose=0)
+def test_many_extractors_leave_nothing_behind():
+    base = base_model()
+    compiled(base)
+    for step in range(500):
+        extractor = st.Model(base.inputs, base.get_layer("feat").output)
+        if step % 250 == 0:
+            extractor.predict(X)
+            base.train_on_batch(X, Y)
+        del extractor
+    gc.collect()
+    from striate import _sharing
 
-
-def test_a_call_on_arrays_has_a_mode():
-    model = base_model(Dropout(0.5))
-    np.testing.assert_array_equal(model(X), model.predict(X))
-    assert not np.array_equal(model(X, training=True), model(X))
-
-
-def test_programs_without_copies_pay_nothing():
-    auto, encoder, _, _ = autoencoder()
-    assert _kin.families > 0
-    alone = base_model()
-    alone.predict_on_batch(X)
-    related = alone._related
-    began = time.process_time()
-    for _ in range(1000):
-        alone.predict_on_batch(X[:1])
-    assert time.process_time() - began < 1.0
-    assert alone._related is related and related.layers == []
-    encoder.predict(X)
-    assert len(encoder._related.layers) == 1 and len(auto._layers) == 3
+    assert len(_sharing._of_stores) < 50

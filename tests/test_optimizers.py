@@ -56,7 +56,9 @@ def follow(model: Any, ours: Any, case: OptimizerCase, args: dict[str, Any], see
             path[name] += float(np.linalg.norm(weights[name] - before[name]))
             largest[name] = max(largest[name], float(np.linalg.norm(weights[name])))
             rounding = 2e-7 * step * largest[name]
-            assert np.linalg.norm(got - weights[name]) <= 1e-4 * path[name] + rounding, (name, step)
+            error = (got - weights[name])[theirs.decided(name, got)]
+            assert error.size >= 0.9 * got.size - 1
+            assert np.linalg.norm(error) <= 1e-4 * path[name] + rounding, (name, step)
     assert min(path.values()) > 0
 
 

@@ -23,16 +23,13 @@ def function(*_):
 @pytest.mark.parametrize(
     ("bases", "method", "instead"),
     [
-        *(
-            (base, name, "Draw the network with")
-            for base in (st.Model, st.Sequential)
-            for name in ("call", "train_step")
-        ),
+        (st.Sequential, "call", "Draw the network with"),
+        (st.Sequential, "train_step", "Draw the network with"),
+        (st.Model, "train_step", "Draw the network with"),
         (st.Model, "test_step", "a loop over train_on_batch"),
         (st.Model, "compute_loss", "a loop over train_on_batch"),
         (st.Trainer, "train_step", "a loop over train_on_batch"),
-        (layers.Layer, "call", "compose layers"),
-        (layers.Layer, "build", "compose layers"),
+        (layers.Dense, "build", "compose layers"),
         (layers.Dense, "forward", "compose layers"),
         (layers.Dense, "backward", "compose layers"),
         (st.Model, "forward", "Draw the network with"),
@@ -42,14 +39,11 @@ def function(*_):
         (optimizers.SGD, "zero_grad", "use an optimizer"),
         (layers.Dense, "call", "compose layers"),
         (layers.BatchNormalization, "compute_output_shape", "compose layers"),
-        (losses.Loss, "call", "use a loss of striate.losses"),
         (losses.MeanSquaredError, "call", "use a loss of striate.losses"),
         (losses.MeanSquaredError, "__call__", "a sum of them"),
         (optimizers.Optimizer, "update_step", "use an optimizer"),
         (optimizers.Adam, "apply_gradients", "use an optimizer"),
         (optimizers.SGD, "learning_rate", "with a schedule"),
-        (optimizers.LearningRateSchedule, "__call__", "LearningRateScheduler"),
-        (optimizers.CosineDecay, "__call__", "CosineDecay has a warm-up"),
     ],
 )
 def test_methods_that_would_never_be_called(bases, method, instead):
@@ -57,9 +51,7 @@ def test_methods_that_would_never_be_called(bases, method, instead):
         type("Own", (bases,), {method: function, "__module__": "user"})
 
 
-@pytest.mark.parametrize(
-    "base", [layers.Layer, losses.Loss, optimizers.Optimizer, optimizers.LearningRateSchedule], ids=lambda b: b.__name__
-)
+@pytest.mark.parametrize("base", [optimizers.Optimizer, optimizers.LearningRateSchedule], ids=lambda b: b.__name__)
 def test_bases_that_compute_nothing(base):
     with pytest.raises(TypeError, match=f"Own derives from {base.__name__} itself, which computes nothing"):
         type("Own", (base,), {"__module__": "user"})
@@ -94,8 +86,10 @@ def test_subclasses_that_only_choose_arguments_work():
 
 
 def test_functions_as_losses_and_rates():
-    with pytest.raises(TypeError, match=r"got function: the C\+\+ core computes losses; use a loss of striate.losses"):
-        network().compile("sgd", lambda t, p: (t - p) ** 2)
+    with pytest.raises(TypeError, match=r"must return \(values, gradient\), got ndarray"):
+        model = network()
+        model.compile("sgd", lambda t, p: (t - p) ** 2)
+        model.fit(X, Y, verbose=0)
     with pytest.raises(TypeError, match=r"must be a number or a schedule .*LearningRateScheduler"):
         optimizers.SGD(lambda step: 0.1)
 
@@ -211,31 +205,3 @@ def test_own_metrics_and_callbacks_are_called():
     model.compile("sgd", "mse", metrics=[Bias()])
     assert model.fit(X, Y, callbacks=[Own()], verbose=0).history["bias"] == [16.0]
     assert called == [0]
-
-
-def test_arguments_of_compile_that_keras_has():
-    model = network()
-    model.compile("sgd", "mse", run_eagerly=False, steps_per_execution=1, jit_compile=True)
-    with pytest.raises(ValueError, match="run_eagerly must be False"):
-        model.compile("sgd", "mse", run_eagerly=True)
-    with pytest.raises(ValueError, match="steps_per_execution must be 1, got 8"):
-        model.compile("sgd", "mse", steps_per_execution=8)
-
-
-def test_arithmetic_with_numbers_names_rescaling():
-    x = Input((4, 4, 2))
-    for compute in (
-        lambda: x / 255.0,
-        lambda: x - 1,
-        lambda: 2 * x,
-        lambda: 1 - x,
-        lambda: 1 + x,
-        lambda: -x,
-        lambda: x**2,
-        lambda: 1 / x,
-        lambda: x / x,
-        lambda: x + np.ones(2),
-        lambda: np.ones(2) * x,
-    ):
-        with pytest.raises(TypeError, match=r"Rescaling\(1 / 255.0\)\(x\) for x / 255.0"):
-            compute()

@@ -92,7 +92,7 @@ def test_chain_of_layers_with_weights_that_fuse(tmp_path: Path) -> None:
     assert seconds(use) < 20 * depth / 200
 
 
-@pytest.mark.parametrize("kind", ["Add", "Multiply", "Concatenate"])
+@pytest.mark.parametrize("kind", ["Add", "Multiply", "Maximum", "Concatenate"])
 def test_one_tensor_given_thousands_of_times(tmp_path: Path, kind: str) -> None:
     count = DEEP
     layers: list[tuple[str, dict[str, Any]]] = [("InputLayer", {"shape": [2]}), (kind, {})]
@@ -102,7 +102,7 @@ def test_one_tensor_given_thousands_of_times(tmp_path: Path, kind: str) -> None:
     def use() -> None:
         model = st.load_model(path)
         y = model.predict(x, verbose=0)
-        expected = {"Add": x * count, "Multiply": x**count, "Concatenate": np.tile(x, count)}[kind]
+        expected = {"Add": x * count, "Multiply": x**count, "Maximum": x, "Concatenate": np.tile(x, count)}[kind]
         np.testing.assert_array_equal(y, expected)
         model.compile("sgd", loss="mse")
         model.fit(x, y, verbose=0)

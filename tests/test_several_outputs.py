@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +161,32 @@ def test_names_that_clash_are_refused() -> None:
             model.compile("sgd", "mse", metrics=[st.metrics.MeanSquaredError(name=name)])
     with pytest.raises(ValueError, match="two values would be named 'o1_loss'"):
         two(loss="mse", metrics={"o1": [st.metrics.MeanSquaredError(name="loss")]})
+
+
+def test_a_dict_of_outputs(tmp_path: Path) -> None:
+    a = st.Input((4,), name="a")
+    first, named = layers.Dense(1)(a), layers.Dense(2, name="named")(a)
+    model = st.Model(inputs={"a": a}, outputs={"score": first, "named": named}, seed=0)
+    assert model.output_names == ["score", "named"]
+    plain = st.Model(a, [first, named])
+    want = plain.predict(X)
+    model.compile("sgd", {"named": "mse", "score": "mse"}, metrics={"score": ["mae"]})
+    logs = model.evaluate({"a": X}, {"named": np.ones((20, 2)), "score": Y}, return_dict=True, verbose=0)
+    assert "score_mae" in logs
+    model.save(tmp_path / "m.safetensors")
+    for one in (
+        model,
+        st.load_model(tmp_path / "m.safetensors"),
+        copy.deepcopy(model),
+        st.models.clone_model(model),
+    ):
+        one.set_weights(model.get_weights())
+        for found in (one.predict({"a": X}), one(X), one.predict_on_batch(X), one.forward(X)):
+            assert list(found) == ["score", "named"]
+            np.testing.assert_allclose(found["score"], want[0], rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(found["named"], want[1], rtol=1e-5, atol=1e-6)
+    b = st.Input((4,))
+    outer = st.Model(b, layers.concatenate(list(model(b).values())))
+    np.testing.assert_allclose(outer.predict(X), np.concatenate(want, axis=1), rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match=r"inputs\['b'\] must have this name: Input\(..., name='b'\)"):
+        st.Model({"b": a}, first)

@@ -205,7 +205,7 @@ def test_errors(digits):
         StriateClassifier(model_args={"filters": 2}).fit(x, y)
     with pytest.raises(ValueError, match="model_args are for a function"):
         StriateRegressor(small((8, 8, 1), 1), model_args={"filters": 2}).fit(x, y)
-    with pytest.raises(ValueError, match="y has 1 numbers a sample, but the model's output is"):
+    with pytest.raises(ValueError, match="y has 1 numbers for each sample, but the model's output is"):
         StriateRegressor(small((8, 8, 1), 2)).fit(x, y)
     with pytest.raises(ValueError, match=r"one output \(N, numbers\), got \(None, 6, 6, 2\)"):
         StriateClassifier(st.Sequential([Input((8, 8, 1)), Conv2D(2, 3)])).fit(x, y)

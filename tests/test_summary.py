@@ -221,8 +221,94 @@ def test_grad_cam_has_the_image_size() -> None:
     assert np.isfinite(constant).all()
 
 
+def weighed(maps: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+    """Grad-CAM from a layer's maps and the gradient of what is explained."""
+    heat = np.maximum((maps * gradients.mean(axis=(1, 2), keepdims=True)).sum(axis=3), 0)
+    return heat / np.maximum(heat.max(axis=(1, 2), keepdims=True), 1e-30)
+
+
+def test_grad_cam_of_pixels_by_hand() -> None:
+    """With a linear head of 1x1 convolution, the gradient of a region's sum is the head's column within it."""
+    stack = [Input((8, 8, 1)), Conv2D(6, 3, padding="same", activation="relu", name="maps"), Conv2D(3, 1, name="head")]
+    model = st.Sequential(stack, seed=1)
+    x = rng.normal(size=(40, 8, 8, 1)).astype(np.float32)
+    maps, kernel = model.feature_maps(x)["maps"], model.get_layer("head").get_weights()[0][0, 0]
+    classes = model.predict(x).argmax(axis=3)
+    region = rng.random((40, 8, 8)) < 0.3
+    for index in range(3):
+        for given, used in ((None, classes == index), (region, region), (region[0], np.repeat(region[:1], 40, axis=0))):
+            want = weighed(maps, used[..., None] * kernel[:, index])
+            assert np.allclose(model.grad_cam(x, index, region=given), want, atol=1e-5)
+    most = np.array([np.bincount(one.ravel(), minlength=3).argmax() for one in classes])
+    assert np.allclose(model.grad_cam(x), model.grad_cam(x, most), atol=1e-6)
+    one = st.Sequential([*stack[:-1], Conv2D(1, 1, activation="sigmoid", name="head")], seed=1)  # a class and no class
+    kernel, there = one.get_layer("head").get_weights()[0][0, 0], one.predict(x) > 0.5
+    assert np.allclose(one.grad_cam(x), weighed(one.feature_maps(x)["maps"], there * kernel[:, 0]), atol=1e-5)
+
+
+def test_grad_cam_of_a_segmentation_is_that_of_the_coarsest_maps() -> None:
+    model = st.models.unet((32, 32, 1), 3, base=2, depth=2, seed=0)
+    x = rng.normal(size=(3, 32, 32, 1)).astype(np.float32)
+    coarsest = [layer.name for layer in model.layers if layer.output_shape[1:3] == (8, 8)][-1]
+    assert np.array_equal(model.grad_cam(x, 1), model.grad_cam(x, 1, coarsest))
+    assert model.grad_cam(x).shape == (3, 32, 32)
+
+
+@pytest.mark.parametrize(("classes", "strides"), [(1, (8,)), (3, (4, 8))])
+def test_grad_cam_of_boxes(classes: int, strides: tuple[int, ...]) -> None:
+    """The gradient of the object's score and its class's, at the places within the box."""
+    model = st.models.detector((32, 32, 1), classes, base=2, strides=strides, seed=0)
+    x = rng.normal(size=(3, 32, 32, 1)).astype(np.float32)
+    boxes = np.array([[0, 0, 16, 16], [4, 8, 30, 28], [8, 8, 24, 20]], np.float64)
+    label = classes - 1
+    output = model.predict(x)
+    slope = np.zeros_like(output)
+    first = 0
+    for stride in strides:
+        for place in range((32 // stride) ** 2):
+            row, column = (place // (32 // stride) + 0.5) * stride, (place % (32 // stride) + 0.5) * stride
+            where = np.unravel_index(first + place, output.shape[1:3])
+            for image, (x1, y1, x2, y2) in enumerate(boxes):
+                if x1 <= column <= x2 and y1 <= row <= y2:
+                    slope[(image, *where, 4)] = 1
+                    slope[(image, *where, 5 + label)] = classes > 1
+        first += (32 // stride) ** 2
+    layers = [layer.name for layer in model.layers]
+    name = layers[layers.index(f"stride{strides[0]}_conv") - 1] if strides == (8,) else None
+    trunk = [layer.name for layer in model.layers if layer.output_shape[1:3] == (32 // strides[0],) * 2]
+    name = name or [one for one in trunk if one.startswith("scale")][-1]
+    network = model._network
+    node = network.layer(network.find_layer(name))[2]
+    (values,), (gradients,) = network.node_gradients([x], [slope], [node])
+    found = model.grad_cam(x, label, region=boxes)
+    assert found.shape == (3, 32, 32)
+    assert np.array_equal(found, model.grad_cam(x, label, name, boxes))
+    heat = weighed(values, gradients)
+    centre = 32 // strides[0] // 2
+    assert heat.max() == 1 and np.isfinite(heat[:, centre]).all()
+    assert np.allclose(found.max(axis=(1, 2)), heat.max(axis=(1, 2)) > 0, atol=1e-6)
+    best = st.detection.detect(model, x, score_threshold=0.0)
+    surest, labels = np.stack([one.boxes[0] for one in best]), [int(one.labels[0]) for one in best]
+    assert np.array_equal(model.grad_cam(x), model.grad_cam(x, labels, region=surest))
+
+
+def test_grad_cam_of_what_does_not_fit() -> None:
+    x = np.zeros((2, 32, 32, 1), np.float32)
+    classifier = st.models.lenet((32, 32, 1), 3, seed=0)
+    with pytest.raises(ValueError, match="a region is for outputs of maps"):
+        classifier.grad_cam(x, region=np.ones((32, 32)))
+    unet = st.models.unet((32, 32, 1), 3, base=2, depth=2, seed=0)
+    with pytest.raises(ValueError, match=r"a mask of shape \(2, 32, 32\) or \(32, 32\), got \(4,\)"):
+        unet.grad_cam(x, region=[0, 0, 1, 1])
+    detector = st.models.detector((32, 32, 1), 2, base=2, seed=0)
+    with pytest.raises(ValueError, match="one box for each of 2 images, got 3 boxes"):
+        detector.grad_cam(x, region=[[0, 0, 1, 1]] * 3)
+    with pytest.raises(ValueError, match="class_index must be 0 to 1, got 2"):
+        detector.grad_cam(x, 2)
+
+
 def test_grad_cam_points_at_the_digit() -> None:
-    """A network that tells apart where a bright spot lies looks at the spot."""
+    """A network that tells apart where a bright spot is looks at the spot."""
     spots = rng.integers(2, 14, (400, 2))
     x = np.zeros((400, 16, 16, 1), np.float32)
     for image, (row, column) in zip(x, spots, strict=True):

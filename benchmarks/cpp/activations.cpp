@@ -28,6 +28,13 @@ constexpr Kind kKinds[] = {
     {ActivationKind::hard_swish, "hard_swish", true},
     {ActivationKind::gelu_tanh, "gelu_tanh", true},
     {ActivationKind::rectifier, "rectifier", true},
+    {ActivationKind::exponential, "exponential"},
+    {ActivationKind::log, "log", true},
+    {ActivationKind::sqrt, "sqrt"},
+    {ActivationKind::abs, "abs", true},
+    {ActivationKind::reciprocal, "reciprocal"},
+    {ActivationKind::reciprocal_no_nan, "reciprocal_no_nan"},
+    {ActivationKind::erf, "erf", true},
 };
 constexpr float kAlpha = 0.1f, kThreshold = 0.1f, kCeiling = 2;
 
@@ -43,7 +50,7 @@ Case backward(Kernel<ActivationGradArgs> kernel, const Kind& kind, const Size& s
     const double arrays = kind.kind == ActivationKind::linear ? 2 : 3;
     return {std::string(kind.name) + " " + size.text(), 0, arrays * kFloat * size.elements(),
             [=](Memory& memory) -> Work {
-                // The outputs of every kind lie between 0 and 1 somewhere.
+                // Every kind has outputs between 0 and 1.
                 const Map source = kind.from_x ? memory.map(size, {}, -3, 3) : memory.map(size, {}, 0, 1);
                 const Map dy = memory.map(size), dx = memory.map(size);
                 const float *x = kind.from_x ? source.data : nullptr, *y = kind.from_x ? nullptr : source.data;

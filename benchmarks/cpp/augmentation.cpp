@@ -41,6 +41,16 @@ Cases cases_warp(Kernel<WarpArgs> kernel) {
     return cases;
 }
 
+Cases cases_warp_backward(Kernel<WarpGradArgs> kernel) {
+    Cases cases;
+    for (const Size& s : kImages)
+        cases.push_back({s.text(), 0, 2 * kFloat * static_cast<double>(s.elements()), [=](Memory& memory) -> Work {
+                             return {call(kernel, {turned(s, false, memory), s.c, memory.floats(s.elements()),
+                                                   memory.floats((s.h + 1) * (s.w + 1) * s.c)})};
+                         }});
+    return cases;
+}
+
 Cases cases_nearest_pixels(Kernel<NearestArgs> kernel) {
     Cases cases;
     for (const Size& s : kImages)

@@ -59,7 +59,7 @@ class Memory {
     uint64_t state_ = 1;
 };
 
-// One call of a kernel, dealt out to the threads by units; a barrier stands behind it. Each thread has `scratch` bytes
+// One call of a kernel, shared among the threads by units, and followed by a barrier. Each thread has `scratch` bytes
 // of its own.
 struct Call {
     int64_t units;

@@ -2,7 +2,7 @@
 // pieces of a weight gradient are rows of their own.
 #include <algorithm>
 
-#include "dispatch/dispatch.hpp"
+#include "cpu/dispatch.hpp"
 #include "layer.hpp"
 
 namespace bench {
@@ -30,7 +30,7 @@ convolution::Lowered lower_forward(const Layer& layer) {
     return convolution::forward(layer.problem(), layer.in_view(), layer.out_view(), machine());
 }
 
-// Weights as they lie in the layer or packed, whichever is larger, up to the end of the last vector.
+// Weights in the order of the layer or packed, whichever is larger, up to the end of the last vector.
 float* some_weights(Memory& memory, const Layer& layer, const convolution::Lowered& l) {
     return memory.floats(std::max(layer.weights(), l.packed_floats) + machine().lanes, -0.1f, 0.1f);
 }
@@ -90,6 +90,35 @@ Cases cases_conv(Kernel<ConvArgs> kernel) {
     for (const Layer& layer : kLayers)
         if (!layer.first()) cases.push_back(to_input(kernel, layer, "to input " + layer.text()));
     cases.push_back(to_input(kernel, kTransposed, kTransposedText));
+    return cases;
+}
+
+// Convolutions whose output has even sides.
+Cases cases_pooled_conv(Kernel<PooledConvArgs> kernel) {
+    Cases cases;
+    for (const Layer& layer : kLayers) {
+        const Size out = layer.out();
+        if (out.h % 2 || out.w % 2 || layer.problem().groups > 1) continue;
+        cases.push_back({layer.text(), layer.flops(), layer.bytes(), [=](Memory& memory) -> Work {
+                             const convolution::Problem p = layer.problem();
+                             const Map y = memory.map({out.n, out.h / 2, out.w / 2, out.c});
+                             const convolution::LoweredPooled l =
+                                 convolution::pooled(p, layer.in_view(), y.view, machine(), true);
+                             PooledConvArgs a = l.args;
+                             a.x = memory.map(layer.in, convolution::input_halo(p)).data;
+                             a.weights = memory.floats(std::max(layer.weights(), l.sums.packed_floats));
+                             a.bias = memory.floats(out.c);
+                             a.y = y.data;
+                             const Kernel<PooledConvArgs> run = kernel;
+                             return {{units(a),
+                                      [=](int64_t begin, int64_t end, std::byte* scratch) {
+                                          PooledConvArgs mine = a;
+                                          mine.scratch = reinterpret_cast<float*>(scratch);
+                                          run(mine, begin, end);
+                                      },
+                                      static_cast<size_t>(l.scratch_floats) * sizeof(float)}};
+                         }});
+    }
     return cases;
 }
 

@@ -28,6 +28,8 @@ constexpr Combination kCombinations[] = {
     {BinaryKind::subtract, "subtract", kWide, kWide},
     {BinaryKind::multiply, "multiply", kWide, kWide},
     {BinaryKind::add_relu, "add and rectify", kWide, kWide},
+    {BinaryKind::add_scaled, "add and scale", kWide, kWide},
+    {BinaryKind::maximum, "maximum", kWide, kWide},
     {BinaryKind::multiply, "multiply", kWide, {32, 1, 1, 64}},
     {BinaryKind::multiply, "multiply", kWide, {32, 32, 32, 1}},
 };
@@ -41,6 +43,18 @@ Cases cases_binary(Kernel<BinaryArgs> kernel) {
                          kFloat * (2 * c.a.elements() + c.b.elements()), [=](Memory& memory) -> Work {
                              const Map a = memory.map(c.a), b = memory.map(c.b), y = memory.map(c.a);
                              return {call(kernel, {c.kind, a.view, b.view, y.view, a.data, b.data, y.data})};
+                         }});
+    return cases;
+}
+
+Cases cases_extreme_backward(Kernel<ExtremeGradArgs> kernel) {
+    Cases cases;
+    for (const Size& size : {kWide, kSmall})
+        cases.push_back({size.text(), 0, 5 * kFloat * size.elements(), [=](Memory& memory) -> Work {
+                             const Map x = memory.map(size), y = memory.map(size), dy = memory.map(size);
+                             const Map dx = memory.map(size), rest = memory.map(size);
+                             return {call(kernel, {x.view, y.view, dy.view, dx.view, rest.view, x.data, y.data, dy.data,
+                                                   dx.data, rest.data})};
                          }});
     return cases;
 }
@@ -113,21 +127,24 @@ Cases cases_channel_affine(Kernel<ChannelAffineArgs> kernel) {
     struct Variant {
         Size size;
         Halo halo;
-        bool relu, by_image;
+        ActivationKind activation;
+        bool by_image;
         const char* note;
     };
     Cases cases;
-    for (const Variant& v :
-         {Variant{kWide, {}, false, false, ""}, Variant{kWide, {}, true, false, " relu"},
-          Variant{kWide, kRing, true, false, " relu into a halo"},
-          Variant{{16, 128, 128, 16}, {}, true, false, " relu"}, Variant{{32, 8, 8, 256}, {}, true, false, " relu"},
-          Variant{kWide, {}, false, true, " by image"}})
+    for (const Variant& v : {Variant{kWide, {}, ActivationKind::linear, false, ""},
+                             Variant{kWide, {}, ActivationKind::relu, false, " relu"},
+                             Variant{kWide, {}, ActivationKind::silu, false, " silu"},
+                             Variant{kWide, kRing, ActivationKind::relu, false, " relu into a halo"},
+                             Variant{{16, 128, 128, 16}, {}, ActivationKind::relu, false, " relu"},
+                             Variant{{32, 8, 8, 256}, {}, ActivationKind::relu, false, " relu"},
+                             Variant{kWide, {}, ActivationKind::linear, true, " by image"}})
         cases.push_back({v.size.text() + v.note, 0, 2 * kFloat * v.size.elements(), [=](Memory& memory) -> Work {
                              const int64_t c = v.size.c, sets = v.by_image ? v.size.n : 1;
                              const Map x = memory.map(v.size), y = memory.map(v.size, v.halo);
                              return {call(kernel, {x.view, y.view, x.data, y.data, memory.floats(sets * c),
                                                    memory.floats(sets * c, 0.5f, 2), memory.floats(c),
-                                                   v.by_image ? c : 0, v.relu})};
+                                                   v.by_image ? c : 0, v.activation})};
                          }});
     return cases;
 }
@@ -135,24 +152,27 @@ Cases cases_channel_affine(Kernel<ChannelAffineArgs> kernel) {
 Cases cases_channel_affine_backward(Kernel<ChannelAffineGradArgs> kernel) {
     struct Variant {
         Size size;
-        bool relu, batch_statistics;
+        ActivationKind activation;
+        bool batch_statistics;
         const char* note;
     };
     Cases cases;
     for (const Variant& v :
-         {Variant{kWide, false, true, ""}, Variant{kWide, true, true, " relu"},
-          Variant{{16, 128, 128, 16}, true, true, " relu"}, Variant{{32, 8, 8, 256}, true, true, " relu"},
-          Variant{kWide, false, false, " fixed statistics"}}) {
+         {Variant{kWide, ActivationKind::linear, true, ""}, Variant{kWide, ActivationKind::relu, true, " relu"},
+          Variant{kWide, ActivationKind::silu, true, " silu"},
+          Variant{{16, 128, 128, 16}, ActivationKind::relu, true, " relu"},
+          Variant{{32, 8, 8, 256}, ActivationKind::relu, true, " relu"},
+          Variant{kWide, ActivationKind::linear, false, " fixed statistics"}}) {
         const double arrays = 2 + v.batch_statistics;
         cases.push_back({v.size.text() + v.note, 0, arrays * kFloat * v.size.elements(), [=](Memory& memory) -> Work {
                              const Map x = memory.map(v.size), dy = memory.map(v.size), dx = memory.map(v.size);
                              const int64_t c = v.size.c;
                              const bool full = v.batch_statistics;
-                             return {
-                                 call(kernel, {x.view, dy.view, dx.view, full ? x.data : nullptr, dy.data, dx.data,
-                                               full ? memory.floats(c) : nullptr, memory.floats(c, 0.5f, 2),
-                                               v.relu ? memory.floats(c) : nullptr, full ? memory.floats(c) : nullptr,
-                                               full ? memory.floats(c) : nullptr, 0, v.relu})};
+                             return {call(kernel, {x.view, dy.view, dx.view, full ? x.data : nullptr, dy.data, dx.data,
+                                                   full ? memory.floats(c) : nullptr, memory.floats(c, 0.5f, 2),
+                                                   v.activation != ActivationKind::linear ? memory.floats(c) : nullptr,
+                                                   full ? memory.floats(c) : nullptr, full ? memory.floats(c) : nullptr,
+                                                   0, v.activation})};
                          }});
     }
     return cases;

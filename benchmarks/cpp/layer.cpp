@@ -1,6 +1,6 @@
 #include "layer.hpp"
 
-#include "dispatch/dispatch.hpp"
+#include "cpu/dispatch.hpp"
 
 namespace bench {
 
@@ -36,8 +36,8 @@ std::string Layer::text() const {
     return name + " " + in.text() + " to " + std::to_string(out_c);
 }
 
-convolution::Machine machine() {
-    return convolution::Machine::of(striate::dispatch::kernels().vector_width);
+Machine machine() {
+    return Machine::of(striate::dispatch::kernels().vector_width);
 }
 
 }  // namespace bench

@@ -2,11 +2,12 @@
 #pragma once
 
 #include "bench.hpp"
-#include "layers/convolution.hpp"
+#include "cpu/convolution.hpp"
 
 namespace bench {
 
 namespace convolution = striate::convolution;
+using striate::Machine;
 
 struct Layer {
     Size in;
@@ -45,13 +46,18 @@ inline constexpr Layer kLayers[] = {
     {{64, 1, 1, 256}, 128, 1},
     {{64, 1, 1, 3136}, 128, 1},
 };
+inline constexpr Layer kGroupedLayers[] = {
+    {{32, 28, 28, 128}, 128, 3, 1, true, 32}, {{32, 28, 28, 128}, 128, 3, 1, true, 16},
+    {{32, 14, 14, 128}, 128, 3, 1, true, 32}, {{1, 14, 14, 128}, 128, 3, 1, true, 32},
+    {{16, 56, 56, 64}, 64, 3, 2, true, 32},   {{32, 16, 16, 120}, 120, 3, 1, true, 30},
+};
 inline constexpr Layer kDepthwiseLayers[] = {
-    {{32, 32, 32, 64}, 64, 3, 1, true, 64},
-    {{16, 112, 112, 32}, 32, 3, 1, true, 32},
-    {{16, 56, 56, 64}, 64, 3, 2, true, 64},
-    {{32, 16, 16, 32}, 64, 3, 1, true, 32},
+    {{32, 32, 32, 64}, 64, 3, 1, true, 64},   {{16, 112, 112, 32}, 32, 3, 1, true, 32},
+    {{16, 56, 56, 64}, 64, 3, 2, true, 64},   {{32, 16, 16, 32}, 64, 3, 1, true, 32},
+    {{4, 48, 48, 96}, 96, 3, 2, true, 96},    {{4, 24, 24, 144}, 144, 3, 1, true, 144},
+    {{4, 12, 12, 240}, 240, 5, 1, true, 240},
 };
 
-convolution::Machine machine();
+Machine machine();
 
 }  // namespace bench

@@ -135,7 +135,7 @@ Cases cases_loss_merge(Kernel<LossMergeArgs> kernel) {
     return {{std::to_string(kSums) + " sums", 0, 2 * kDouble * kSums, [=](Memory& memory) -> Work {
                  int64_t* bad = memory.array<int64_t>(kSums);
                  for (int64_t i = 0; i < kSums; ++i) bad[i] = -1;
-                 return {call(kernel, {kSums, memory.doubles(kSums), 1.0, nullptr, memory.array<double>(1), bad,
+                 return {call(kernel, {kSums, kSums, memory.doubles(kSums), nullptr, memory.array<double>(2), bad,
                                        memory.array<int64_t>(1)})};
              }}};
 }
@@ -202,7 +202,8 @@ Cases cases_overlap_merge(Kernel<OverlapMergeArgs> kernel) {
                  a.n = m.n, a.c = m.c, a.pieces = kMaskPieces;
                  a.partials = memory.doubles(partials, 0, 1);
                  a.loss_scale = 1;
-                 a.value = memory.array<double>(1);
+                 a.each_image = true;
+                 a.out = memory.array<double>(2);
                  a.mean = memory.array<float>(m.n * m.c);
                  a.scale = memory.array<float>(m.n * m.c);
                  return {call(kernel, a)};
@@ -260,6 +261,14 @@ Cases cases_detection_loss(Kernel<DetectionLossArgs> kernel) {
                              return {call(kernel, a)};
                          }});
     return cases;
+}
+
+Cases cases_detection_merge(Kernel<DetectionMergeArgs> kernel) {
+    constexpr int64_t kSums = 256;
+    return {{std::to_string(kSums) + " sums", 0, kDouble * (kSums + kImages), [=](Memory& memory) -> Work {
+                 return {call(kernel, {kSums, kImages, memory.doubles(kSums), memory.doubles(kImages, 30, 50),
+                                       memory.array<double>(2)})};
+             }}};
 }
 
 }  // namespace bench

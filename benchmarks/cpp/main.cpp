@@ -6,7 +6,7 @@
 #include <regex>
 #include <sstream>
 
-#include "dispatch/dispatch.hpp"
+#include "cpu/dispatch.hpp"
 #include "measure.hpp"
 #include "striate/error.hpp"
 #include "striate/runtime.hpp"

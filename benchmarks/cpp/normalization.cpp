@@ -62,7 +62,8 @@ Cases cases_moments_backward(Kernel<MomentsGradArgs> kernel) {
                      const Map x = memory.map(size), dy = memory.map(size);
                      return {call(kernel, {x.view, dy.view, x.data, dy.data, memory.floats(size.c),
                                            memory.floats(size.c, 0.5f, 2), memory.floats(size.c), 0,
-                                           memory.doubles(cut.partials(size)), cut.groups, cut.pieces, relu})};
+                                           memory.doubles(cut.partials(size)), cut.groups, cut.pieces,
+                                           relu ? ActivationKind::relu : ActivationKind::linear})};
                  }});
         }
     return cases;
@@ -75,7 +76,7 @@ Cases cases_batch_norm_merge(Kernel<BatchNormMergeArgs> kernel) {
             {channels_text(kPieces, c), 0, kDouble * (2 * kPieces * c) + kFloat * (8 * c), [=](Memory& memory) -> Work {
                  return {call(kernel, {c, 1024, 32, kPieces, memory.doubles(2 * kPieces * c, 0, 1), nullptr, kEpsilon,
                                        0.99f, memory.floats(c), memory.floats(c), memory.floats(c), memory.floats(c),
-                                       memory.floats(c), memory.floats(c)})};
+                                       memory.floats(c), memory.floats(c), false})};
              }});
     return cases;
 }

@@ -1,8 +1,8 @@
 // Winograd's convolution: whole, in its three directions as layers plan it, and its parts. Operations are counted as
 // the definition has them, so a rate above the FMA peak means that multiplications were saved.
-#include "layers/winograd.hpp"
+#include "cpu/winograd.hpp"
 
-#include "dispatch/dispatch.hpp"
+#include "cpu/dispatch.hpp"
 #include "layer.hpp"
 
 namespace bench {
@@ -110,6 +110,29 @@ Cases cases_winograd_input(Kernel<WinogradMapArgs> kernel) {
 }
 Cases cases_winograd_gradient(Kernel<WinogradMapArgs> kernel) {
     return map_cases(kernel, true);
+}
+
+Cases cases_winograd_transforms(Kernel<WinogradTransformsArgs> kernel) {
+    Cases cases;
+    for (const Layer& layer : kLayers) {
+        if (!convolution::winograd_fits(layer.problem())) continue;
+        const convolution::WinogradWeightsLowered l = lower_to_weights(layer);
+        WinogradTransformsArgs args{l.all.input, l.all.gradient};
+        args.input.tiles.count = args.gradient.tiles.count = l.all.block;
+        cases.push_back(
+            {std::to_string(l.all.block) + " tiles of " + layer.text(), 0,
+             2 * kFloat *
+                 static_cast<double>(kWinogradPoints * l.all.block * (args.input.view.c + args.gradient.view.c)),
+             [=](Memory& memory) -> Work {
+                 WinogradTransformsArgs a = args;
+                 a.input.x = source(memory, layer, true).data;
+                 a.input.out = memory.array<float>(kWinogradPoints * a.input.point);
+                 a.gradient.x = source(memory, layer, false).data;
+                 a.gradient.out = memory.array<float>(kWinogradPoints * a.gradient.point);
+                 return {call(kernel, a)};
+             }});
+    }
+    return cases;
 }
 
 Cases cases_winograd_product(Kernel<WinogradProductArgs> kernel) {

@@ -46,7 +46,7 @@ using Indices = py::array_t<int64_t, py::array::c_style>;
 py::tuple draw(const Augmentation& given, const Indices& indices, uint64_t epoch, int64_t height, int64_t width,
                bool bytes) {
     Augmentation change = given;
-    change.fill = FillMode::reflect;  // there are no pixels that a fill could not stand among
+    change.fill = FillMode::reflect;  // without boxes, any fill is possible
     const Augmenter augmenter(change, {height, width, 1}, bytes ? DType::uint8 : DType::float32);
     const py::ssize_t count = indices.size(), pixels = static_cast<py::ssize_t>(height * width);
     Matrices matrices({count, py::ssize_t{2}, py::ssize_t{3}});

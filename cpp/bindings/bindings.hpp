@@ -27,6 +27,7 @@ void register_trainer(py::module_& m);
 void register_augmentation(py::module_& m);
 void register_io(py::module_& m);
 void register_detection(py::module_& m);
+void register_own(py::module_& m);
 
 // Arguments of layers, losses and optimizers. `owner` is for messages: "Conv2D".
 Config to_config(const py::dict& arguments, const std::string& owner);

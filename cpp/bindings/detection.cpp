@@ -17,7 +17,7 @@ const BoundingBox* boxes_of(const Rows<double>& array, const char* what) {
 
 Rows<double> iou(const Rows<double>& a, const Rows<double>& b, const std::optional<Rows<bool>>& crowd) {
     const BoundingBox *first = boxes_of(a, "a"), *second = boxes_of(b, "b");
-    require(!crowd || shape_of(*crowd) == Shape{b.shape(0)}, "crowd must have one for each box of b");
+    require(!crowd || shape_of(*crowd) == Shape{b.shape(0)}, "crowd must have one value for each box of b");
     Rows<double> out({a.shape(0), b.shape(0)});
     const bool* marks = crowd ? crowd->data() : nullptr;
     double* values = out.mutable_data();
@@ -31,7 +31,7 @@ Rows<int64_t> nms(const Rows<double>& boxes, const Rows<double>& scores, const R
                   double iou_threshold, std::optional<double> score_threshold, std::optional<int64_t> max_detections) {
     const BoundingBox* rows = boxes_of(boxes, "boxes");
     const Shape each{boxes.shape(0)};
-    require(shape_of(scores) == each && shape_of(labels) == each, "scores and labels must have one for each box");
+    require(shape_of(scores) == each && shape_of(labels) == each, "scores and labels must have one value for each box");
     std::vector<int64_t> kept;
     {
         const double* values = scores.data();

@@ -1,12 +1,25 @@
 #include "bindings.hpp"
+#include "exchange.hpp"
 
 namespace striate::bindings {
 
-void register_errors(py::module_&) {
+py::handle distributed_error() {
+    static PyObject* const error =
+        PyErr_NewExceptionWithDoc("striate.distributed.DistributedError",
+                                  "A process that takes part in a training failed, or cannot be reached: the message "
+                                  "names it.",
+                                  PyExc_RuntimeError, nullptr);
+    return error;
+}
+
+void register_errors(py::module_& m) {
+    m.attr("DistributedError") = distributed_error();
     // std::bad_alloc is MemoryError by pybind11's own table.
     py::register_local_exception_translator([](std::exception_ptr pending) {
         try {
             if (pending) std::rethrow_exception(pending);
+        } catch (const DistributedError& error) {
+            py::set_error(distributed_error(), error.what());
         } catch (const TypeError& error) {
             py::set_error(PyExc_TypeError, error.what());
         } catch (const ValueError& error) {

@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <cstring>
 
 #include "numpy.hpp"
+#include "own.hpp"
 #include "whole_class.hpp"
 
 namespace striate::bindings {
@@ -14,40 +14,26 @@ const ParameterInfo& parameter(const Model& model, size_t index) {
     return model.parameters()[index];
 }
 
-// Throws unless the array may become the parameter's value.
-const void* value_for(const ParameterInfo& info, const py::array& value) {
-    const Array array = borrow(value, info.name);
-    if (array.type != DType::float32) throw TypeError(info.name + " must be set from an array of float32");
-    require(array.shape == info.shape, "[", info.name, "] has shape ", to_string(info.shape), ", got ",
-            to_string(array.shape));
-    return array.data;
-}
-
-size_t byte_count(const ParameterInfo& info) {
-    return sizeof(float) * static_cast<size_t>(element_count(info.shape));
-}
-
 // All values or, where one does not fit, none.
 void set_values(Model& model, const std::vector<std::pair<size_t, py::array>>& values) {
-    std::vector<std::pair<const ParameterInfo*, const void*>> copies;
+    std::vector<std::pair<size_t, const float*>> copies;
     for (const auto& [index, value] : values) {
         const ParameterInfo& info = parameter(model, index);
-        copies.emplace_back(&info, value_for(info, value));
+        copies.emplace_back(index, borrow_weight(value, info.shape, info.name));
     }
     const WithoutGil released;
     model.write([&] {
-        for (const auto& [info, data] : copies) std::memcpy(info->value, data, byte_count(*info));
+        for (const auto& [index, data] : copies) model.write_parameter(index, data);
     });
 }
 
 // Copies of one moment, between two steps of a training that another thread may run.
-py::list copies_of(const Model& model, const std::vector<size_t>& indices, float* ParameterInfo::*memory) {
+py::list copies_of(const Model& model, const std::vector<size_t>& indices, bool gradients) {
     py::list result;
-    std::vector<std::pair<const ParameterInfo*, float*>> copies;
+    std::vector<std::pair<size_t, float*>> copies;
     for (const size_t index : indices) {
-        const ParameterInfo& info = parameter(model, index);
-        py::array_t<float> copy(info.shape);
-        copies.emplace_back(&info, copy.mutable_data());
+        py::array_t<float> copy(parameter(model, index).shape);
+        copies.emplace_back(index, copy.mutable_data());
         result.append(std::move(copy));
     }
     std::vector<char> there(copies.size(), 0);
@@ -55,10 +41,9 @@ py::list copies_of(const Model& model, const std::vector<size_t>& indices, float
         const WithoutGil released;
         model.read([&] {
             for (size_t i = 0; i < copies.size(); ++i) {
-                const float* const from = copies[i].first->*memory;
-                if (!from) continue;
-                std::memcpy(copies[i].second, from, byte_count(*copies[i].first));
-                there[i] = 1;
+                const auto [index, to] = copies[i];
+                if (!gradients) model.read_parameter(index, to);
+                there[i] = !gradients || model.read_gradient(index, to);
             }
         });
     }
@@ -77,6 +62,13 @@ py::list nodes_of(const Model& model) {
     return result;
 }
 
+std::vector<size_t> nodes_in(const Model& model, Mode mode) {
+    std::vector<size_t> found;
+    for (size_t i = 0; i < model.graph().nodes.size(); ++i)
+        if (model.graph().nodes[i].mode == mode) found.push_back(i);
+    return found;
+}
+
 py::tuple layer_of(const Graph::LayerEntry& entry) {
     return py::make_tuple(without_const(entry.layer), entry.name, entry.first_node);
 }
@@ -93,7 +85,7 @@ const T& checked_at(const std::vector<T>& list, size_t index, const char* what) 
     return list[index];
 }
 
-// The places of a layer's parameters among all, which lie layer by layer.
+// The places of a layer's parameters in the list of all, which is ordered by layer.
 std::pair<size_t, size_t> parameters_of(const Model& model, int layer) {
     const std::vector<ParameterInfo>& all = model.parameters();
     const auto begin = std::partition_point(all.begin(), all.end(), [&](const auto& p) { return p.layer < layer; });
@@ -106,8 +98,7 @@ void register_parameters(py::module_& m) {
         .def_readonly("name", &ParameterInfo::name)
         .def_property_readonly("shape", [](const ParameterInfo& info) { return to_tuple(info.shape); })
         .def_readonly("layer", &ParameterInfo::layer)
-        .def_readonly("trainable", &ParameterInfo::trainable)
-        .def_readonly("frozen", &ParameterInfo::frozen);
+        .def_readonly("trainable", &ParameterInfo::trainable);
 }
 
 }  // namespace
@@ -137,6 +128,11 @@ void register_model(py::module_& m) {
                 options.winograd = value;
                 model.set_plan_options(options);
             })
+        .def_property("device", &Model::device,
+                      [](Model& model, const std::string& name) {
+                          const WithoutGil released;  // it waits for the end of a step
+                          model.set_device(name);
+                      })
         .def_property_readonly("nodes", &nodes_of)
         .def_property_readonly("layers", &layers_of)
         .def(
@@ -157,9 +153,11 @@ void register_model(py::module_& m) {
         .def_property_readonly("input_shapes", [](const Model& model) { return to_tuples(model.input_shapes()); })
         .def_property_readonly("output_shapes", [](const Model& model) { return to_tuples(model.output_shapes()); })
         // The model's lock is taken without the GIL: a thread that holds it may wait for the GIL.
-        .def("set_trainable", &Model::set_trainable, py::arg("layer"), py::arg("trainable"),
-             py::call_guard<WithoutGil>())
-        .def("trainable", &Model::trainable, py::arg("layer"), py::call_guard<WithoutGil>())
+        .def("trainable", &Model::trainable, py::arg("layer"))
+        // Of each memory of weights: a number that no other has, and a layer whose weights are in it.
+        .def_property_readonly("stores", &Model::weight_stores)
+        .def_property_readonly("inference_nodes", [](const Model& model) { return nodes_in(model, Mode::inference); })
+        .def_property_readonly("training_nodes", [](const Model& model) { return nodes_in(model, Mode::training); })
         .def("arena_bytes", &Model::arena_bytes, py::arg("batch"), py::arg("training"), py::call_guard<WithoutGil>())
         .def_property_readonly("weights_version", &Model::weights_version)
         .def_property_readonly("parameters",
@@ -171,15 +169,11 @@ void register_model(py::module_& m) {
                                })
         .def(
             "values",
-            [](const Model& model, const std::vector<size_t>& indices) {
-                return copies_of(model, indices, &ParameterInfo::value);
-            },
+            [](const Model& model, const std::vector<size_t>& indices) { return copies_of(model, indices, false); },
             py::arg("indices"))
         .def(
             "gradients",
-            [](const Model& model, const std::vector<size_t>& indices) {
-                return copies_of(model, indices, &ParameterInfo::gradient);
-            },
+            [](const Model& model, const std::vector<size_t>& indices) { return copies_of(model, indices, true); },
             py::arg("indices"))
         .def("set_values", &set_values, py::arg("values"))
         // In what follows the GIL is released while the core computes: it sees borrowed memory and no Python object.
@@ -197,8 +191,7 @@ void register_model(py::module_& m) {
                     shape.insert(shape.begin(), arrays.empty() || arrays[0].shape.empty() ? 0 : arrays[0].shape[0]);
                     memory.push_back(borrow_output(outputs[i], shape, "predict: out"));
                 }
-                const WithoutGil released;
-                model.predict_into(arrays, batch_size, memory, SignalCheck());
+                computing(has_own_code(model), [&] { model.predict_into(arrays, batch_size, memory, SignalCheck()); });
             },
             py::arg("inputs"), py::arg("batch_size"), py::arg("outputs"))
         .def(
@@ -206,12 +199,9 @@ void register_model(py::module_& m) {
             [](const Model& model, const std::vector<py::array>& inputs, const std::vector<int>& nodes,
                int64_t batch_size) {
                 const std::vector<Array> arrays = borrow_all(inputs, "feature_maps: x");
-                std::vector<Tensor> result;
-                {
-                    const WithoutGil released;
-                    result = model.predict_nodes(arrays, nodes, batch_size, SignalCheck());
-                }
-                return to_numpy(std::move(result));
+                return to_numpy(computing(has_own_code(model), [&] {
+                    return model.predict_nodes(arrays, nodes, batch_size, SignalCheck());
+                }));
             },
             py::arg("inputs"), py::arg("nodes"), py::arg("batch_size"))
         .def(
@@ -219,32 +209,22 @@ void register_model(py::module_& m) {
             [](const Model& model, const std::vector<py::array>& inputs, const std::vector<int64_t>& firsts,
                int64_t count) {
                 const std::vector<Array> arrays = borrow_all(inputs, "profile: x");
-                const WithoutGil released;
-                return model.profile(arrays, firsts, count, check_signals);
+                return computing(has_own_code(model),
+                                 [&] { return model.profile(arrays, firsts, count, check_signals); });
             },
             py::arg("inputs"), py::arg("firsts"), py::arg("count"))
         .def(
             "forward",
             [](Model& model, const std::vector<py::array>& inputs, bool training) {
                 const std::vector<Array> arrays = borrow_all(inputs, "forward: x");
-                std::vector<Tensor> result;
-                {
-                    const WithoutGil released;
-                    result = model.forward(arrays, training);
-                }
-                return to_numpy(std::move(result));
+                return to_numpy(computing(has_own_code(model), [&] { return model.forward(arrays, training); }));
             },
             py::arg("inputs"), py::arg("training"))
         .def(
             "backward",
             [](Model& model, const std::vector<py::array>& output_gradients) {
                 const std::vector<Array> arrays = borrow_all(output_gradients, "backward: grad_output");
-                std::vector<Tensor> result;
-                {
-                    const WithoutGil released;
-                    result = model.backward(arrays);
-                }
-                return to_numpy(std::move(result));
+                return to_numpy(computing(has_own_code(model), [&] { return model.backward(arrays); }));
             },
             py::arg("output_gradients"))
         .def(
@@ -253,11 +233,8 @@ void register_model(py::module_& m) {
                const std::vector<int>& nodes) {
                 const std::vector<Array> arrays = borrow_all(inputs, "node_gradients: x");
                 const std::vector<Array> gradients = borrow_all(output_gradients, "node_gradients: grad_output");
-                Model::NodeGradients result;
-                {
-                    const WithoutGil released;
-                    result = model.node_gradients(arrays, gradients, nodes);
-                }
+                Model::NodeGradients result =
+                    computing(has_own_code(model), [&] { return model.node_gradients(arrays, gradients, nodes); });
                 return py::make_tuple(to_numpy(std::move(result.values)), to_numpy(std::move(result.gradients)));
             },
             py::arg("inputs"), py::arg("output_gradients"), py::arg("nodes"));

@@ -11,6 +11,16 @@ std::unique_ptr<Model> owned(Model model) {
     return std::make_unique<Model>(std::move(model));
 }
 
+using ImageNet = Model (*)(const models::ImageNetOptions&);
+constexpr std::pair<const char*, ImageNet> kImageNet[] = {
+    {"build_resnet50", models::resnet50},
+    {"build_mobilenet_v2", models::mobilenet_v2},
+    {"build_mobilenet_v3_small", models::mobilenet_v3_small},
+    {"build_efficientnet_b0", models::efficientnet_b0},
+    {"build_densenet121", models::densenet121},
+    {"build_convnext_tiny", models::convnext_tiny},
+};
+
 }  // namespace
 
 void register_models(py::module_& m) {
@@ -36,10 +46,19 @@ void register_models(py::module_& m) {
         "seed"_a);
     m.def(
         "build_resnet18",
-        [](Shape shape, int64_t classes, std::string stem, int64_t width, double dropout, Rescale rescale, Seed seed) {
-            return owned(models::resnet18({shape, classes, stem, width, dropout, rescale, seed}));
+        [](Shape shape, int64_t classes, std::string stem, int64_t width, double dropout, Rescale rescale,
+           std::string padding, Seed seed) {
+            return owned(models::resnet18({shape, classes, stem, width, dropout, rescale, seed, padding}));
         },
-        "input_shape"_a, "classes"_a, "stem"_a, "width"_a, "dropout"_a, "rescale"_a, "seed"_a);
+        "input_shape"_a, "classes"_a, "stem"_a, "width"_a, "dropout"_a, "rescale"_a, "padding"_a, "seed"_a);
+    for (const auto& [name, build] : kImageNet)
+        m.def(
+            name,
+            [build = build](Shape shape, int64_t classes, double dropout, Rescale rescale, bool imagenet_pixels,
+                            Seed seed) {
+                return owned(build({shape, classes, dropout, rescale, seed, imagenet_pixels}));
+            },
+            "input_shape"_a, "classes"_a, "dropout"_a, "rescale"_a, "imagenet_pixels"_a, "seed"_a);
     m.def(
         "build_unet",
         [](Shape shape, int64_t classes, int64_t base, int64_t depth, std::string up, double dropout,

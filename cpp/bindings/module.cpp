@@ -16,4 +16,5 @@ PYBIND11_MODULE(_core, m) {
     striate::bindings::register_trainer(m);
     striate::bindings::register_io(m);
     striate::bindings::register_detection(m);
+    striate::bindings::register_own(m);
 }

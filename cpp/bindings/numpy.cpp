@@ -36,6 +36,13 @@ Array borrow(const py::array& array, const std::string& what) {
     return {array.data(), type, shape_of(array)};
 }
 
+const float* borrow_weight(const py::array& value, const Shape& shape, const std::string& name) {
+    const Array array = borrow(value, name);
+    if (array.type != DType::float32) throw TypeError(name + " must be set from an array of float32");
+    require(array.shape == shape, "[", name, "] has shape ", to_string(shape), ", got ", to_string(array.shape));
+    return static_cast<const float*>(array.data);
+}
+
 std::vector<Array> borrow_all(const std::vector<py::array>& arrays, const std::string& what) {
     std::vector<Array> result;
     for (const py::array& array : arrays) result.push_back(borrow(array, what));

@@ -17,6 +17,9 @@ std::vector<Array> borrow_all(const std::vector<py::array>& arrays, const std::s
 // Without data where there is none.
 std::vector<Array> borrow_all(const std::vector<std::optional<py::array>>& arrays, const std::string& what);
 
+// The values for a weight of this shape and name. Throws unless they are float32 and fit.
+const float* borrow_weight(const py::array& value, const Shape& shape, const std::string& name);
+
 // The memory of a writable float32 array of exactly this shape.
 float* borrow_output(const py::array& array, const Shape& shape, const std::string& what);
 

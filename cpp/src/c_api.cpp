@@ -43,8 +43,8 @@ const Model& checked(const striate_model* model, const char* who) {
 }
 
 int shape_of(const std::vector<Shape>& shapes, int index, int64_t* out, int most, const char* who) {
-    require(index >= 0 && static_cast<size_t>(index) < shapes.size(), who, ": the model has ", shapes.size(),
-            ", there is none of number ", index);
+    require(index >= 0 && static_cast<size_t>(index) < shapes.size(), who, ": index ", index,
+            " is out of range; there are ", shapes.size());
     const Shape& shape = shapes[static_cast<size_t>(index)];
     require(most <= 0 || out != nullptr, who, " was given no memory for the shape");
     for (int i = 0; i < std::min(most, static_cast<int>(shape.size())); ++i) out[i] = shape[static_cast<size_t>(i)];

@@ -24,14 +24,15 @@ std::string listed(const std::vector<T>& values) {
 // "number 2.5", "string 'same'": the kind and the value.
 std::string describe(const ConfigValue& value) {
     const std::string kind = kind_of(value);
-    return std::visit(Overloaded{[&](Null) { return kind; }, [&](bool v) { return kind + (v ? " true" : " false"); },
-                                 [&](int64_t v) { return kind + " " + std::to_string(v); },
-                                 [&](double v) { return kind + " " + concat(v); },
-                                 [&](const std::string& v) { return kind + " " + quoted(v); },
-                                 [&](const std::vector<int64_t>& v) { return kind + " " + listed(v); },
-                                 [&](const std::vector<double>& v) { return kind + " " + listed(v); },
-                                 [&](const ConfigPtr&) { return kind; }},
-                      value);
+    return std::visit(
+        Overloaded{[&](const Null&) { return kind; }, [&](bool v) { return kind + (v ? " true" : " false"); },
+                   [&](int64_t v) { return kind + " " + std::to_string(v); },
+                   [&](double v) { return kind + " " + concat(v); },
+                   [&](const std::string& v) { return kind + " " + quoted(v); },
+                   [&](const std::vector<int64_t>& v) { return kind + " " + listed(v); },
+                   [&](const std::vector<double>& v) { return kind + " " + listed(v); },
+                   [&](const ConfigPtr&) { return kind; }},
+        value);
 }
 
 // Bounds that no use of the library comes near, so that sums and products of a few arguments and sizes stay within 64
@@ -65,13 +66,13 @@ void Config::set(const std::string& name, ConfigValue value) {
 }
 
 std::string kind_of(const ConfigValue& value) {
-    return std::visit(
-        Overloaded{[](Null) { return "none"; }, [](bool) { return "boolean"; }, [](int64_t) { return "integer"; },
-                   [](double) { return "number"; }, [](const std::string&) { return "string"; },
-                   [](const std::vector<int64_t>&) { return "list of integers"; },
-                   [](const std::vector<double>&) { return "list of numbers"; },
-                   [](const ConfigPtr& v) { return v ? "group of arguments" : "none"; }},
-        value);
+    return std::visit(Overloaded{[](const Null&) { return "none"; }, [](bool) { return "boolean"; },
+                                 [](int64_t) { return "integer"; }, [](double) { return "number"; },
+                                 [](const std::string&) { return "string"; },
+                                 [](const std::vector<int64_t>&) { return "list of integers"; },
+                                 [](const std::vector<double>&) { return "list of numbers"; },
+                                 [](const ConfigPtr& v) { return v ? "group of arguments" : "none"; }},
+                      value);
 }
 
 void read_value(const ConfigValue& value, bool& out, const std::string& where) {

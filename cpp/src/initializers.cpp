@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <locale>
-#include <sstream>
 
+#include "named_call.hpp"
 #include "striate/error.hpp"
-#include "striate/layer.hpp"
 #include "striate/random.hpp"
 #include "suggest.hpp"
 
@@ -56,16 +54,6 @@ void require_argument(bool condition, const Parsed& parsed, const Parts&... part
     require(condition, "[", parsed.owner, "] initializer ", quoted(parsed.text), " ", parts...);
 }
 
-double parse_number(const std::string& text, const Parsed& parsed) {
-    std::istringstream stream(text);
-    stream.imbue(std::locale::classic());
-    double number = 0;
-    std::string rest;
-    require_argument(stream >> number && !(stream >> rest) && std::isfinite(number), parsed, "has ", quoted(text),
-                     " where a number is expected");
-    return number;
-}
-
 void check_arguments(const Parsed& parsed) {
     const Row& row = parsed.row;
     if (row.kind == Kind::uniform)
@@ -76,24 +64,16 @@ void check_arguments(const Parsed& parsed) {
                          "has a negative standard deviation; the order is (mean, standard deviation)");
 }
 
-// "random_normal(0, 0.1)"; Keras's class names ("RandomNormal") are taken as well.
 Parsed parse(const std::string& text, const std::string& owner) {
-    const size_t open = std::min(text.find('('), text.size());
-    const std::string name = snake_case(text.substr(0, open));
+    NamedCall call = named_call(text, owner, "initializer");
     const auto* found =
-        std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& row) { return name == row.name; });
+        std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& row) { return call.name == row.name; });
     require(found != std::end(kRows), "[", owner, "] there is no initializer ", quoted(text), "; ",
-            suggestion(name, initializer_names()));
+            suggestion(call.name, initializer_names()));
+    read_arguments(call, found->arguments);
     Parsed parsed{*found, text, owner};
-    if (open == text.size()) return parsed;
-
-    require_argument(text.back() == ')', parsed, "does not end with ')'");
-    std::istringstream arguments(text.substr(open + 1, text.size() - open - 2));
-    int count = 0;
-    for (std::string argument; std::getline(arguments, argument, ','); ++count) {
-        require_argument(count < found->arguments, parsed, "takes ", found->arguments, " argument(s)");
-        (count == 0 ? parsed.row.first : parsed.row.second) = parse_number(argument, parsed);
-    }
+    if (!call.arguments.empty()) parsed.row.first = call.arguments[0];
+    if (call.arguments.size() > 1) parsed.row.second = call.arguments[1];
     check_arguments(parsed);
     return parsed;
 }
@@ -162,7 +142,7 @@ void fill_orthogonal(const Shape& shape, double gain, uint64_t seed, uint64_t st
     fill_normal(out, size, 0, 1, seed, stream);
     std::vector<double> frame(out, out + size);
     orthonormalise(frame, tall, narrow);
-    // Columns lie one after the other in `frame`: as it is when the rows of `out` are the frame's vectors, transposed
+    // Columns follow each other in `frame`: as it is when the rows of `out` are the frame's vectors, transposed
     // when its columns are.
     for (int64_t r = 0; r < rows; ++r)
         for (int64_t c = 0; c < columns; ++c)

@@ -6,9 +6,8 @@
 #include <mutex>
 #include <random>
 
-#include "cuda/device.hpp"
-#include "device/device.hpp"
-#include "dispatch/dispatch.hpp"
+#include "cpu/cpu.hpp"
+#include "cpu/dispatch.hpp"
 #include "forks.hpp"
 #include "striate/error.hpp"
 #include "threads.hpp"
@@ -74,7 +73,6 @@ RuntimeInfo runtime_info() {
     info.compiler = STRIATE_COMPILER;
     info.isa = cpu().table().isa;
     info.openmp = openmp_version();
-    info.cuda = cuda::description();
     info.available_isas = dispatch::available_isas();
     info.threads = get_num_threads();
     return info;
@@ -90,7 +88,7 @@ int get_num_threads() {
     int count = thread_count;
     if (count == 0) {
         const int chosen = default_num_threads();
-        // Another thread may have set it meanwhile: its choice stands.
+        // Another thread may have set it meanwhile: its choice is kept.
         count = thread_count.compare_exchange_strong(count, chosen) ? chosen : thread_count.load();
     }
     return count;

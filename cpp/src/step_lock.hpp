@@ -34,17 +34,4 @@ class StepLock {
     bool writing_ = false;
 };
 
-// Held while weights, gradients or what training keeps beside them are changed. The child of a fork has weights after a
-// whole step.
-class Writing {
-  public:
-    explicit Writing(StepLock& weights) : weights_(weights) {}
-
-  private:
-    std::unique_lock<StepLock> weights_;
-    forks::Gate gate_;  // entered last: who waits for the weights must not keep others from forking
-};
-
-using Reading = std::shared_lock<StepLock>;
-
 }  // namespace striate

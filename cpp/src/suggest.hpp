@@ -6,8 +6,8 @@
 
 namespace striate {
 
-// The number of insertions, deletions, replacements and swaps of neighbours between two words, without regard to case
-// (optimal string alignment).
+// The number of insertions, deletions, replacements and swaps of adjacent letters between two words, without regard to
+// case (optimal string alignment).
 size_t edit_distance(const std::string& a, const std::string& b);
 
 // The names that a person who wrote `wrong` may have meant, nearest first; empty when none is near.

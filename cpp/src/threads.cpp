@@ -109,11 +109,21 @@ std::optional<int> cgroup_cpu_quota(const std::string& root) {
     return least;
 }
 
+int omp_num_threads(const std::string& text) {
+    int count = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+    const std::string rest(end, text.data() + text.size());
+    const size_t next = rest.find_first_not_of(' ');
+    const bool whole = next == std::string::npos || rest[next] == ',';
+    return error == std::errc() && whole ? std::clamp(count, 0, kMaxThreads) : 0;
+}
+
 int default_num_threads() {
     if (const char* text = std::getenv("STRIATE_NUM_THREADS"); text && *text) return parse_num_threads(text);
+    const char* const omp = std::getenv("OMP_NUM_THREADS");
     int count = 0;
-    for (int limit :
-         {static_cast<int>(std::thread::hardware_concurrency()), affinity_count(), cgroup_cpu_quota().value_or(0)})
+    for (int limit : {static_cast<int>(std::thread::hardware_concurrency()), affinity_count(),
+                      cgroup_cpu_quota().value_or(0), omp ? omp_num_threads(omp) : 0})
         if (limit > 0) count = count > 0 ? std::min(count, limit) : limit;
     return std::clamp(count, 1, kMaxThreads);
 }

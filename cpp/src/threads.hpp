@@ -22,7 +22,11 @@ int parse_num_threads(const std::string& text);
 // `root` is the file system to look in (Linux kernel documentation: admin-guide/cgroup-v2, scheduler/sched-bwc).
 std::optional<int> cgroup_cpu_quota(const std::string& root = "");
 
-// STRIATE_NUM_THREADS, or else the least of the affinity mask, the quota and the machine's CPUs.
+// The first number of OMP_NUM_THREADS, by which joblib, Dask, Ray and torchrun limit the threads of a process (OpenMP
+// 5.2, section 21.2.2); 0 where it is none.
+int omp_num_threads(const std::string& text);
+
+// STRIATE_NUM_THREADS, or else the least of OMP_NUM_THREADS, the affinity mask, the quota and the machine's CPUs.
 int default_num_threads();
 
 // A thread that leaves all signals to the others: Python's handlers belong to the main thread. Throws

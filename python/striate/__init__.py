@@ -18,9 +18,12 @@ from striate import _core
 
 if TYPE_CHECKING:
     from striate import (
+        activations,
+        backend,
         callbacks,
         data,
         detection,
+        distributed,
         initializers,
         interop,
         layers,
@@ -29,10 +32,14 @@ if TYPE_CHECKING:
         models,
         onnx,
         optimizers,
+        regularizers,
         segmentation,
         sklearn,
+        testing,
+        utils,
         viz,
     )
+    from striate.finetuning import finetune
     from striate.io import load_model, load_training, save_training
     from striate.layers import Input
     from striate.model import Model
@@ -44,9 +51,14 @@ __version__: str = _core.runtime_info()["version"]
 
 # Where each name comes from. Nothing is imported before it is asked for, so that `import striate` costs nothing.
 _MODULES = (
+    "testing",
+    "utils",
+    "backend",
+    "activations",
     "callbacks",
     "data",
     "detection",
+    "distributed",
     "initializers",
     "interop",
     "layers",
@@ -55,6 +67,7 @@ _MODULES = (
     "models",
     "onnx",
     "optimizers",
+    "regularizers",
     "segmentation",
     "sklearn",
     "viz",
@@ -65,6 +78,7 @@ _NAMES = {
     "Sequential": "sequential",
     "Trainer": "trainer",
     "available_isas": "runtime",
+    "finetune": "finetuning",
     "get_num_threads": "runtime",
     "isa": "runtime",
     "load_model": "io",
@@ -80,10 +94,14 @@ __all__ = [
     "Model",
     "Sequential",
     "Trainer",
+    "activations",
     "available_isas",
+    "backend",
     "callbacks",
     "data",
     "detection",
+    "distributed",
+    "finetune",
     "get_num_threads",
     "initializers",
     "interop",
@@ -96,12 +114,15 @@ __all__ = [
     "models",
     "onnx",
     "optimizers",
+    "regularizers",
     "save_training",
     "segmentation",
     "set_num_threads",
     "set_seed",
     "show_config",
     "sklearn",
+    "testing",
+    "utils",
     "viz",
 ]
 
@@ -113,7 +134,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(f"striate.{_NAMES[name]}"), name)
         globals()[name] = value
         return value
-    raise AttributeError(f"module 'striate' has no attribute {name!r}")
+    hint = import_module("striate._keras_names").PACKAGE.get(name)
+    raise AttributeError(f"module 'striate' has no attribute {name!r}" + (f"; {hint}" if hint else ""))
 
 
 def __dir__() -> list[str]:

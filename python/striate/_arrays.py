@@ -2,7 +2,7 @@
 
 Arrays are NumPy's, or any other library's that shares its memory: by DLPack (PyTorch, JAX, the array API), by Python's
 buffer protocol (`memoryview`, `array.array`), or by NumPy's `__array__`. The core takes C-contiguous float32, uint8,
-int32 and int64. What lies so in memory already, read-only or not, is worked on where it lies; anything else is
+int32 and int64. Arrays of these types and order, read-only or not, are used without a copy; all others are
 converted once, before the first batch.
 """
 
@@ -19,6 +19,7 @@ from striate._batches import check_no_batches
 
 AnyArray = NDArray[Any]
 FloatArray = NDArray[np.float32]
+DoubleArray = NDArray[np.float64]
 _INPUT_DTYPES = (np.dtype(np.float32), np.dtype(np.uint8))
 
 
@@ -46,7 +47,7 @@ def array_of(value: Any, what: str) -> AnyArray:
     try:
         return np.asarray(value)
     except ValueError as error:
-        raise ValueError(f"{what} is no array: its rows differ in shape ({error})") from None
+        raise ValueError(f"{what} is not an array: its rows differ in shape ({error})") from None
 
 
 def _without_dlpack(value: Any, what: str, refusal: Exception) -> AnyArray:
@@ -115,7 +116,7 @@ def _as_float32(array: AnyArray) -> FloatArray:
 
 
 def is_input(x: Any, shapes: Sequence[tuple[int, ...]]) -> bool:
-    """Whether `x` is, as it stands, what the core takes for the one input of a model."""
+    """Whether the core can use `x` unchanged as the only input of a model."""
     if type(x) is not np.ndarray or len(shapes) != 1:
         return False
     return x.shape[1:] == shapes[0] and x.dtype in _INPUT_DTYPES and x.flags.carray
@@ -136,7 +137,7 @@ def several(value: Any, names: Sequence[str], what: str) -> list[Any]:
             raise ValueError(f"{what} must have the keys {list(names)}, got {[str(name) for name in value]}")
         return [value[name] for name in names]
     if len(names) == 1:
-        single = isinstance(value, (list, tuple)) and len(value) == 1 and _is_array(value[0])
+        single = isinstance(value, (list, tuple)) and len(value) == 1 and is_array(value[0])
         return [value[0] if single else value]
     if not isinstance(value, (list, tuple)):
         raise TypeError(
@@ -147,7 +148,7 @@ def several(value: Any, names: Sequence[str], what: str) -> list[Any]:
     return list(value)
 
 
-def _is_array(value: Any) -> bool:
+def is_array(value: Any) -> bool:
     return isinstance(value, np.ndarray) or hasattr(value, "__dlpack__") or isinstance(value, memoryview)
 
 

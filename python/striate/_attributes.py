@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from striate._names import suggestion
+from striate._names import nearest, suggestion
 from striate._own_classes import is_own
 
 
@@ -38,8 +38,6 @@ def check_attribute(
         raise AttributeError(f"{owner}.{name} is fixed when the object is made; make a new one with {name}=...")
     if is_own(kind):
         return
-    import difflib
-
     known = [key for key in {*dir(kind), *vars(target)} if not key.startswith("_")]
-    if strict or difflib.get_close_matches(name, known, n=1, cutoff=0.85):
+    if strict or nearest(name, known, cutoff=0.85):
         raise AttributeError(f"{owner} has no attribute {name!r}; {suggestion(name, known)}")

@@ -1,7 +1,7 @@
 """Objects that give their values piece by piece: generators, sequences of batches, loaders.
 
-They are refused where an array is expected. NumPy would ask such an object for one item after the other until an
-IndexError comes, which a sequence of batches need not raise.
+`striate._sources` has those that are read. They are refused where an array is expected. NumPy would ask such an object
+for one item after the other until an IndexError comes, which a sequence of batches need not raise.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-# The loop over single batches that replaces a call on an iterable of batches.
-_ON_BATCH = {
-    "fit": "call model.train_on_batch(x, y) for each batch",
-    "evaluate": "call model.test_on_batch(x, y) for each batch",
-    "predict": "call model.predict_on_batch(x) for each batch",
+_FOR_BATCHES = {
+    "fit": "if its items are batches (x, y), pass it as x alone",
+    "evaluate": "if its items are batches (x, y), pass it as x alone",
+    "predict": "if its items are batches, pass it as it is, not in a list",
 }
 _NUMBERS_OR_TEXT = (int, float, complex, str, bytes, type(None))
 _LISTS = (list, tuple, range, deque)
@@ -46,6 +45,11 @@ def gives_batches(value: Any) -> bool:
     return hasattr(value, "__iter__") or hasattr(value, "__next__") or hasattr(value, "__getitem__")
 
 
+def is_batch(value: Any) -> bool:
+    """Whether the value is a batch as loaders give them: (x, y) or (x, y, sample_weight)."""
+    return isinstance(value, (list, tuple)) and len(value) in (2, 3) and all(map(is_array_like, value))
+
+
 def is_array_like(value: Any) -> bool:
     """Whether NumPy can read the object's memory, or the object converts itself to an array."""
     if any(hasattr(value, name) for name in ("__array__", "__array_interface__", "__array_struct__", "__dlpack__")):
@@ -67,6 +71,4 @@ def batches_refused(value: Any, what: str) -> str:
     call = what.partition(":")[0]
     article = "an" if kind[0] in "aeiouAEIOU" else "a"
     message = f"{what} must be an array (N, ...), got {article} {kind}, which gives its values piece by piece; "
-    if call not in _ON_BATCH:
-        return message + "convert it first, for example np.stack(list(values))"
-    return message + f"join its batches with np.concatenate, or {_ON_BATCH[call]}"
+    return message + _FOR_BATCHES.get(call, "convert it first, for example np.stack(list(values))")

@@ -1,14 +1,13 @@
-"""From symbols to a model: which layers there are, and whose weights they have."""
+"""From symbols to a model and back: which layers there are."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from striate import _core, _kin
-from striate._arrays import FloatArray
+from striate import _core
 from striate.layers._base import Layer, Symbol
+from striate.layers.activation import Activation
 
 
 def symbols_of(value: Any, what: str) -> list[Symbol]:
@@ -21,6 +20,28 @@ def symbols_of(value: Any, what: str) -> list[Symbol]:
                 f"got {type(symbol).__name__}"
             )
     return symbols
+
+
+def inputs_of(value: Any) -> list[Symbol]:
+    """The symbols of a model's inputs, which may be a dict by their names."""
+    if not isinstance(value, Mapping):
+        return symbols_of(value, "inputs")
+    symbols = symbols_of(list(value.values()), "inputs")
+    for name, symbol in zip(value, symbols, strict=True):
+        if symbol.layer._core.name != name:
+            raise ValueError(f"Model: inputs[{name!r}] must have this name: Input(..., name={name!r})")
+    return symbols
+
+
+def outputs_of(value: Any, what: str) -> list[Symbol]:
+    """The symbols of a model's outputs; those of a dict come from layers with the keys as names."""
+    if not isinstance(value, Mapping):
+        return symbols_of(value, what)
+    symbols = symbols_of(list(value.values()), what)
+    return [
+        symbol if symbol.layer._core.name == name else Activation("linear", name=str(name))(symbol)
+        for name, symbol in zip(value, symbols, strict=True)
+    ]
 
 
 def layers_of(outputs: Sequence[Symbol]) -> dict[int, Layer]:
@@ -42,80 +63,23 @@ def draw(
 ) -> dict[int, Symbol]:
     """The symbols of all nodes of a network, drawn with its layers from the symbols of some of the nodes."""
     symbols = dict(given)
+    fixed: dict[int, bool] = {**dict.fromkeys(core.inference_nodes, False), **dict.fromkeys(core.training_nodes, True)}
     for node, (place, sources, _) in enumerate(core.nodes):
         if node not in symbols:
-            symbols[node] = layers[place]([symbols[source] for source in sources], training)
+            symbols[node] = layers[place]([symbols[source] for source in sources], fixed.get(node, training))
     return symbols
 
 
-def join(drawn: dict[int, Layer], core: _core.Model, before: _core.Model | None) -> list[Layer]:
-    """The layers of a new model, in its order.
-
-    A layer of another model is replaced by one of this model's own, and its weights are copied; a layer of `before`,
-    which this model replaces, moves over with its weights.
-
-    Raises:
-        ValueError: a layer has weights of another shape in the model that it belongs to. Nothing is changed then.
-    """
-    ours = _parameters_by_layer(core)
-    theirs: dict[int, dict[int, list[tuple[int, _core.ParameterInfo]]]] = {}
-    # Of an owner: its parameters, and the new model's.
-    wanted: dict[int, tuple[_core.Model, list[tuple[int, int]]]] = {}
-    kept: list[tuple[int, FloatArray]] = []
+def join(drawn: dict[int, Layer], core: _core.Model) -> list[Layer]:
+    """The layers of a new model, in its order."""
     layers = [drawn[id(layer)] for layer, _, _ in core.layers]
-    # With several copies, the weights that were changed last, as if all models shared the layer.
-    sources = [
-        _kin.Source(layer, None, [], layer.trainable) if layer._owner in (None, before) else _kin.latest(layer)
-        for layer in layers
-    ]
-    for place, source in enumerate(sources):
-        if source.layer is None:  # it is gone
-            for (target, needs), value in zip(ours.get(place, []), source.kept, strict=True):
-                _check_shape(needs, value.shape)
-                kept.append((target, value))
-            continue
-        owner = source.layer._owner
-        if owner is None:
-            continue
-        if id(owner) not in theirs:
-            theirs[id(owner)] = _parameters_by_layer(owner)
-        old, new = theirs[id(owner)].get(source.layer._place, []), ours.get(place, [])
-        for (index, has), (target, needs) in zip(old, new, strict=True):
-            _check_shape(needs, has.shape)
-            wanted.setdefault(id(owner), (owner, []))[1].append((index, target))
-    for owner, pairs in wanted.values():
-        values = owner.values([index for index, _ in pairs])
-        core.set_values([(target, value) for (_, target), value in zip(pairs, values, strict=True)])
-    core.set_values(kept)
-    joined = [layer if layer._owner in (None, before) else copy.copy(layer) for layer in layers]
-    before_joining = [dict(vars(layer)) for layer in joined]
-    try:
-        for place, (layer, drawn_layer, source) in enumerate(zip(joined, layers, sources, strict=True)):
-            layer._belong(core, place)
-            layer._trainable = source.trainable
-            if not source.trainable:
-                core.set_trainable(layer.name, False)
-            if layer is not drawn_layer:
-                layer._stays_frozen = drawn_layer._stays_frozen
-                _kin.join_family(layer, drawn_layer, source)
-    except BaseException:  # memory ran out, or Ctrl-C: the layers stay with the models that they belong to
-        for layer, attributes in zip(joined, before_joining, strict=True):
-            vars(layer).update(attributes)
-            _kin.moved(layer)
-        raise
-    return joined
+    for place, layer in enumerate(layers):
+        layer._belong(core, place)
+    return layers
 
 
-def _check_shape(needs: _core.ParameterInfo, has: Sequence[int]) -> None:
-    if tuple(has) != tuple(needs.shape):
-        raise ValueError(
-            f"[{needs.name}] has shape {tuple(has)} in the model that the layer belongs to, and would need "
-            f"{needs.shape} here; make a new layer"
-        )
-
-
-def _parameters_by_layer(core: _core.Model) -> dict[int, list[tuple[int, _core.ParameterInfo]]]:
-    found: dict[int, list[tuple[int, _core.ParameterInfo]]] = {}
-    for index, info in enumerate(core.parameters):
-        found.setdefault(info.layer, []).append((index, info))
-    return found
+def is_chain(core: _core.Model) -> bool:
+    """Whether each layer follows the one before it, as in a `Sequential`."""
+    nodes = core.nodes
+    chained = all(inputs == ([node - 1] if node else []) for node, (_, inputs, _) in enumerate(nodes))
+    return chained and len(core.layers) == len(nodes) > 1

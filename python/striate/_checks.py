@@ -40,6 +40,6 @@ def flag(value: object, what: str) -> bool:
     return bool(value)
 
 
-def chosen(**arguments: bool | None) -> dict[str, bool]:
+def chosen(**arguments: bool | str | None) -> dict[str, bool | str]:
     """The arguments that are not None."""
     return {name: value for name, value in arguments.items() if value is not None}

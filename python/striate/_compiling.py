@@ -10,8 +10,10 @@ import numpy as np
 
 from striate import _core
 from striate._arrays import several
+from striate._outputs import check_names
 from striate.detection.decoding import image_size
 from striate.losses import Loss
+from striate.losses import get as get_loss
 
 # Layers that pass scores or probabilities on as they are.
 _PASSING = frozenset(
@@ -19,6 +21,27 @@ _PASSING = frozenset(
 )
 # Layers whose result, without an activation, is a weighted sum: scores.
 _SUMMING = frozenset(("BatchNormalization", "Conv2D", "Conv2DTranspose", "Dense", "DepthwiseConv2D", "SeparableConv2D"))
+
+
+def losses_for(given: Any, names: Sequence[str]) -> list[Loss | None]:
+    """A loss for each output, or None for an output that is not trained.
+
+    Raises:
+        ValueError: a name is unknown, the number does not fit, or no output has a loss.
+    """
+    if isinstance(given, Mapping):
+        check_names(given, names, "loss")
+        items = [given.get(name) for name in names]
+    elif not isinstance(given, (list, tuple)):
+        items = [given] * len(names)
+    elif len(given) == len(names):
+        items = list(given)
+    else:
+        outputs = f"{len(names)} outputs ({', '.join(names)})"
+        raise ValueError(f"loss must have one for each of the {outputs}, got {len(given)}")
+    if all(item is None for item in items):
+        raise ValueError(f"loss must name a loss for at least one of the outputs {', '.join(names)}")
+    return [None if item is None else get_loss(item) for item in items]
 
 
 def check_losses(network: _core.Model, losses: Sequence[Loss | None], names: Sequence[str]) -> None:
@@ -37,7 +60,7 @@ def loss_scales(given: Any, losses: Sequence[Loss | None], names: Sequence[str])
 
     Raises:
         ValueError: the number of weights or their names do not fit.
-        TypeError: one is no number.
+        TypeError: one is not a number.
     """
     if isinstance(given, Mapping):
         given = {name: 1.0 for name, loss in zip(names, losses, strict=True) if loss is None} | dict(given)
@@ -109,8 +132,8 @@ def _activation(network: _core.Model, node: int) -> str | None:
 
 def _check_strides(loss: Loss, layer: str, output: tuple[int, ...], inputs: Sequence[tuple[int, ...]]) -> None:
     """A loss of boxes counts in pixels of the image: its strides must be the model's."""
-    loss._core.target_shape(output, layer)
-    strides = tuple(loss._core.config()["strides"])
+    loss.core.target_shape(output, layer)
+    strides = tuple(loss.core.config()["strides"])
     size = image_size(output, strides)
     if len(inputs) == 1 and len(inputs[0]) == 3 and inputs[0][:2] != size:
         raise ValueError(

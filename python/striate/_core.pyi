@@ -15,16 +15,22 @@ Shape: TypeAlias = tuple[int, ...]
 # Runtime
 
 def runtime_info() -> dict[str, Any]:
-    """version, compiler, isa, openmp, cuda, available_isas, threads."""
+    """version, compiler, isa, openmp, available_isas, threads."""
 
+def cuda_description() -> str: ...
+def set_cuda_plugin(path: str) -> None: ...
+def cuda_kernels() -> list[tuple[str, bool]]: ...
+def checked_device(name: str) -> str: ...
 def set_num_threads(count: int) -> None: ...
 def get_num_threads() -> int: ...
 def startable_threads(count: int) -> int: ...
 def warn_of_few_threads(consequence: str) -> None: ...
+def use_training_kernels() -> None: ...
 def set_seed(seed: int) -> None: ...
 def next_seed() -> int: ...
 def initializer_names() -> list[str]: ...
 def check_initializer(initializer: str, owner: str) -> None: ...
+def check_regularizer(regularizer: str | None, owner: str) -> tuple[float, float]: ...
 def initialize(initializer: str, shape: Sequence[int], seed: int) -> FloatArray: ...
 def permutation(seed: int, epoch: int, count: int) -> NDArray[np.int64]: ...
 
@@ -95,6 +101,14 @@ class Layer:
         """Name, shape, whether trainable."""
     def multiply_adds(self, inputs: Sequence[Shape]) -> int: ...
 
+    trainable: bool
+    @property
+    def weights(self) -> list[tuple[str, Shape, bool]] | None:
+        """None before a model was built with the layer; else name, shape and whether training updates it, of each."""
+    def values(self, indices: Sequence[int]) -> list[FloatArray]:
+        """Copies of one moment."""
+    def set_values(self, values: Sequence[tuple[int, FloatArray]]) -> None: ...
+
 class Symbol:
     @property
     def shape(self) -> Shape: ...
@@ -109,7 +123,7 @@ def snake_case(type: str) -> str:
 
 def make_layer(type: str, config: dict[str, Any], name: str) -> Layer: ...
 def input(shape: Sequence[int], name: str) -> Symbol: ...
-def apply(layer: Layer, inputs: Sequence[Symbol]) -> Symbol: ...
+def apply(layer: Layer, inputs: Sequence[Symbol], training: bool | None = None) -> Symbol: ...
 
 # Losses and optimizers
 
@@ -159,13 +173,12 @@ class ParameterInfo:
     def layer(self) -> int: ...
     @property
     def trainable(self) -> bool: ...
-    @property
-    def frozen(self) -> bool: ...
 
 class Model:
     def __init__(self, inputs: Sequence[Symbol], outputs: Sequence[Symbol], seed: int) -> None: ...
     fusion: bool
     winograd: bool
+    device: str
     @property
     def seed(self) -> int: ...
     @property
@@ -196,8 +209,16 @@ class Model:
     def weights_version(self) -> int:
         """Grows with every change of a weight."""
     def find_layer(self, name: str) -> int: ...
-    def set_trainable(self, layer: str, trainable: bool) -> None: ...
     def trainable(self, layer: str) -> bool: ...
+    @property
+    def stores(self) -> list[tuple[int, str]]:
+        """Of each memory of weights: a number that no other has, and a layer whose weights are in it."""
+    @property
+    def inference_nodes(self) -> list[int]:
+        """Nodes whose layer behaves as in inference, in training too."""
+    @property
+    def training_nodes(self) -> list[int]:
+        """Nodes whose layer behaves as in training, in predictions too."""
     def arena_bytes(self, batch: int, training: bool) -> int: ...
     def values(self, indices: Sequence[int]) -> list[FloatArray]:
         """Copies of these parameters, all of one moment."""
@@ -213,6 +234,9 @@ class Model:
         self, inputs: Sequence[AnyArray], output_gradients: Sequence[FloatArray], nodes: Sequence[int]
     ) -> tuple[list[FloatArray], list[FloatArray]]:
         """Values and gradients of these nodes."""
+
+class DistributedError(RuntimeError):
+    """A process that takes part in a training failed, or cannot be reached: the message names it."""
 
 class Trainer:
     def __init__(
@@ -255,11 +279,34 @@ class Trainer:
         """Targets of an output without a loss are not read; weights are none, one for all outputs, or one for each."""
     def release(self) -> None:
         """Let go of the arrays."""
+    def train_as(self, before: Trainer) -> None:
+        """Train the layers that both models have as the trainer before did."""
+    @property
+    def trainable_changed(self) -> bool:
+        """Whether a layer's `trainable` is not what it was when the trainer was made."""
     def set_rows(self, rows: NDArray[np.int64] | None) -> None:
         """The order in which the steps take the rows; None for that of the arrays."""
     def set_predictions(self, buffers: Sequence[FloatArray], base: int) -> None:
         """The outputs of step (first, count) go to rows [first - base, first - base + count) of these."""
     def train_step(self, first: int, count: int) -> float: ...
+    def set_shards(self, shards: int, exchange: object | None) -> None:
+        """Cut batches, of which this process computes its part. `exchange` is like striate.distributed.Group."""
+    @property
+    def shards(self) -> int: ...
+    def own_rows(self, count: int) -> tuple[int, int]:
+        """The rows of a batch of `count` that this process computes."""
+    def train_part(self, first: int, count: int) -> float:
+        """A step on a batch of `count` rows, of which this process's own are the bound rows from `first` on."""
+    def test_part(self, first: int, count: int) -> float: ...
+    def fed_part(self, feed: Feed, first: int, count: int) -> float: ...
+    def fail_step(self, why: str) -> None:
+        """In place of a step: all processes raise DistributedError."""
+    def finish_pass(self, failure: str) -> None:
+        """After the last `test_part`: `epoch_loss` becomes that of all processes."""
+    def ask_to_stop(self, stop: bool) -> None: ...
+    @property
+    def stop_agreed(self) -> bool:
+        """Whether a process had asked for it before the last step."""
     def fed_step(self, feed: Feed, first: int, count: int) -> float:
         """On the next batch of a feed whose buffers are bound: rows [first, first + count) of its epoch."""
     def test_step(self, first: int, count: int) -> float: ...
@@ -306,6 +353,55 @@ def build_resnet18(
     width: int,
     dropout: float,
     rescale: float | None,
+    padding: str,
+    seed: int | None,
+) -> Model: ...
+def build_resnet50(
+    input_shape: Sequence[int],
+    classes: int,
+    dropout: float,
+    rescale: float | None,
+    imagenet_pixels: bool,
+    seed: int | None,
+) -> Model: ...
+def build_mobilenet_v2(
+    input_shape: Sequence[int],
+    classes: int,
+    dropout: float,
+    rescale: float | None,
+    imagenet_pixels: bool,
+    seed: int | None,
+) -> Model: ...
+def build_mobilenet_v3_small(
+    input_shape: Sequence[int],
+    classes: int,
+    dropout: float,
+    rescale: float | None,
+    imagenet_pixels: bool,
+    seed: int | None,
+) -> Model: ...
+def build_efficientnet_b0(
+    input_shape: Sequence[int],
+    classes: int,
+    dropout: float,
+    rescale: float | None,
+    imagenet_pixels: bool,
+    seed: int | None,
+) -> Model: ...
+def build_densenet121(
+    input_shape: Sequence[int],
+    classes: int,
+    dropout: float,
+    rescale: float | None,
+    imagenet_pixels: bool,
+    seed: int | None,
+) -> Model: ...
+def build_convnext_tiny(
+    input_shape: Sequence[int],
+    classes: int,
+    dropout: float,
+    rescale: float | None,
+    imagenet_pixels: bool,
     seed: int | None,
 ) -> Model: ...
 def build_unet(
@@ -331,6 +427,19 @@ def build_detector(
 
 # Detection
 
+# Layers and losses that are computed in Python
+
+def own_loss(type: str, compute: object) -> Loss:
+    """`compute(y_true, y_pred, weights, scale, wants_gradient)` returns (sum, count, gradient)."""
+
+def own_layer(type: str, name: str, owner: object) -> Layer:
+    """The methods that begin with `_own_` of `owner`, to which this keeps a weak reference, compute it."""
+
+def owner_of(layer: Layer) -> Any:
+    """The Python object of `own_layer`, or None."""
+
+def before_fork() -> None: ...
+def after_fork() -> None: ...
 def iou(
     a: NDArray[np.float64], b: NDArray[np.float64], crowd: NDArray[np.bool_] | None = None
 ) -> NDArray[np.float64]: ...

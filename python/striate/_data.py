@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,11 +21,19 @@ from striate._arrays import (
     numbers,
     with_last_axis,
 )
-from striate._batches import check_no_batches, is_array_like
+from striate._batches import check_no_batches, is_batch
 from striate._outputs import sample_weights_for, targets_for
 from striate.detection.decoding import image_size
 from striate.detection.targets import pack
-from striate.losses import Loss
+
+
+class Loss(Protocol):
+    """What is needed of a `striate.losses.Loss`."""
+
+    of_boxes: ClassVar[bool]
+
+    @property
+    def core(self) -> _core.Loss: ...
 
 
 class Data(NamedTuple):
@@ -90,18 +98,13 @@ def unpack(x: Any, y: Any, who: str) -> tuple[Any, Any]:
             y = [(boxes, labels, crowd | ignored) for (boxes, labels), crowd, ignored in marks]
     if y is None:
         check_no_batches(x, f"{who}: x")
-        if isinstance(x, (list, tuple)) and x and all(_is_batch(item) for item in x):
+        if isinstance(x, (list, tuple)) and x and all(map(is_batch, x)):
             raise TypeError(
                 f"{who}: x is a list of {len(x)} batches; join them with np.concatenate to one x and one y, or pass "
                 f"them one by one to {'test' if who == 'evaluate' else 'train'}_on_batch(x, y)"
             )
         raise TypeError(f"{who}: y must be an array of targets, got None")
     return x, y
-
-
-def _is_batch(value: Any) -> bool:
-    """Whether the value is a batch as loaders give them: (x, y)."""
-    return isinstance(value, (list, tuple)) and len(value) in (2, 3) and all(map(is_array_like, value))
 
 
 def make_data(
@@ -112,11 +115,13 @@ def make_data(
     losses: Sequence[Loss | None],
     who: str,
     measured: Collection[int] = (),
+    warn: Callable[[str], None] | None = None,
 ) -> Data:
     """Check and convert what the user passed.
 
     Args:
         measured: outputs that have a metric, and so need targets even without a loss.
+        warn: takes warnings; None: they are given.
 
     Raises:
         ValueError: shapes or lengths do not fit.
@@ -128,7 +133,7 @@ def make_data(
     needed = [loss is not None or place in measured for place, loss in enumerate(losses)]
     given = targets_for(y, names, needed, f"{who}: y")
     targets = [
-        None if item is None and not need else _target(item, loss, shape, name, who)
+        None if item is None and not need else _target(item, loss, shape, name, who, warn or _warn)
         for item, need, loss, shape, name in zip(given, needed, losses, network.output_shapes, names, strict=True)
     ]
     rows = len(inputs[0])
@@ -140,42 +145,63 @@ def make_data(
     return Data(inputs, targets, weights, boxes)
 
 
-def _boxes(value: Any, loss: Loss, output: tuple[int, ...], layer: str, who: str) -> AnyArray:
-    most, _ = loss._core.target_shape(output, layer)
-    size = image_size(output, loss._core.config()["strides"])
-    packed, mended = pack(value, size, output[-1] - 5, most, f"{who}: y")
-    if any(mended.values()):
-        warnings.warn(
-            f"{who}: y: of the boxes {mended['degenerate']} without extent and {mended['outside']} outside their image "
-            f"were dropped, {mended['clipped']} that reach beyond it were cut at its edge",
-            stacklevel=4,
+def _warn(message: str) -> None:
+    warnings.warn(message, stacklevel=6)
+
+
+def _boxes(
+    value: Any, loss: Loss, output: tuple[int, ...], layer: str, who: str, warn: Callable[[str], None]
+) -> AnyArray:
+    most, _ = loss.core.target_shape(output, layer)
+    size = image_size(output, loss.core.config()["strides"])
+    packed, fixed = pack(value, size, output[-1] - 5, most, f"{who}: y")
+    corners = packed[packed[..., 4] != -1.0][:, :4]
+    if corners.size and corners.max() <= 1.0 and min(size) > 2:
+        warn(
+            f"{who}: y: all corners of the boxes are within 0 .. 1; boxes are in pixels: multiply x by the width, "
+            f"{size[1]}, and y by the height, {size[0]}"
+        )
+    if any(fixed.values()):
+        warn(
+            f"{who}: y: of the boxes {fixed['degenerate']} without extent and {fixed['outside']} outside their image "
+            f"were dropped, {fixed['clipped']} that reach beyond it were cut at its edge"
         )
     return packed
 
 
-def _target(value: Any, loss: Loss | None, output: tuple[int, ...], layer: str, who: str) -> AnyArray:
+def _target(
+    value: Any, loss: Loss | None, output: tuple[int, ...], layer: str, who: str, warn: Callable[[str], None]
+) -> AnyArray:
     if loss is None:  # only metrics see it, and they check it
         return for_core(numbers(value, f"{who}: y"))
     if loss.of_boxes:
-        return _boxes(value, loss, output, layer, who)
+        return _boxes(value, loss, output, layer, who, warn)
     kind = type(loss).__name__
-    wanted = loss._core.target_shape(output, layer)
-    labels = loss._core.target_dtype != "float32"
+    wanted = loss.core.target_shape(output, layer)
+    labels = loss.core.target_dtype != "float32"
     given = numbers(value, f"{who}: y")
-    if not labels and loss._core.takes_labels(output) and given.shape[1:] in (output[:-1], (*output[:-1], 1)):
+    if not labels and loss.core.takes_labels(output) and given.shape[1:] in (output[:-1], (*output[:-1], 1)):
         wanted, labels = output[:-1], True
     array = with_last_axis(given, wanted)
     if array.shape[1:] != wanted:
-        mend = ""
+        fix = ""
         if labels and array.shape[1:] == output:
-            mend = "; for one-hot targets use CategoricalCrossentropy, or y.argmax(axis=-1)"
+            fix = "; for one-hot targets use CategoricalCrossentropy, or y.argmax(axis=-1)"
         elif not labels and kind.startswith("Categorical") and array.shape[1:] in (output[:-1], (*output[:-1], 1)):
-            mend = "; for integer labels use SparseCategoricalCrossentropy, or striate.data.to_categorical(y)"
+            fix = "; for integer labels use SparseCategoricalCrossentropy, or striate.data.to_categorical(y)"
         raise ValueError(
             f"{who}: [{kind}] expects y of shape {_batched(wanted)} for the output {_batched(output)} of [{layer}], "
-            f"got {array.shape}{mend}"
+            f"got {array.shape}{fix}"
         )
-    return labels_for(array, kind) if labels else for_core(array)
+    if labels:
+        return labels_for(array, kind)
+    if array.dtype.kind == "f" and (missing := np.isnan(array)).any():
+        row = int(np.argwhere(missing)[0][0])
+        raise ValueError(
+            f"{who}: [{kind}] expects numbers as targets, got NaN in row {row} of y; where a target is missing, put 0 "
+            "in its place and give the row a sample_weight of 0"
+        )
+    return for_core(array)
 
 
 def _batched(shape: tuple[int, ...]) -> str:
@@ -191,7 +217,8 @@ def loss_value(loss: Loss, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: 
     symbol = _core.input(predictions.shape[1:], "y_pred")
     linear = _core.make_layer("Activation", {"activation": "linear"}, "output")
     network = _core.Model([symbol], [_core.apply(linear, [symbol])], 0)
-    core = _core.Trainer(network, _core.make_optimizer("SGD", {}), [loss._core], [], 0)
+    network.device = "cpu"  # a few numbers, once
+    core = _core.Trainer(network, _core.make_optimizer("SGD", {}), [loss.core], [], 0)
     data = make_data(predictions, y_true, sample_weight, network, [loss], who)
     core.bind(data.inputs, data.targets, data.weights)
     return core.test_step(0, data.rows)

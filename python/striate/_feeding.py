@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -26,8 +27,15 @@ class Feed(Protocol):
     """What the core is bound to."""
 
     @property
+    def waited(self) -> float:
+        """Seconds that steps have waited for their batches, in all epochs."""
+
+    @property
     def step(self) -> Callable[[int, int], float]:
         """Trains on rows [first, first + count) of the order; steps follow one another."""
+
+    def part(self, first: int, count: int) -> float:
+        """Trains on a batch of `count` rows of all processes; the feed's next ones, from `first` on, are this one's."""
 
     def begin(self, order: NDArray[np.int64], epoch: int) -> None:
         """Begin an epoch that takes the rows in this order."""
@@ -47,16 +55,11 @@ def make_feed(core: _core.Trainer, data: Data, batch_size: int, augment: Augment
     """The core's own feed for a `striate.data.Augment`; one that calls Python for anything else."""
     from striate.data.augmentation import Augment as Changes
 
-    if not callable(augment):
-        raise TypeError(f"fit: augment must be called with (images, indices, epoch), got {type(augment).__name__}")
-    if len(data.inputs) != 1:
-        raise ValueError("fit: augment is for models with one input")
-    if data.boxes and hasattr(augment, "for_boxes"):
-        augment = augment.for_boxes()
+    change = Change(augment, data)
     # A class derived from it may have changed what a call does.
-    if type(augment) is Changes:
-        return CoreFeed(core, data, batch_size, augment._change())
-    return PythonFeed(core, data, batch_size, augment)
+    if type(change.augment) is Changes:
+        return CoreFeed(core, data, batch_size, change.augment._change())
+    return PythonFeed(core, data, batch_size, change)
 
 
 class CoreFeed:
@@ -96,17 +99,27 @@ class CoreFeed:
     def moved(self) -> Data | None:
         return _joined(self._moved, self.buffers)
 
+    def part(self, first: int, count: int) -> float:
+        loss = self._core.fed_part(self._feed, first, count)
+        begin, end = self._core.own_rows(count)
+        if self.step == self._remembered and end > begin:
+            self._remember(first, end - begin)
+        return loss
+
     def close(self) -> None:
         self._feed.close()
 
     def _remembered(self, first: int, count: int) -> float:
         """A step whose targets, moved, are kept for the metrics."""
         loss = self._core.fed_step(self._feed, first, count)
+        self._remember(first, count)
+        return loss
+
+    def _remember(self, first: int, count: int) -> None:
         if self._watched:
             start = first // self._batch_size % 2 * self._batch_size  # batches take turns in the buffers
             batch = self.buffers._replace(inputs=[])
             self._moved.append(batch.map(lambda array: array[start : start + count].copy()))
-        return loss
 
 
 class PythonFeed:
@@ -114,10 +127,10 @@ class PythonFeed:
     them. The core is bound to buffers of one batch.
     """
 
-    def __init__(self, core: _core.Trainer, data: Data, batch_size: int, augment: Augment) -> None:
+    def __init__(self, core: _core.Trainer, data: Data, batch_size: int, change: Change) -> None:
         self._core = core
         self._data = data
-        self._augment = augment
+        self._change = change
         self._batch_size = batch_size
         # Rows of the data, so that the targets in them are good ones when the buffers are bound.
         first = np.arange(batch_size) % data.rows
@@ -131,11 +144,10 @@ class PythonFeed:
         self._epoch = 0
         self._predictions: Sequence[FloatArray] = ()
         self._moved: list[Data] = []
-        extras = self._arrays(data)[len(data.inputs) :]
-        self._moves = any(self._follows(array, data.inputs[0]) for array in extras) or (
-            bool(data.boxes) and hasattr(augment, "boxes")
-        )
+        self._moves = change.moves(data)
         self._base = 0
+        self.waited = 0.0
+        """Seconds that steps have waited for their batches."""
 
     def begin(self, order: NDArray[np.int64], epoch: int) -> None:
         self._order, self._epoch = order, epoch
@@ -149,8 +161,21 @@ class PythonFeed:
         return _joined(self._moved, self._data)
 
     def step(self, first: int, count: int) -> float:
+        self._take(first, count)
+        return self._core.train_step(0, count)
+
+    def part(self, first: int, count: int) -> float:
+        begin, end = self._core.own_rows(count)
+        if end > begin:
+            self._take(first, end - begin)
+        return self._core.train_part(0, count)
+
+    def _take(self, first: int, count: int) -> None:
+        """Put the next batch into the buffers."""
         assert self._next is not None
+        began = time.perf_counter()
         batch = self._next()
+        self.waited += time.perf_counter() - began
         self._submit(first + count)
         for buffer, array in zip(self._arrays(self.buffers), self._arrays(batch), strict=True):
             buffer[:count] = array
@@ -158,7 +183,6 @@ class PythonFeed:
             if self._moves:
                 self._moved.append(batch._replace(inputs=[]))
             self._core.set_predictions(self._predictions, self._base - first)
-        return self._core.train_step(0, count)
 
     def close(self) -> None:
         if self._thread is not None:
@@ -174,42 +198,75 @@ class PythonFeed:
             self._next = self._thread.submit(self._gather, rows).result
 
     def _gather(self, rows: NDArray[np.int64]) -> Data:
-        data = self._data
-        images = data.inputs[0][rows]
-        changed = array_of(self._augment(images, rows, self._epoch), "fit: what augment returns")
+        return self._change(self._data.map(lambda array: array[rows]), rows, self._epoch)
+
+    @staticmethod
+    def _arrays(data: Data) -> list[AnyArray]:
+        return [*data.inputs, *(array for array in (*data.targets, *data.weights) if array is not None)]
+
+
+class Change:
+    """What `augment` of `fit` does to a batch: to its images, and to targets and weights that move with them.
+
+    Args:
+        augment: the function or `Augment`.
+        data: the data, or a batch of them.
+
+    Raises:
+        TypeError, ValueError: it cannot be used for them.
+    """
+
+    def __init__(self, augment: Augment, data: Data) -> None:
+        if not callable(augment):
+            raise TypeError(f"fit: augment must be called with (images, indices, epoch), got {type(augment).__name__}")
+        if len(data.inputs) != 1:
+            raise ValueError("fit: augment is for models with one input")
+        self.augment = augment.for_boxes() if data.boxes and hasattr(augment, "for_boxes") else augment
+
+    def __call__(self, batch: Data, rows: NDArray[np.int64], epoch: int) -> Data:
+        """The batch of these rows, changed.
+
+        Raises:
+            ValueError: the function returned images of another shape or type.
+        """
+        images = batch.inputs[0]
+        changed = array_of(self.augment(images, rows, epoch), "fit: what augment returns")
         if changed.shape != images.shape or changed.dtype != images.dtype:
             raise ValueError(
                 f"fit: augment must return images of the same shape and type, {images.dtype} {images.shape}, "
                 f"got {changed.dtype} {changed.shape}"
             )
-        moved = data._replace(inputs=[]).map(lambda array: self._along(array[rows], images, rows))
+        moved = batch._replace(inputs=[]).map(lambda array: self._along(array, images, rows, epoch))
         targets = [
-            self._with_boxes(array[rows], images, rows) if place in data.boxes and array is not None else other
-            for place, (array, other) in enumerate(zip(data.targets, moved.targets, strict=True))
+            self._with_boxes(array, images, rows, epoch) if place in batch.boxes and array is not None else other
+            for place, (array, other) in enumerate(zip(batch.targets, moved.targets, strict=True))
         ]
         return moved._replace(inputs=[changed], targets=targets)
 
-    def _with_boxes(self, packed: FloatArray, images: AnyArray, rows: NDArray[np.int64]) -> FloatArray:
+    def moves(self, data: Data) -> bool:
+        """Whether targets or weights move with the images."""
+        extras = [array for array in (*data.targets, *data.weights) if array is not None]
+        return any(self._follows(array, data.inputs[0]) for array in extras) or (
+            bool(data.boxes) and hasattr(self.augment, "boxes")
+        )
+
+    def _with_boxes(self, packed: FloatArray, images: AnyArray, rows: NDArray[np.int64], epoch: int) -> FloatArray:
         """Packed boxes, moved with the pixels by an `augment` that can."""
-        if not hasattr(self._augment, "boxes"):
+        if not hasattr(self.augment, "boxes"):
             return packed
         size = (images.shape[1], images.shape[2])
-        moved = self._augment.boxes(unpack(packed), rows, size, self._epoch)
+        moved = self.augment.boxes(unpack(packed), rows, size, epoch)
         return pack(moved, size, np.iinfo(np.int64).max, packed.shape[1], "fit: augment.boxes")[0]
 
-    def _along(self, values: AnyArray, images: AnyArray, rows: NDArray[np.int64]) -> AnyArray:
+    def _along(self, values: AnyArray, images: AnyArray, rows: NDArray[np.int64], epoch: int) -> AnyArray:
         """Maps of the images' size, moved with their pixels by an `augment` that can; anything else as it is."""
         if not self._follows(values, images):
             return values
-        moved: AnyArray = self._augment.masks(values, rows, self._epoch)  # type: ignore[attr-defined]
+        moved: AnyArray = self.augment.masks(values, rows, epoch)  # type: ignore[union-attr]
         return moved
 
     def _follows(self, values: AnyArray, images: AnyArray) -> bool:
-        return _is_map(values, images) and hasattr(self._augment, "masks")
-
-    @staticmethod
-    def _arrays(data: Data) -> list[AnyArray]:
-        return [*data.inputs, *(array for array in (*data.targets, *data.weights) if array is not None)]
+        return _is_map(values, images) and hasattr(self.augment, "masks")
 
 
 def _is_map(values: AnyArray, images: AnyArray) -> bool:
@@ -218,11 +275,14 @@ def _is_map(values: AnyArray, images: AnyArray) -> bool:
 
 
 def _joined(batches: list[Data], like: Data) -> Data | None:
-    if not batches:
-        return None
+    return joined(batches)._replace(boxes=like.boxes) if batches else None
+
+
+def joined(batches: Sequence[Data]) -> Data:
+    """Targets and weights of batches, one after the other; there is at least one batch."""
     targets = [_whole(arrays) for arrays in zip(*(batch.targets for batch in batches), strict=True)]
     weights = [_whole(arrays) for arrays in zip(*(batch.weights for batch in batches), strict=True)]
-    return like._replace(inputs=[], targets=targets, weights=weights)
+    return batches[0]._replace(inputs=[], targets=targets, weights=weights)
 
 
 def _whole(parts: Sequence[AnyArray | None]) -> AnyArray | None:

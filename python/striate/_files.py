@@ -9,6 +9,14 @@ from striate import _core
 
 PathLike = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
+_FOREIGN = {
+    ".keras": "Keras's format",
+    ".h5": "HDF5",
+    ".hdf5": "HDF5",
+    ".tf": "TensorFlow's format",
+    ".pt": "PyTorch's format",
+    ".pth": "PyTorch's format",
+}
 _BINARY = getattr(os, "O_BINARY", 0)
 
 
@@ -28,6 +36,21 @@ def encoded(path: PathLike) -> bytes:
 def text(path: PathLike) -> str:
     """A path as text, for messages and for `pathlib`; it raises as `encoded` does."""
     return os.fsdecode(encoded(path))
+
+
+def check_ending(path: PathLike, what: str) -> None:
+    """Refuse endings of other programs' formats, which the file would not be.
+
+    Raises:
+        ValueError: it is one of Keras's or PyTorch's.
+    """
+    ending = os.path.splitext(text(path))[1].lower()
+    if ending in _FOREIGN:
+        instead = os.path.splitext(os.path.basename(text(path)))[0].removesuffix(".weights") + ".safetensors"
+        raise ValueError(
+            f"{what} writes a safetensors file, not {_FOREIGN[ending]}; name it {instead!r}. Keras's weights are read "
+            "by striate.interop.load_keras_weights, and model.export writes ONNX for other programs"
+        )
 
 
 def check_free(path: PathLike, overwrite: bool) -> bytes:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,13 +13,15 @@ from numpy.typing import NDArray
 
 from striate import metrics as metrics_module
 from striate._arrays import AnyArray, FloatArray
+from striate._custom_objects import custom_object
 from striate._data import Data
+from striate._described import plain
 from striate._names import suggestion
 from striate.detection.boxes import Detections
 from striate.detection.decoding import decode
 from striate.detection.targets import unpack
 from striate.losses import Loss
-from striate.metrics import Metric
+from striate.metrics import FunctionMetric, Metric
 
 # Boxes that score less change average precision by nothing that could be seen.
 _LEAST_SCORE = 0.01
@@ -49,11 +54,10 @@ class Meters:
         shapes: Sequence[tuple[int, ...]],
     ) -> None:
         self._shapes = list(shapes)
-        self._strides = [
-            loss._core.config()["strides"] if loss is not None and loss.of_boxes else () for loss in losses
-        ]
+        self._strides = [loss.core.config()["strides"] if loss is not None and loss.of_boxes else () for loss in losses]
         self._memory: list[FloatArray] = []
         self._meters: list[_Meter] = []
+        self._blank: list[Metric] = []  # of a shard: metrics that have seen nothing
         for given, use_weights in ((metrics, False), (weighted, True)):
             for output, several in enumerate(_by_output(given, names)):
                 for item in several:
@@ -81,6 +85,10 @@ class Meters:
         return [meter.metric for meter in self._meters]
 
     @property
+    def names(self) -> list[str]:
+        return [meter.name for meter in self._meters]
+
+    @property
     def outputs(self) -> set[int]:
         """The outputs that have a metric."""
         return {meter.output for meter in self._meters}
@@ -103,19 +111,61 @@ class Meters:
                     weight = _sealed(weights[part]) if meter.weighted and weights is not None else None
                     meter.metric.check_targets(_sealed(target[part]), shape, weight)
 
-    def buffers(self, rows: int, batch_size: int) -> list[FloatArray]:
+    def buffers(self, rows: int | None, batch_size: int) -> list[FloatArray]:
         """Memory for the predictions of `rows` rows, or of as many whole batches as may be kept at once.
 
-        Empty where there are no metrics.
+        Empty where there are no metrics. `rows` is None where the number is not known.
         """
         if not self._meters:
             return []
         row_bytes = 4 * sum(int(np.prod(shape, dtype=np.int64)) for shape in self._shapes)
         most = max(_MOST_BYTES // max(row_bytes, 1) // batch_size, 1) * batch_size
-        count = min(rows, most)
+        count = most if rows is None else min(rows, most)
         if not self._memory or len(self._memory[0]) < count:
             self._memory = [np.empty((count, *shape), np.float32) for shape in self._shapes]
         return [array[:count] for array in self._memory]
+
+    def steps_at_once(self, batch_size: int) -> int:
+        """How many steps' predictions may be kept at once, whatever share of them this process computes."""
+        row_bytes = 4 * sum(int(np.prod(shape, dtype=np.int64)) for shape in self._shapes)
+        return max(_MOST_BYTES // max(row_bytes, 1) // batch_size, 1)
+
+    def check_merging(self) -> None:
+        """Check that the metrics can be kept for each shard.
+
+        Raises:
+            ValueError: a class of the user's does not define `merge_state`.
+        """
+        for metric in self.metrics:
+            if type(metric).merge_state is Metric.merge_state:
+                raise ValueError(
+                    f"metrics: {type(metric).__name__} {metric.name!r} must define merge_state(metrics) to be used "
+                    "with shards or in several processes, which keep a metric for each shard"
+                )
+
+    def shard(self) -> Meters:
+        """The same metrics with states of their own, as after `reset`."""
+        made = copy.copy(self)
+        blank = [_twin(meter.metric) for meter in self._meters]
+        for metric in blank:
+            metric.reset_state()
+        made._blank = blank
+        made._meters = [meter._replace(metric=_twin(one)) for meter, one in zip(self._meters, blank, strict=True)]
+        made.reset()
+        return made
+
+    def states(self) -> list[dict[str, Any]]:
+        """What the metrics of a shard have seen, to be pickled: no functions that they were made with."""
+        return [_changed(meter.metric, blank) for meter, blank in zip(self._meters, self._blank, strict=True)]
+
+    def merge(self, shards: Sequence[Sequence[Mapping[str, Any]]]) -> None:
+        """Reset, and add what the metrics of all shards have seen, in order."""
+        self.reset()
+        for place, meter in enumerate(self._meters):
+            others = [_twin(meter.metric) for _ in shards]
+            for other, states in zip(others, shards, strict=True):
+                vars(other).update(states[place])
+            meter.metric.merge_state(others)
 
     def forget(self) -> None:
         """Let go of the buffers."""
@@ -157,6 +207,19 @@ class Meters:
         """Value by name: a float, or an array for a metric that gives one."""
         found = {meter.name: meter.metric.result() for meter in self._meters}
         return {name: float(value) if np.ndim(value) == 0 else value for name, value in found.items()}
+
+
+def _twin(metric: Metric) -> Metric:
+    """A metric with the same attributes."""
+    made: Metric = object.__new__(type(metric))
+    vars(made).update(vars(metric))
+    return made
+
+
+def _changed(metric: Metric, blank: Metric) -> dict[str, Any]:
+    """The attributes that differ from those of a metric that has seen nothing: what `update_state` has set."""
+    before = vars(blank)
+    return {name: value for name, value in vars(metric).items() if name not in before or value is not before[name]}
 
 
 def _sealed(array: AnyArray) -> AnyArray:
@@ -209,13 +272,53 @@ def _by_output(given: Any, names: Sequence[str]) -> list[list[Any]]:
     return [list(items) for _ in names]
 
 
-def by_name(given: Any) -> Any:
-    """What the user gave as metrics, without those that are objects."""
+_CLASS, _FUNCTION = "striate.metric", "striate.function"
+
+
+def described(given: Any) -> Any:
+    """What the user gave as metrics, as JSON holds it: names, classes with arguments, and names of functions.
+
+    A metric whose arguments cannot be written is left out, with a warning.
+    """
     if isinstance(given, Mapping):
-        return {str(name): by_name(value) for name, value in given.items()}
+        return {str(name): described(value) for name, value in given.items()}
     if isinstance(given, (list, tuple)):
-        return [by_name(item) for item in given if item is None or isinstance(item, (str, list, tuple))]
-    return given if isinstance(given, str) else None
+        entries = [described(item) for item in given]
+        return [entry for item, entry in zip(given, entries, strict=True) if item is None or entry is not None]
+    if given is None or isinstance(given, str):
+        return given
+    if isinstance(given, type):
+        return {_CLASS: given.__name__, "config": {}}
+    if isinstance(given, FunctionMetric):
+        name = getattr(given.function, "__name__", type(given.function).__name__)
+        return {_FUNCTION: name, "name": given.name}
+    if not isinstance(given, Metric):
+        return {_FUNCTION: getattr(given, "__name__", type(given).__name__), "name": None}
+    try:
+        return {_CLASS: type(given).__name__, "config": json.loads(json.dumps(given.get_config(), default=plain))}
+    except (NotImplementedError, TypeError, ValueError) as error:
+        warnings.warn(f"the metric {given.name!r} is left out of the file: {error}", stacklevel=5)
+        return None
+
+
+def restored(entry: Any, custom_objects: Mapping[str, Any] | None) -> Any:
+    """The metrics of `described`.
+
+    Raises:
+        ValueError: a class or function is neither the library's nor among `custom_objects`.
+    """
+    if isinstance(entry, Mapping) and _CLASS in entry:
+        name = str(entry[_CLASS])
+        found = getattr(metrics_module, name) if name in metrics_module.__all__ else None
+        if not (isinstance(found, type) and issubclass(found, Metric)):
+            found = custom_object(name, custom_objects, "metric")
+        return found.from_config(dict(entry["config"]))
+    if isinstance(entry, Mapping) and _FUNCTION in entry:
+        function = custom_object(str(entry[_FUNCTION]), custom_objects, "metric")
+        return FunctionMetric(function, None if entry["name"] is None else str(entry["name"]))
+    if isinstance(entry, Mapping):
+        return {name: restored(value, custom_objects) for name, value in entry.items()}
+    return [restored(item, custom_objects) for item in entry] if isinstance(entry, list) else entry
 
 
 def _list(value: Any) -> list[Any]:

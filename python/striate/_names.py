@@ -8,12 +8,17 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def suggestion(wrong: str, names: Iterable[str]) -> str:
-    """The end of a message about a name that there is none of: what was meant, or all that there are."""
+def nearest(wrong: str, names: Iterable[str], count: int = 1, cutoff: float = 0.6) -> list[str]:
+    """The names that are most like a wrong one, the best first."""
     import difflib
 
+    return difflib.get_close_matches(wrong, list(names), count, cutoff)
+
+
+def suggestion(wrong: str, names: Iterable[str]) -> str:
+    """The end of a message about a name that there is none of: what was meant, or all that there are."""
     known = list(names)
-    near = difflib.get_close_matches(wrong, known, n=2)
+    near = nearest(wrong, known, 2)
     if near:
         return "did you mean " + " or ".join(repr(name) for name in near) + "?"
     return "choose one of: " + ", ".join(known)

@@ -1,4 +1,4 @@
-"""What belongs to each output of a model: losses, targets, sample weights; as one value, a list, or a dict by name."""
+"""What belongs to each output of a model: targets and sample weights; as one value, a list, or a dict by name."""
 
 from __future__ import annotations
 
@@ -7,31 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from striate import losses
 from striate._arrays import FloatArray, array_of, several, weights_for
 from striate._names import suggestion
-from striate.losses import Loss
-
-
-def losses_for(given: Any, names: Sequence[str]) -> list[Loss | None]:
-    """A loss for each output, or None for an output that is not trained.
-
-    Raises:
-        ValueError: a name is unknown, the number does not fit, or no output has a loss.
-    """
-    if isinstance(given, Mapping):
-        _check_names(given, names, "loss")
-        items = [given.get(name) for name in names]
-    elif not isinstance(given, (list, tuple)):
-        items = [given] * len(names)
-    elif len(given) == len(names):
-        items = list(given)
-    else:
-        outputs = f"{len(names)} outputs ({', '.join(names)})"
-        raise ValueError(f"loss must have one for each of the {outputs}, got {len(given)}")
-    if all(item is None for item in items):
-        raise ValueError(f"loss must name a loss for at least one of the outputs {', '.join(names)}")
-    return [None if item is None else losses.get(item) for item in items]
 
 
 def targets_for(given: Any, names: Sequence[str], needed: Sequence[bool], what: str) -> list[Any]:
@@ -39,12 +16,12 @@ def targets_for(given: Any, names: Sequence[str], needed: Sequence[bool], what: 
 
     Raises:
         ValueError: a name is unknown, or the targets of an output that needs them are missing.
-        TypeError: it is no list or dict, and several outputs need targets.
+        TypeError: it is not a list or dict, and several outputs need targets.
     """
     if all(needed):
         return several(given, names, what)
     if isinstance(given, Mapping):
-        _check_names(given, names, what)
+        check_names(given, names, what)
         items = [given.get(name) for name in names]
     elif isinstance(given, (list, tuple)) and len(given) == len(names):
         items = list(given)
@@ -68,7 +45,7 @@ def sample_weights_for(given: Any, names: Sequence[str], rows: int) -> list[Floa
     if given is None:
         return []
     if isinstance(given, Mapping):
-        _check_names(given, names, "sample_weight")
+        check_names(given, names, "sample_weight")
         items = [given.get(name) for name in names]
     elif isinstance(given, (list, tuple)) and len(given) == len(names) and any(map(_is_some, given)):
         items = list(given)
@@ -78,11 +55,16 @@ def sample_weights_for(given: Any, names: Sequence[str], rows: int) -> list[Floa
 
 
 def _is_some(value: Any) -> bool:
-    """Whether an entry of a list is an array, or stands for none."""
+    """Whether an entry of a list is an array; None means that there is none."""
     return value is None or np.ndim(array_of(value, "sample_weight")) > 0
 
 
-def _check_names(given: Mapping[str, Any], names: Sequence[str], what: str) -> None:
+def check_names(given: Mapping[str, Any], names: Sequence[str], what: str) -> None:
+    """Check that all keys are names of outputs.
+
+    Raises:
+        ValueError: one is not.
+    """
     for name in given:
         if name not in names:
             raise ValueError(f"{what}: the model has no output {name!r}; {suggestion(str(name), names)}")

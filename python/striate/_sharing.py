@@ -7,14 +7,28 @@ import threading
 import weakref
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from striate.trainer import Trainer
+
+class Trained(Protocol):
+    """What is needed of a model."""
+
+    def _take_training(self) -> Claim | Claims: ...
+
+
+class Trainer(Protocol):
+    """What is needed of a `striate.Trainer`."""
+
+    _of_thread: ThreadTurn
+
+    @property
+    def model(self) -> Trained: ...
+
+    def _free_turn(self) -> None: ...
+
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
-_Method = Callable[Concatenate["Trainer", _Arguments], _Result]
 
 building = threading.RLock()
 """Held while layers become a model's, and while a model that was given no input shape gets one."""
@@ -41,6 +55,19 @@ class Claim:
         return not self.ended and self.thread != other.thread and self.process == other.process
 
 
+class Claims:
+    """Several claims as one."""
+
+    def __init__(self, claims: list[Claim]) -> None:
+        self._claims = claims
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None:
+        for claim in self._claims:
+            claim.ended = True
+
+
 class ThreadTurn:
     """One thread's turn at a time, never waited for. A thread that has the turn may take it again.
 
@@ -52,8 +79,11 @@ class ThreadTurn:
         self._refusal = refusal
         self._holder: weakref.ref[Claim] | None = None
 
-    def take(self) -> Claim:
+    def take(self, refusal: str | None = None) -> Claim:
         """Take the turn.
+
+        Args:
+            refusal: a message in place of the turn's own.
 
         Raises:
             RuntimeError: another thread has it.
@@ -62,7 +92,7 @@ class ThreadTurn:
         with building:  # for a moment
             holder = self._holder_now()
             if holder is not None and holder.holds_off(claim):
-                raise RuntimeError(self._refusal)
+                raise RuntimeError(refusal or self._refusal)
             if holder is None or holder.thread != claim.thread:
                 self._holder = weakref.ref(claim)
         return claim
@@ -77,22 +107,35 @@ class ThreadTurn:
         return None if holder is None or holder.ended else holder
 
 
-def by_one_thread(*, trains: bool) -> Callable[[_Method[_Arguments, _Result]], _Method[_Arguments, _Result]]:
+def by_one_thread(*, trains: bool) -> Callable[[Callable[_Arguments, _Result]], Callable[_Arguments, _Result]]:
     """For methods of `Trainer`: while one runs in a thread, none can be called in another. With `trains`, no other
     trainer can train the model either."""
 
-    def decorate(method: _Method[_Arguments, _Result]) -> _Method[_Arguments, _Result]:
+    def decorate(method: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
         @wraps(method)
-        def alone(self: Trainer, /, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
-            with self._of_thread.take():
+        def alone(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+            trainer: Trainer = args[0]  # type: ignore[assignment]
+            with trainer._of_thread.take():
                 if not trains:
-                    return method(self, *args, **kwargs)
-                with self.model._training.take():
-                    return method(self, *args, **kwargs)
+                    return method(*args, **kwargs)
+                with trainer.model._take_training():
+                    return method(*args, **kwargs)
 
         return alone
 
     return decorate
+
+
+_of_stores: weakref.WeakValueDictionary[int, ThreadTurn] = weakref.WeakValueDictionary()
+
+
+def turn_of_store(store: int) -> ThreadTurn:
+    """The turn of training the weights in this memory, of any model. It is there as long as someone keeps it."""
+    with building:
+        turn = _of_stores.get(store)
+        if turn is None:
+            _of_stores[store] = turn = ThreadTurn("another thread is training these weights")
+        return turn
 
 
 trainers: weakref.WeakSet[Trainer] = weakref.WeakSet()

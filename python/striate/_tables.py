@@ -57,16 +57,16 @@ def read_table(name: str, separator: str, instead: str = "") -> Table:
         text = whole.decode()
         torn = "" if whole else rest.decode()
     except UnicodeDecodeError as error:
-        raise ValueError(f"{name} is no history: it is not UTF-8 ({error}); save it as UTF-8{instead}") from None
+        raise ValueError(f"{name} is not a history: it is not UTF-8 ({error}); save it as UTF-8{instead}") from None
     rows = _rows(name, text, separator)
     columns = rows[0][1] if rows else []
     if (columns and columns[0] != "epoch") or not _may_begin(torn, separator):
         raise ValueError(
-            f"{name} is no history: its first column must be 'epoch', got {columns or [torn[:80]]} with the separator "
-            f"{separator!r}{_other_separator(text or torn)}{instead}"
+            f"{name} is not a history: its first column must be 'epoch', got {columns or [torn[:80]]} with the "
+            f"separator {separator!r}{_other_separator(text or torn)}{instead}"
         )
     if len(set(columns)) < len(columns):
-        raise ValueError(f"{name} is no history: two columns have the same name: {columns}{instead}")
+        raise ValueError(f"{name} is not a history: two columns have the same name: {columns}{instead}")
     return Table(columns, rows[1:], mark, _line_end(whole), mark + whole, rest)
 
 

@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from striate import _core
 from striate._arrays import FloatArray
 from striate._data import Data
 from striate._feeding import Feed
+from striate._streaming import StreamFeed
 from striate.callbacks import CallbackList
 
 if TYPE_CHECKING:
-    from striate.trainer import Trainer
+    from striate._meters import Meters
+    from striate.losses import Loss
+    from striate.network import Network
 
 
-class _Steps(Protocol):
+class Steps(Protocol):
     """What a walk over the rows calls: the core's trainer, or a feed of augmented batches."""
 
     def set_predictions(self, buffers: Sequence[FloatArray], base: int) -> None: ...
@@ -28,16 +32,18 @@ class Walk:
 
     def __init__(
         self,
-        trainer: Trainer,
-        steps: _Steps,
+        core: _core.Trainer,
+        model: Network,
+        meters: Meters,
+        losses: Sequence[Loss | None],
+        steps: Steps,
         step: Callable[[int, int], float],
         watched: CallbackList,
         what: str,
         feed: Feed | None = None,
     ) -> None:
-        self._trainer = trainer
+        self._core, self._model, self._meters, self._losses = core, model, meters, losses
         self._feed = feed
-        self._core = trainer._settle()
         self._steps = steps
         self._step = step
         self._begin = (
@@ -49,7 +55,7 @@ class Walk:
 
     def run(self, data: Data, order: NDArray[np.int64] | None, rows: int, batch_size: int) -> dict[str, Any]:
         """Walk over the first `rows` rows of the order; returns the losses and the metrics."""
-        meters = self._trainer._meters
+        meters = self._meters
         meters.reset()
         self._core.begin_epoch()
         buffers = meters.buffers(rows, batch_size)
@@ -66,13 +72,40 @@ class Walk:
                 meters.update(seen, done, [array[: self._done - base] for array in buffers])
             if self._done < stop:
                 break
-        logs: dict[str, Any] = {"loss": self._core.epoch_loss}
-        names, losses = self._trainer.model.output_names, self._trainer._losses
-        if len(names) > 1:
-            for name, loss, value in zip(names, losses, self._core.epoch_losses, strict=True):
-                if loss is not None:
-                    logs[f"{name}_loss"] = value
-        return {**logs, **meters.results()}
+        return self._logs()
+
+    def run_stream(self, feed: StreamFeed) -> dict[str, Any]:
+        """Walk over the batches of a pass that the feed has begun; returns the losses and the metrics."""
+        meters, core = self._meters, self._core
+        meters.reset()
+        core.begin_epoch()
+        buffers = meters.buffers(feed.most_rows(), feed.batch_size)
+        base = batch = 0
+        while count := feed.next():
+            if buffers and self._done + count - base > len(buffers[0]):
+                if self._done > base:
+                    meters.update(
+                        feed.seen(but_last=True), slice(None), [array[: self._done - base] for array in buffers]
+                    )
+                    base = self._done
+                if count > len(buffers[0]):
+                    buffers = meters.buffers(count, count)
+            if self._begin is not None:
+                self._begin(batch)
+            core.set_predictions(buffers, base - self._done)
+            self._step(0, count)
+            self._done += count
+            if self._end is not None:
+                self._end(batch, {"loss": core.epoch_loss})
+            batch += 1
+            if self._stops and self._model.stop_training:
+                break
+        if buffers:
+            meters.update(feed.seen(), slice(None), [array[: self._done - base] for array in buffers])
+        return self._logs()
+
+    def _logs(self) -> dict[str, Any]:
+        return logs_of(self._core, self._model, self._losses, self._meters)
 
     def _quickly(self, base: int, stop: int, batch_size: int) -> None:
         step = self._step
@@ -84,7 +117,7 @@ class Walk:
         self._done = stop
 
     def _watched(self, base: int, stop: int, batch_size: int) -> None:
-        model = self._trainer.model
+        model = self._model
         for first in range(base, stop, batch_size):
             count, batch = min(batch_size, stop - first), first // batch_size
             if self._begin is not None:
@@ -95,3 +128,14 @@ class Walk:
                 self._end(batch, {"loss": self._core.epoch_loss})
             if self._stops and model.stop_training:
                 break
+
+
+def logs_of(core: _core.Trainer, model: Network, losses: Sequence[Loss | None], meters: Meters) -> dict[str, Any]:
+    """The losses of a pass and its metrics, by name."""
+    logs: dict[str, Any] = {"loss": core.epoch_loss}
+    names = model.output_names
+    if len(names) > 1:
+        for name, loss, value in zip(names, losses, core.epoch_losses, strict=True):
+            if loss is not None:
+                logs[f"{name}_loss"] = value
+    return {**logs, **meters.results()}

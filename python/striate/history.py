@@ -36,7 +36,7 @@ def read_history(filename: PathLike, separator: str = ",") -> History:
     if table.rest:
         warnings.warn(f"{name}: the last row is not whole and was not read", stacklevel=2)
     if not table.columns:
-        raise ValueError(f"{name} is no history: its first column must be 'epoch', but it has no row")
+        raise ValueError(f"{name} is not a history: its first column must be 'epoch', but it has no row")
     for line, row in table.rows:
         try:
             if len(row) != len(table.columns):

@@ -118,7 +118,7 @@ class RandomNormal(Initializer):
 
 
 class TruncatedNormal(Initializer):
-    """Normal, with values further than two standard deviations from the mean drawn anew."""
+    """Normal, with values further than two standard deviations from the mean drawn again."""
 
     _name = "truncated_normal"
 

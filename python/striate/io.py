@@ -3,60 +3,44 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from striate import _core, _kin
+from striate import _core
+from striate._architecture import maker, network_of, own_types
+from striate._building import is_chain
+from striate._custom_objects import UnknownName, custom_object
 from striate._files import PathLike, check_free, encoded, text
-from striate._sharing import by_one_thread
-from striate.callbacks.state import parsed, states_of
+from striate._meters import restored
+from striate._saving import (
+    ARCHITECTURE,
+    CLASS,
+    NAME,
+    OUTPUTS,
+    TRAINING,
+    load_weights,
+    metadata_of,
+    save_model,
+    save_weights,
+)
+from striate._training_files import load_training_file, save_training_file
+from striate.layers import Layer
 from striate.model import Model
 from striate.sequential import Sequential
 from striate.trainer import Trainer
 
 __all__ = ["load_model", "load_training", "load_weights", "save_model", "save_training", "save_weights"]
 
-# The keys of the metadata that are not the core's.
-_CLASS, _NAME, _TRAINING, _CALLBACKS = "striate.class", "striate.name", "striate.training", "striate.callbacks"
-_SHOWN = 10  # names in a warning
 
-
-def save_model(model: Model, path: PathLike, overwrite: bool = True) -> None:
-    """Write a model to a file; see `Model.save`."""
-    place = check_free(path, overwrite)
-    extra = {_CLASS: "Sequential" if isinstance(model, Sequential) else "Model", _NAME: model.name}
-    network = model._network
-    if model._trainer is not None:
-        extra[_TRAINING] = json.dumps(model._trainer.get_config())
-    _core.save_model(network, place, extra, overwrite)
-
-
-def save_weights(model: Model, path: PathLike, overwrite: bool = True) -> None:
-    """Write a model's weights to a file; see `Model.save_weights`."""
-    _core.save_weights(model._network, encoded(path), overwrite)
-
-
-def load_weights(model: Model, path: PathLike, skip_mismatch: bool = False, by_name: bool = False) -> None:
-    """Read a model's weights from a file; see `Model.load_weights`."""
-    skipped = _core.load_weights(model._network, encoded(path), bool(skip_mismatch), bool(by_name))
-    _kin.wrote([layer for layer in model._layers if layer.name not in dict(skipped)])
-    if not skipped:
-        return
-    listed = "; ".join(f"{name!r}: {reason}" for name, reason in skipped[:_SHOWN])
-    more = f"; and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
-    warnings.warn(
-        f"load_weights: these layers do not fit '{text(path)}' and are left as they were: {listed}{more}", stacklevel=3
-    )
-
-
-def load_model(path: PathLike, compile: bool = True) -> Model:
+def load_model(path: PathLike, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Model:
     """Read a model that `Model.save`, in Python or in C++, wrote.
 
     A file is data: nothing in it is executed, and what it claims is checked before it is believed.
 
     Args:
         path: the file.
+        custom_objects: name -> class or function, of layers, losses, metrics and schedules of your own in the file.
+            Those that `striate.utils.register_keras_serializable` registered are known already.
         compile: whether the model is compiled as the one that was saved; its optimizer then begins anew.
 
     Returns:
@@ -65,20 +49,45 @@ def load_model(path: PathLike, compile: bool = True) -> Model:
     Raises:
         FileNotFoundError: there is no such file.
         OSError: it cannot be read.
-        ValueError: it is damaged, or no model.
+        ValueError: it is damaged, or no model, or names something of your own that `custom_objects` lacks.
     """
-    core, extra = _core.load_model(encoded(path))
-    cls = Sequential if extra.get(_CLASS) == "Sequential" and is_chain(core) else Model
-    model = cls._of_core(core, extra.get(_NAME, "model"))
-    if compile and _TRAINING in extra:
+    if isinstance(custom_objects, bool):
+        raise TypeError("load_model: custom_objects must be a dict name -> object; write compile=... for the other")
+    core, extra, _kept = _read(encoded(path), custom_objects)
+    cls = Sequential if extra.get(CLASS) == "Sequential" and is_chain(core) else Model
+    model = cls._of_core(core, extra.get(NAME, "model"))
+    model._named_outputs = extra.get(OUTPUTS) == "dict"
+    if compile and TRAINING in extra:
         try:
-            _compile(model, json.loads(extra[_TRAINING]))
+            _compile(model, json.loads(extra[TRAINING]), custom_objects)
+        except UnknownName as error:
+            raise ValueError(
+                f"cannot load '{text(path)}': {error}; load_model(path, compile=False) reads the rest"
+            ) from error
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ValueError(
                 f"cannot load '{text(path)}': what the model was compiled with is damaged ({error}); "
                 "load_model(path, compile=False) reads the rest"
             ) from error
     return model
+
+
+def _read(place: bytes, custom_objects: Mapping[str, Any] | None) -> tuple[_core.Model, Mapping[str, str], list[Layer]]:
+    """The network in a file, the rest of the metadata, and the layers of the user's, which must be kept."""
+    try:
+        return *_core.load_model(place), []
+    except ValueError:
+        metadata = metadata_of(place)
+        if not own_types(metadata.get(ARCHITECTURE, "")):
+            raise
+    architecture = metadata.pop(ARCHITECTURE)
+    seed = json.loads(architecture)["seed"]
+    try:
+        core, kept = network_of(architecture, seed, maker(custom_objects))
+    except UnknownName as error:
+        raise ValueError(f"cannot load '{text(place)}': {error}") from error
+    _core.load_weights(core, place, False, False)
+    return core, metadata, kept
 
 
 def save_training(training: Trainer | Model, path: PathLike, overwrite: bool = True) -> None:
@@ -102,7 +111,7 @@ def save_training(training: Trainer | Model, path: PathLike, overwrite: bool = T
         RuntimeError: another thread is training the model.
     """
     place = check_free(path, overwrite)
-    _save_training(_trainer(training, "save_training"), place, overwrite)
+    save_training_file(_trainer(training, "save_training"), place, overwrite)
 
 
 def load_training(training: Trainer | Model, path: PathLike) -> None:
@@ -123,55 +132,33 @@ def load_training(training: Trainer | Model, path: PathLike) -> None:
         ValueError: it is damaged, or of other training, or the model is not compiled; all is then as it was.
         RuntimeError: another thread is training the model.
     """
-    _load_training(_trainer(training, "load_training"), encoded(path))
-
-
-@by_one_thread(trains=True)
-def _save_training(trainer: Trainer, place: bytes, overwrite: bool) -> None:
-    states, arrays = states_of(trainer._watched)
-    trainer._settle().save_training(place, {_CALLBACKS: states}, arrays, overwrite)
-
-
-@by_one_thread(trains=True)
-def _load_training(trainer: Trainer, place: bytes) -> None:
-    core = trainer._settle()
-    extra, arrays = _core.load_training_extra(place)
-    try:
-        states = parsed(extra.get(_CALLBACKS, "[]"), arrays)
-    except ValueError as error:
-        raise ValueError(f"cannot load '{text(place)}': {error}") from error
-    before, trainer._states = trainer._states, states
-    try:
-        core.load_training(place)
-    except BaseException:  # all is as it was
-        trainer._states = before
-        raise
-    _kin.wrote(trainer.model._layers)
+    load_training_file(_trainer(training, "load_training"), encoded(path))
 
 
 def _trainer(training: Trainer | Model, who: str) -> Trainer:
     return training if isinstance(training, Trainer) else training._compiled(who)
 
 
-def is_chain(core: _core.Model) -> bool:
-    """Whether each layer follows the one before it, as in a `Sequential`."""
-    nodes = core.nodes
-    chained = all(inputs == ([node - 1] if node else []) for node, (_, inputs, _) in enumerate(nodes))
-    return chained and len(core.layers) == len(nodes) > 1
-
-
-def _compile(model: Model, saved: Mapping[str, Any]) -> None:
+def _compile(model: Model, saved: Mapping[str, Any], custom_objects: Mapping[str, Any] | None) -> None:
     from striate import losses, optimizers
 
-    def made(module: Any, entry: Mapping[str, Any]) -> Any:
-        if entry["class"] not in module.__all__:
-            raise ValueError(f"there is no {entry['class']!r}")
-        return getattr(module, entry["class"]).from_config(entry["config"])
+    def loss(entry: Mapping[str, Any] | None) -> Any:
+        if entry is None:
+            return None
+        name = str(entry["class"])
+        if name == "FunctionLoss":
+            function = custom_object(str(entry["config"]["function"]), custom_objects, "loss")
+            return losses.FunctionLoss(function, str(entry["config"]["name"]))
+        kind = getattr(losses, name) if name in losses.__all__ else custom_object(name, custom_objects, "loss")
+        return kind.from_config(entry["config"])
 
+    kind = str(saved["optimizer"]["class"])
+    if kind not in optimizers.__all__:
+        raise ValueError(f"there is no {kind!r}")
     model.compile(
-        made(optimizers, saved["optimizer"]),
-        [None if entry is None else made(losses, entry) for entry in saved["losses"]],
+        getattr(optimizers, kind).from_config(saved["optimizer"]["config"], custom_objects),
+        [loss(entry) for entry in saved["losses"]],
         saved["loss_weights"],
-        saved["metrics"],
-        saved["weighted_metrics"],
+        restored(saved["metrics"], custom_objects),
+        restored(saved["weighted_metrics"], custom_objects),
     )

@@ -1,36 +1,41 @@
-"""Networks with their weights."""
+"""Networks with their training and their files."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
-from striate import _core, _keras_names, _kin
-from striate._arrays import AnyArray, FloatArray, as_float32, inputs_for, is_input, numbers
-from striate._attributes import check_attribute
-from striate._building import draw, join, layers_of, symbols_of
+from striate import _core, _keras_names, _placeholders
+from striate._architecture import built, maker
+from striate._arrays import AnyArray, FloatArray
+from striate._building import inputs_of, outputs_of, symbols_of
 from striate._checks import chosen, next_seed
 from striate._files import PathLike
-from striate._names import in_order
-from striate._own_classes import refuse_methods
-from striate._predicting import one_or_all, predict
-from striate._sharing import ThreadTurn, building
-from striate._trained import Trained
-from striate.layers._base import Layer, Symbol, _of_core, assign
+from striate._own_classes import is_own, refuse_methods
+from striate._sharing import building
+from striate._switches import COMPILING, LOADING, ignore
+from striate.layers._base import Layer, Symbol
+from striate.layers._mode import draw_with
+from striate.network import Network, one_or_all
 
 if TYPE_CHECKING:
-    from striate.callbacks import Callback
+    from striate.callbacks import Callback, History
+    from striate.losses import Loss
+    from striate.metrics import Metric
+    from striate.optimizers import Optimizer
     from striate.profiling import Profile
     from striate.summary import ReceptiveField
+    from striate.trainer import Trainer
 
 Shape = tuple[int | None, ...]
 
 
-class Model(Trained):
+class Model(Network):
     """A network: any directed acyclic graph of layers, from its inputs to its outputs.
 
     Layers that two models have in common: see `Layer`.
@@ -49,24 +54,43 @@ class Model(Trained):
     A process may fork at any time. The child computes on all its threads, and may go on with models that other threads
     of its parent were training; their weights are those after a whole step.
 
+    A subclass may define `call(self, inputs)`, or `call(self, inputs, training=None)`, in place of inputs and outputs::
+
+        class Classifier(Model):
+            def __init__(self):
+                super().__init__()
+                self.features = Conv2D(8, 3, activation="relu")
+                self.flatten, self.scores = Flatten(), Dense(10)
+
+            def call(self, inputs):
+                return self.scores(self.flatten(self.features(inputs)))
+
+    `call` runs once, on symbols, when the shape of the inputs is known: from the first data, from `build`, or from the
+    symbols that the model is called on. It combines layers, models, and arithmetic of symbols; `training` is to be
+    passed on to layers. Files and copies of such a model are a plain `Model` of the same layers.
+
     Args:
-        inputs: what `Input` returned, or a list of several.
-        outputs: what the last layer returned, or a list of several.
-        name: for the summary.
-        seed: of the weights and, unless the trainer is given one, of the training: 0 … 2**64 - 1. None takes the next
-            one of the sequence that `striate.set_seed` starts.
+        inputs: what `Input` returned; a list of several, or a dict by their names.
+        outputs: what the last layer returned, or a list of several; or a dict, whose keys are then the outputs' names:
+            `predict` and calls of the model return a dict, too.
+        name: the model's name in `summary`.
+        seed: seed of the weights and, unless the trainer is given one, of the training: 0 … 2**64 - 1. None takes the
+            next one of the sequence that `striate.set_seed` starts.
         fusion: whether neighbouring layers are computed jointly, such as ReLU with the convolution before it. Results
             differ by rounding alone. None for on, unless STRIATE_FUSION=0 is in the environment.
         winograd: whether 3x3 convolutions may be computed by minimal filtering (Lavin and Gray, "Fast Algorithms for
             Convolutional Neural Networks", CVPR 2016), which takes fewer multiplications and rounds differently. None
             for on, unless STRIATE_WINOGRAD=0 is in the environment.
+        device: where it computes: "cpu", "cuda" for the first GPU, "cuda:1" for the second; results of a GPU differ by
+            rounding. None for what STRIATE_DEVICE in the environment says, or else "cpu".
 
     Attributes:
         stop_training: set to True by a callback to end `fit`.
 
     Raises:
         ValueError: an output depends on an input that is not given, or two layers have the same name.
-        TypeError: inputs or outputs are no symbols.
+        TypeError: inputs or outputs are not symbols, or there are none and no `call`.
+        RuntimeError: the device cannot be used; see `device`.
     """
 
     def __init_subclass__(cls) -> None:
@@ -74,322 +98,246 @@ class Model(Trained):
 
     def __init__(
         self,
-        inputs: Symbol | Sequence[Symbol],
-        outputs: Symbol | Sequence[Symbol],
+        inputs: Symbol | Sequence[Symbol] | Mapping[str, Symbol] | None = None,
+        outputs: Symbol | Sequence[Symbol] | Mapping[str, Symbol] | None = None,
         *,
         name: str | None = None,
         seed: int | None = None,
         fusion: bool | None = None,
         winograd: bool | None = None,
+        device: str | None = None,
     ) -> None:
-        self._begin(name or "model", seed, symbols_of(inputs, "inputs"), symbols_of(outputs, "outputs"))
-        self._choose(**chosen(fusion=fusion, winograd=winograd))
-        self._build()
+        kind = type(self).__name__
+        if inputs is None and outputs is None and is_own(type(self)):
+            self._begin(name or _core.snake_case(kind), seed)  # `call` draws it
+        elif self._has_call():
+            raise TypeError(f"{kind}.call would never be called: inputs and outputs are the network; leave either out")
+        elif inputs is None or outputs is None:
+            raise TypeError(f"{kind} takes inputs and outputs: Model(inputs, outputs)")
+        else:
+            self._begin(name or "model", seed, inputs_of(inputs), outputs_of(outputs, "outputs"))
+            self._named_outputs = isinstance(outputs, Mapping)
+        self._choose(**chosen(fusion=fusion, winograd=winograd, device=device))
+        if self._inputs:
+            self._build()
+
+    @classmethod
+    def _has_call(cls) -> bool:
+        """Whether the network is what a method `call` of the user's draws."""
+        return callable(getattr(cls, "call", None))
+
+    def _check_call(self) -> None:
+        if not self._has_call():
+            kind = type(self).__name__
+            raise TypeError(f"{kind} has no network: define {kind}.call(self, inputs), or give inputs and outputs")
+
+    def _is_built(self) -> bool:
+        return self._built is not None
+
+    @property
+    def _network(self) -> _core.Model:
+        if self._built is None:
+            self._check_call()
+            raise ValueError(
+                f"[{self.name}] has no input shape yet: call build(input_shape) with a shape such as "
+                "(None, 28, 28, 1), or fit or predict, which take it from the data"
+            )
+        return self._built
+
+    def _ensure_built(self, x: Any, what: str) -> None:
+        if not self._is_built():
+            self._draw(_placeholders.of_data(x, what))
+
+    def _ensure_drawn(self, symbols: Sequence[Any]) -> None:
+        if not self._is_built():
+            self._draw(_placeholders.like(symbols_of(symbols, "the input")))
+
+    def _draw(self, inputs: Any) -> None:
+        """Build from what `call` returns for these symbols: one, a list, or a dict of them."""
+        self._check_call()
+        with building:
+            if self._is_built():  # by another thread
+                return
+            result = draw_with(self.call, inputs)
+            outputs = outputs_of(result, f"what {type(self).__name__}.call returns")
+            self._inputs, self._outputs = _placeholders.listed(inputs), outputs
+            self._named_outputs = isinstance(result, Mapping)
+            try:
+                self._build()
+            except BaseException:
+                self._inputs, self._outputs = [], []
+                raise
+
+    def build(self, input_shape: Any) -> None:
+        """Draw the network of a subclass with `call` for an input shape, batch first: `(None, 28, 28, 1)`, or for
+        several in a list or a dict. It may be built once.
+
+        Raises:
+            ValueError: the shape does not fit, or the model is built for another one.
+        """
+        with self._training.take(), building:
+            inputs = _placeholders.of_shape(input_shape)
+            if not self._is_built():
+                self._draw(inputs)
+                return
+            given, have = ([symbol.shape for symbol in one] for one in (_placeholders.listed(inputs), self._inputs))
+            if given != have:
+                raise ValueError(
+                    f"[{self.name}] build: the model is built for the input shape {one_or_all(have)}, "
+                    f"got {one_or_all(given)}"
+                )
 
     def _begin(
         self, name: str, seed: int | None, inputs: Sequence[Symbol] = (), outputs: Sequence[Symbol] = ()
     ) -> None:
-        self.name = name
-        self._choices: dict[str, bool] = {}  # of how plans are built, where the environment's do not hold
-        self.stop_training = False
-        self._seed = next_seed(seed, type(self).__name__)
-        self._inputs, self._outputs = inputs, outputs
-        self._built: _core.Model | None = None
-        self._layers: list[Layer] = []
-        self._trainer = None
-        self._related: _kin.Related | None = None
-        self._training = ThreadTurn(
-            "another thread is training this model; wait until it has ended, or give each thread a model of its own"
-        )
+        super()._begin(name, seed, inputs, outputs)
+        self._trainer: Trainer | None = None
+        self._history: History | None = None
 
-    def _choose(self, **choices: bool) -> None:
-        """Choose how plans are built, of the network there is and of those that replace it."""
-        for what, value in choices.items():
-            if not isinstance(value, bool):
-                raise TypeError(f"[{self.name}] {what} must be True or False, got {value!r}")
-            self._choices[what] = value
-            if self._built is not None:
-                setattr(self._built, what, value)
+    # Training
 
-    def _build(self) -> None:
-        """Make the network of the symbols, in place of the one there was."""
-        core = _core.Model([s._core for s in self._inputs], [s._core for s in self._outputs], self._seed)
-        for what, value in self._choices.items():
-            setattr(core, what, value)
-        with building:
-            self._layers = join(layers_of(self._outputs), core, self._built)
-            self._built = core
-
-    @classmethod
-    def _of_core(cls, core: _core.Model, name: str) -> Model:
-        """The model for one of the core's, such as a file holds."""
-        model = cls.__new__(cls)
-        model._begin(name, core.seed)
-        layers = []
-        for place, (description, layer_name, _) in enumerate(core.layers):
-            layer = _of_core(description)
-            layer._trainable = core.trainable(layer_name)
-            layer._belong(core, place)
-            layers.append(layer)
-        symbols = draw(core, layers, {})
-        model._inputs = [symbols[node] for node in core.input_nodes]
-        model._outputs = [symbols[node] for node in core.output_nodes]
-        model._layers, model._built = layers, core
-        return model
-
-    @property
-    def _network(self) -> _core.Model:
-        assert self._built is not None
-        return self._built
-
-    def _is_built(self) -> bool:
-        """Whether the shapes are known."""
-        return True
-
-    def _ensure_built(self, x: Any, what: str) -> None:
-        """Build from the shape of the data what has no input shape yet."""
-
-    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
-        """Use the whole network as a layer, on symbols, or compute its outputs, on arrays.
-
-        On symbols, a model that is built with the result has layers of its own, which start with copies of the weights;
-        see `Layer`.
-
-        Args:
-            inputs: arrays or symbols, one or a list of several.
-            training: for arrays, whether layers behave as in training; None for False. For symbols, see
-                `Layer.__call__`.
-        """
-        given = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
-        if not any(isinstance(item, Symbol) for item in given):
-            return self.forward(inputs, training) if training else self.predict_on_batch(inputs)
-        if len(given) != len(self.inputs):
-            raise ValueError(f"[{self.name}] takes {len(self.inputs)} inputs, got {len(given)}")
-        core = self._network
-        symbols = draw(core, self._layers, dict(zip(core.input_nodes, given, strict=True)), training)
-        return one_or_all([symbols[node] for node in core.output_nodes])
-
-    # What it is made of
-
-    @property
-    def layers(self) -> list[Layer]:
-        """The layers in order, inputs included: a copy, which refuses to be changed."""
-        _ = self._network
-        return _keras_names.Listed(self._layers)
-
-    @property
-    def inputs(self) -> list[Symbol]:
-        """The symbols of the inputs."""
-        _ = self._network
-        return list(self._inputs)
-
-    @property
-    def outputs(self) -> list[Symbol]:
-        """The symbols of the outputs."""
-        _ = self._network
-        return list(self._outputs)
-
-    @property
-    def input(self) -> Symbol | list[Symbol]:
-        """The symbol of the input, or a list of several."""
-        return self.inputs[0] if len(self._inputs) == 1 else self.inputs
-
-    @property
-    def output(self) -> Symbol | list[Symbol]:
-        """The symbol of the output, or a list of several."""
-        return self.outputs[0] if len(self._outputs) == 1 else self.outputs
-
-    @property
-    def input_names(self) -> list[str]:
-        """The names of the input layers."""
-        return [self._node_name(node) for node in self._network.input_nodes]
-
-    @property
-    def output_names(self) -> list[str]:
-        """The names of the layers that make the outputs."""
-        return [self._node_name(node) for node in self._network.output_nodes]
-
-    @property
-    def input_shape(self) -> Any:
-        """The shape of the input, batch first: `(None, 28, 28, 1)`; a list of several."""
-        return one_or_all([(None, *shape) for shape in self._network.input_shapes])
-
-    @property
-    def output_shape(self) -> Any:
-        """The shape of the output, batch first: `(None, 10)`; a list of several."""
-        return one_or_all([(None, *shape) for shape in self._network.output_shapes])
-
-    @property
-    def seed(self) -> int:
-        """The seed that the weights were drawn from."""
-        return self._seed
-
-    @property
-    def fusion(self) -> bool:
-        """Whether neighbouring layers are computed jointly; may be set, also of a model that was loaded: no file keeps
-        it."""
-        return self._network.fusion
-
-    @fusion.setter
-    def fusion(self, value: bool) -> None:
-        self._choose(fusion=value)
-
-    @property
-    def winograd(self) -> bool:
-        """Whether convolutions may be computed by minimal filtering; may be set, also of a model that was loaded: no
-        file keeps it."""
-        return self._network.winograd
-
-    @winograd.setter
-    def winograd(self, value: bool) -> None:
-        self._choose(winograd=value)
-
-    def _node_name(self, node: int) -> str:
-        return self._network.layer(self._network.node(node)[0])[1]
-
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """A layer by its name, or by its place among `layers`.
-
-        Raises:
-            ValueError: there is none.
-        """
-        if (name is None) == (index is None):
-            raise ValueError("get_layer takes either a name or an index")
-        if name is not None:
-            if not isinstance(name, str):
-                raise TypeError(f"get_layer: name must be a string, got {type(name).__name__}")
-            return self._layers[self._network.find_layer(name)]
-        layers = self.layers
-        assert index is not None
-        if not -len(layers) <= index < len(layers):
-            raise ValueError(f"get_layer: there are {len(layers)} layers, got index {index}")
-        return layers[index]
-
-    @property
-    def trainable(self) -> bool:
-        """Whether training changes any layer. Setting it sets every layer's."""
-        return any(layer.trainable for layer in self.layers)
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        for layer in self.layers:
-            layer._check_trainable(value)
-        for layer in self.layers:
-            layer.trainable = value
-
-    def count_params(self) -> int:
-        """The number of weights, trainable or not."""
-        return sum(int(np.prod(info.shape, dtype=np.int64)) for info in self._network.parameters)
-
-    def summary(
+    def compile(
         self,
-        line_length: int | None = None,
-        print_fn: Callable[[str], object] | None = None,
-        batch_size: int | None = None,
+        optimizer: str | Optimizer = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool | None = False,
+        steps_per_execution: int | None = 1,
+        jit_compile: bool | str | None = "auto",
+        auto_scale_loss: bool = True,
     ) -> None:
-        """Print for each layer the output shape, parameters, multiply-adds of one sample, and the receptive field: the
-        side in pixels of what one unit sees of the input, and the distance (jump) between neighbouring units.
+        """Set the optimizer, the losses and the metrics for training.
 
         Args:
-            line_length: characters in a line; None for as many as it takes.
-            print_fn: takes each line; None prints.
-            batch_size: adds the working memory of a prediction, and of a training step if the model is compiled.
-        """
-        from striate.summary import summary_lines
-
-        for line in summary_lines(self, line_length, batch_size):
-            (print_fn or print)(line)
-
-    def receptive_field(self, layer: str | Layer) -> ReceptiveField | None:
-        """What one unit of a layer sees of the input: size and jump in pixels, each (height, width).
-
-        Args:
-            layer: a layer of this model, or its name.
-
-        Returns:
-            A named tuple (size, jump), with Araujo, Norris and Sim's rule ("Computing Receptive Fields of Convolutional
-            Neural Networks", Distill 2019); None where the input is no map.
+            optimizer: an object of `striate.optimizers`, or a name.
+            loss: an object of `striate.losses`, or a name; for several outputs a list, or a dict by the names of the
+                output layers, or one for all. An output that the dict lacks, or whose loss is None, is not trained.
+            loss_weights: weights of the losses of several outputs in their sum: a list or a dict.
+            metrics: a list of objects of `striate.metrics` or names; for several outputs a list of lists, or a dict.
+            weighted_metrics: likewise, computed with the sample weights.
+            run_eagerly: changes nothing, as the next three: taken for scripts written for Keras. A warning says so once
+                where one asks for something.
+            steps_per_execution: see `run_eagerly`.
+            jit_compile: see `run_eagerly`.
+            auto_scale_loss: see `run_eagerly`.
 
         Raises:
-            ValueError: there is no such layer.
+            ValueError: a name is unknown, or the loss does not fit the output.
+            RuntimeError: another thread is training the model.
         """
-        from striate.summary import receptive_field
+        given = {"run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution}
+        ignore("compile", {**given, "auto_scale_loss": auto_scale_loss}, COMPILING)
+        from striate.trainer import Trainer
 
-        return receptive_field(self, layer)
+        with self._training.take():
+            self._trainer = Trainer._of_model(self, optimizer, loss, metrics, loss_weights, weighted_metrics)
 
-    def profile(
+    def _compiled(self, who: str) -> Trainer:
+        if self._trainer is None:
+            raise ValueError(f"{who}: the model is not compiled; call compile(optimizer, loss, metrics) first")
+        return self._trainer
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimizer that the model was compiled with."""
+        return self._compiled("optimizer").optimizer
+
+    @property
+    def loss(self) -> Loss | list[Loss | None]:
+        """The loss that the model was compiled with; a list for several outputs."""
+        losses = self._compiled("loss").losses
+        return losses[0] if len(losses) == 1 and losses[0] is not None else losses
+
+    def fit(
         self,
         x: Any,
         y: Any = None,
-        *,
         batch_size: int | None = 32,
-        steps: int = 10,
-        trace: PathLike | None = None,
-    ) -> Profile:
-        """Measure every step of a training step, or of a prediction, and print a table.
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Callback | Sequence[Callback] | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Sequence[int] = 1,
+        augment: Callable[[AnyArray, NDArray[np.int64], int], AnyArray] | None = None,
+        shards: int | None = None,
+        **switches: Any,
+    ) -> History:
+        """Train; see `Trainer.fit`. `workers`, `use_multiprocessing` and `max_queue_size` change nothing."""
+        given = {name: value for name, value in locals().items() if name not in ("self", "switches")}
+        ignore("fit", switches, LOADING, tuple(given))
+        self._history = self._compiled("fit").fit(**given)
+        return self._history
 
-        For each step: the layer, what it does, milliseconds, GFLOP/s (of the multiply-adds' peak) or GB/s (of a copy of
-        about the same size), both limits being measured in the same call, and the share of the whole.
+    @property
+    def history(self) -> History | None:
+        """The `History` of the last `fit`, or None."""
+        return self._history
 
-        Training changes the model while it is measured. Afterwards the weights, the moving averages, the gradients, the
-        optimizer's state and its count of steps are what they were before, bit for bit.
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = 32,
+        verbose: str | int = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Callback | Sequence[Callback] | None = None,
+        return_dict: bool = False,
+        **switches: Any,
+    ) -> Any:
+        """Loss and metrics on an array; see `Trainer.evaluate`. `workers` and the like change nothing, as in `fit`."""
+        given = {name: value for name, value in locals().items() if name not in ("self", "switches")}
+        ignore("evaluate", switches, LOADING, tuple(given))
+        return self._compiled("evaluate").evaluate(**given)
 
-        Args:
-            x: as for `predict` or `fit`.
-            y: targets, as for `fit`: training steps of the compiled model are measured. None: predictions.
-            batch_size: samples of a run, or all if there are fewer; None for 32.
-            steps: runs that are measured, after one that is not; each takes the next batch.
-            trace: a file for the runs in Chrome's trace format (chrome://tracing, Perfetto), a row a thread.
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """One step on one batch; see `Trainer.train_on_batch`."""
+        return self._compiled("train_on_batch").train_on_batch(x, y, sample_weight, class_weight, return_dict)
 
-        Returns:
-            The printed figures, as a `striate.profiling.Profile`; its `rows` has one for each step.
+    def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """Loss and metrics on one batch, as in inference; see `Trainer.test_on_batch`."""
+        return self._compiled("test_on_batch").test_on_batch(x, y, sample_weight, return_dict)
 
-        Raises:
-            ValueError: a shape does not fit, or there is `y` and the model is not compiled.
-            TypeError: an array holds no numbers.
-            OSError: the trace cannot be written.
-        """
-        from striate.profiling import profile
+    @property
+    def metrics(self) -> list[Metric]:
+        """The metrics that the model was compiled with, weighted ones last."""
+        return self._compiled("metrics").metrics
 
-        return profile(self, x, y, batch_size=batch_size, steps=steps, trace=trace)
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what `evaluate` and `train_on_batch` return, in order: "loss", then the metrics."""
+        return self._compiled("metrics_names").value_names
 
-    # Weights
+    @property
+    def compiled(self) -> bool:
+        """Whether `compile` was called."""
+        return self._trainer is not None
 
-    def get_weights(self) -> list[FloatArray]:
-        """Copies of all weights, layer by layer, each in the order of `Layer.get_weights`."""
-        self._check_kin("get_weights")
-        core = self._network
-        return core.values(range(len(core.parameters)))
+    def reset_metrics(self) -> None:
+        """Does nothing: metrics are reset for each epoch, evaluation and batch. For scripts written for Keras."""
 
-    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Set all weights from arrays in the order of `get_weights`.
-
-        Raises:
-            ValueError: their number or a shape does not fit; no weight is changed then.
-        """
-        assign(self._network, range(len(self._network.parameters)), weights, "set_weights")
-        _kin.wrote(self._layers)
-
-    def state_dict(self) -> dict[str, FloatArray]:
-        """Copies of all weights by name, such as "conv2d/kernel"."""
-        self._check_kin("state_dict")
-        core = self._network
-        infos = core.parameters
-        return {info.name: value for info, value in zip(infos, core.values(range(len(infos))), strict=True)}
-
-    def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
-        """Set all weights by name.
-
-        Raises:
-            ValueError: a name is missing or unknown, or a shape does not fit; no weight is changed then.
-        """
-        names = [info.name for info in self._network.parameters]
-        assign(self._network, range(len(names)), in_order(state, names, "load_state_dict"), "load_state_dict")
-        _kin.wrote(self._layers)
+    # Files
 
     def save(self, path: PathLike, overwrite: bool = True) -> None:
         """Write the model as one safetensors file: the weights as any reader opens them, the architecture as JSON in
-        the metadata. What it was compiled with is kept too, but for the optimizer's state and metrics given as objects.
+        the metadata. The arguments of `compile` are stored too, without the optimizer's state.
 
         The file is written beside `path` under another name and renamed: there is always the old or the whole new file,
         also when the process is killed. Permissions of the old file are kept, and a symbolic link is followed.
@@ -402,16 +350,15 @@ class Model(Trained):
             OSError: the file cannot be written; the old file is as it was.
             FileExistsError: it is there, and `overwrite` is False.
         """
-        from striate.io import save_model
+        from striate._saving import save_model
 
-        self._check_kin("save")
-        save_model(self, path, overwrite)
+        training = None if self._trainer is None else self._trainer.get_config()
+        save_model(self, path, overwrite, training)
 
     def save_weights(self, path: PathLike, overwrite: bool = True) -> None:
         """Write the weights alone as a safetensors file."""
-        from striate.io import save_weights
+        from striate._saving import save_weights
 
-        self._check_kin("save_weights")
         save_weights(self, path, overwrite)
 
     def load_weights(self, path: PathLike, skip_mismatch: bool = False, by_name: bool = False) -> None:
@@ -432,7 +379,7 @@ class Model(Trained):
             FileNotFoundError: there is no such file.
             ValueError: the file is damaged, or does not fit, or no layer of it fits; no weight is changed then.
         """
-        from striate.io import load_weights
+        from striate._saving import load_weights
 
         load_weights(self, path, skip_mismatch, by_name)
 
@@ -455,72 +402,83 @@ class Model(Trained):
         """
         from striate.onnx._exporter import export_model
 
-        self._check_kin("export")
         export_model(self, path, overwrite, data_format)
 
-    # Computing
+    # What it is like
 
-    def predict(
-        self, x: Any, batch_size: int | None = 32, verbose: str | int = 0, callbacks: Sequence[Callback] | None = None
-    ) -> Any:
-        """The outputs for an array of inputs. Several threads may call it at once.
+    def summary(
+        self,
+        line_length: int | None = None,
+        print_fn: Callable[[str], object] | None = None,
+        batch_size: int | None = None,
+    ) -> None:
+        """Print for each layer the output shape, parameters, multiply-adds of one sample, and the receptive field: the
+        side in pixels of what one unit sees of the input, and the distance (jump) between neighbouring units.
 
         Args:
-            x: (N, ...), float32 or uint8 (other numbers are converted); a list, or a dict by name, for several inputs.
-            batch_size: samples that are computed together; None for 32.
-            verbose: 1 for a progress bar.
-            callbacks: objects of `striate.callbacks`.
+            line_length: characters in a line; None for as many as it takes.
+            print_fn: takes each line; None prints.
+            batch_size: adds the working memory of a prediction, and of a training step if the model is compiled.
+        """
+        from striate.summary import summary_lines
+
+        training = None if self._trainer is None or batch_size is None else self._trainer._settle()
+        for line in summary_lines(self, line_length, batch_size, training):
+            (print_fn or print)(line)
+
+    def receptive_field(self, layer: str | Layer) -> ReceptiveField | None:
+        """The receptive field of one unit of a layer: size and jump in pixels, each (height, width).
+
+        Args:
+            layer: a layer of this model, or its name.
 
         Returns:
-            (N, ...), float32; a list for several outputs.
+            A named tuple (size, jump), with Araujo, Norris and Sim's rule ("Computing Receptive Fields of Convolutional
+            Neural Networks", Distill 2019); None where the input is not a map.
 
         Raises:
-            ValueError: the shape does not fit, or there are no samples.
-            TypeError: the array holds no numbers.
+            ValueError: there is no such layer.
         """
-        return predict(self, x, batch_size, verbose, callbacks)
+        from striate.summary import receptive_field
 
-    def predict_on_batch(self, x: Any) -> Any:
-        """The outputs for one batch, computed together."""
-        inputs = self._arrays(x, "predict_on_batch")
-        rows = len(inputs[0])
-        outputs = [np.empty((rows, *shape), np.float32) for shape in self._network.output_shapes]
-        self._network.predict_into(inputs, max(rows, 1), outputs)
-        return one_or_all(outputs)
+        return receptive_field(self, layer)
 
-    def forward(self, x: Any, training: bool = False) -> Any:
-        """One raw pass over an array, all samples together, without loss or optimizer. `backward` may follow.
+    def profile(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        batch_size: int | None = 32,
+        steps: int = 10,
+        trace: PathLike | None = None,
+    ) -> Profile:
+        """Measure each step of a training step, or of a prediction, and print a table.
+
+        For each step: the layer, what it does, milliseconds, GFLOP/s (of the multiply-adds' peak) or GB/s (of a copy of
+        about the same size), both limits being measured in the same call, and the share of the whole.
+
+        Training changes the model while it is measured. Afterwards the weights, the moving averages, the gradients, the
+        optimizer's state and its count of steps are what they were before, bit for bit.
 
         Args:
-            x: as for `predict`.
-            training: whether layers behave as in training: batch statistics, dropout.
-        """
-        arrays = self._arrays(x, "forward")
-        return one_or_all(self._network.forward(arrays, bool(training)))
-
-    def backward(self, grad_output: Any) -> Any:
-        """The gradient with respect to the input, for a gradient with respect to the output of the last `forward`.
-
-        The weights' are then in `gradients()`. It may be called once for a `forward`, by the same thread, while the
-        weights are the same.
-
-        Args:
-            grad_output: of the output's shape; a list for several outputs.
+            x: as for `predict` or `fit`.
+            y: targets, as for `fit`: training steps of the compiled model are measured. None: predictions.
+            batch_size: samples of a run, or all if there are fewer; None for 32.
+            steps: runs that are measured, after one that is not; each takes the next batch.
+            trace: a file for the runs in Chrome's trace format (chrome://tracing, Perfetto), one row for each thread.
 
         Returns:
-            Of the input's shape; a list for several inputs.
-        """
-        several = len(self._network.output_nodes) > 1
-        given = list(grad_output) if several and isinstance(grad_output, (list, tuple)) else [grad_output]
-        arrays = [as_float32(numbers(item, "backward: grad_output")) for item in given]
-        return one_or_all(self._network.backward(arrays))
+            The printed figures, as a `striate.profiling.Profile`; its `rows` has one for each step.
 
-    def gradients(self) -> dict[str, FloatArray]:
-        """Copies of the weights' gradients of the last pass, of `backward` or of a training step, by name."""
-        core = self._network
-        infos = {index: info for index, info in enumerate(core.parameters) if info.trainable}
-        found = zip(infos.values(), core.gradients(list(infos)), strict=True)
-        return {info.name: value for info, value in found if value is not None}
+        Raises:
+            ValueError: a shape does not fit, or there is `y` and the model is not compiled.
+            TypeError: an array holds no numbers.
+            OSError: the trace cannot be written.
+        """
+        from striate.profiling import profile
+
+        trainer = None if y is None else self._compiled("profile")
+        return profile(self, x, y, trainer=trainer, batch_size=batch_size, steps=steps, trace=trace)
 
     def feature_maps(self, x: Any, layers: str | Sequence[str | Layer] | None = None) -> dict[str, FloatArray]:
         """The outputs of layers for an array of inputs.
@@ -536,53 +494,90 @@ class Model(Trained):
 
         return feature_maps(self, x, layers)
 
-    def grad_cam(self, x: Any, class_index: Any = None, layer: str | Layer | None = None) -> FloatArray:
-        """The parts of each image that speak for a class (Selvaraju et al., "Grad-CAM", ICCV 2017).
+    def grad_cam(
+        self, x: Any, class_index: Any = None, layer: str | Layer | None = None, region: Any = None
+    ) -> FloatArray:
+        """The parts of each image that increase the score of a class (Selvaraju et al., "Grad-CAM", ICCV 2017).
 
         A layer's maps are weighed by the mean gradient of the class's score to them; the positive part of their sum is
-        enlarged to the image. The score is that before a softmax or sigmoid at the end.
+        enlarged to the image. The score is that before a softmax or sigmoid at the end. Of a segmentation it is the sum
+        over a region's pixels (Vinogradova, Dibrov and Myers, "Towards Interpretable Semantic Segmentation via
+        Gradient-weighted Class Activation Mapping", AAAI 2020), of `models.detector` that over the places within a box,
+        of the object's score and its class's.
 
         Args:
             x: (N, H, W, C).
-            class_index: one for all images or one for each; None for the highest score.
-            layer: whose maps; None for the last one whose output is a map of more than one pixel.
+            class_index: one for all images or one for each; None for the highest score, or the class of most pixels.
+            layer: whose maps; None for the last map of more than one pixel, of a segmentation the last of the coarsest
+                maps, of a detector the finest maps that boxes are read from.
+            region: of a segmentation a mask (N, H, W) or (H, W), by default the pixels of the class; of a detector one
+                box for each image (N, 4), x1, y1, x2, y2 in pixels, by default the one of the highest score.
 
         Returns:
             (N, H, W), from 0; each image's highest value is 1, unless nothing speaks for the class.
+
+        Raises:
+            ValueError: the model has another kind of output, or an argument does not fit.
         """
         from striate.inspection import grad_cam
 
-        return grad_cam(self, x, class_index, layer)
+        return grad_cam(self, x, class_index, layer, region)
 
-    def _check_kin(self, who: str) -> _kin.Related:
-        """Refuse to go on with weights that were changed in another model; see `Layer`."""
-        _ = self._network
-        self._related = _kin.check(self._layers, self._related, f"[{self.name}] {who}")
-        return self._related
-
-    def _arrays(self, x: Any, who: str) -> list[AnyArray]:
-        # Small networks take a few microseconds an image: no time for a second look at what is right.
-        if _kin.families and self._built is not None:
-            self._check_kin(who)
-        if self._built is not None and is_input(x, self._built.input_shapes):
-            return [x]
-        x = getattr(x, "images", x)  # an ImageDataset
-        self._ensure_built(x, f"{who}: x")
-        return inputs_for(x, self._network.input_shapes, self.input_names, f"{who}: x")
-
-    def __getattr__(self, name: str) -> Any:
-        # Called for what is no attribute.
-        hint = f"; {_keras_names.MODEL[name]}" if name in _keras_names.MODEL else ""
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        check_attribute(self, name, type(self).__name__, (), _keras_names.MODEL)
-        super().__setattr__(name, value)
+    # Pickles: for copy.deepcopy, joblib and multiprocessing
 
     def __reduce__(self) -> Any:
-        from striate._pickling import model_of, model_state
+        return type(self)._of_state, (self._state(),)
 
-        return model_of, (type(self), model_state(self))
+    def _state(self) -> dict[str, Any]:
+        """All that a built model is: network, weights, how its plans are built, and its training so far."""
+        return {
+            "architecture": _core.architecture_json(self._network),
+            "name": self.name,
+            "seed": self.seed,
+            "choices": dict(self._choices),
+            "named": self._named_outputs,
+            "own": {layer.name: layer for layer in self._layers if layer.own},
+            "weights": self.get_weights(),
+            "training": None if self._trainer is None else self._trainer._state(),
+        }
+
+    @classmethod
+    def _of_state(cls, state: Mapping[str, Any]) -> Model:
+        """The model of `_state`."""
+        own = state["own"]
+        core, _kept = built(state["architecture"], state["seed"], lambda kind, config, name: own[name])
+        model = cls._class_for(core)._of_core(core, state["name"])
+        model._named_outputs = state["named"]
+        model._choose(**state["choices"])
+        model.set_weights(state["weights"])
+        model._resume(state["training"])
+        return model
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Model:
+        """An untrained model of the architecture that `get_config` returned, with new initial weights.
+
+        Args:
+            config: what it returned.
+            custom_objects: name -> class, of layers of your own.
+
+        Raises:
+            ValueError: the architecture is damaged, or names a layer that `custom_objects` lacks.
+        """
+        seed = next_seed(None, "from_config")
+        core, _kept = built(json.dumps(config["architecture"]), seed, maker(custom_objects))
+        return cls._class_for(core)._of_core(core, str(config["name"]))
+
+    @classmethod
+    def _class_for(cls, core: _core.Model) -> type[Model]:
+        """The class of a model with this network."""
+        return Model if cls._has_call() else cls
+
+    def _resume(self, training: Mapping[str, Any] | None) -> None:
+        """Compile as the trainer of this state was, and go on from there."""
+        if training is not None:
+            self.compile(**training["given"])
+            self._compiled("unpickle")._go_on(training)
 
     def _repr_html_(self) -> str:
         """The summary as a table, for notebooks."""
@@ -591,8 +586,3 @@ class Model(Trained):
         from striate.summary import summary_html
 
         return summary_html(self)
-
-    def __repr__(self) -> str:
-        if self._built is None:
-            return f"<{type(self).__name__} {self.name!r}, not built>"
-        return f"<{type(self).__name__} {self.name!r}: {self.input_shape} -> {self.output_shape}>"

@@ -15,7 +15,7 @@ from striate._files import PathLike, encoded, write_file
 from striate._sharing import by_one_thread
 
 if TYPE_CHECKING:
-    from striate.model import Model
+    from striate.network import Network
     from striate.trainer import Trainer
 
 _HEAD = ("Layer", "Step", "Pass", "ms", "Rate", "Of limit", "Share")
@@ -30,12 +30,12 @@ class ProfileRow(NamedTuple):
             are computed together, the first one's.
         what: what it does.
         pass_: "input", "forward", "loss", "backward" or "update".
-        seconds: of a run, from when the first thread begins it to when the last one ends it; the median of the runs.
+        seconds: time from the start of the first thread to the end of the last one; the median of the runs.
         flops: floating-point operations of a run, by the definition; 0 for steps that only move and change numbers.
         bytes: as if each tensor were read or written once.
         rate: flops a second where there are flops, or else bytes a second.
         limit: what the machine does at best, on all threads, in the same unit.
-        share: of the time of a whole run, 0 … 1.
+        share: share of the time of a whole run, 0 … 1.
         threads: that worked on it: 1 or all.
     """
 
@@ -52,16 +52,16 @@ class ProfileRow(NamedTuple):
 
     @property
     def of_limit(self) -> float:
-        """The rate as a share of the limit; more than 1 where work is saved or numbers stay in a nearer cache."""
+        """The rate as a share of the limit; more than 1 if work is saved or data stay in a faster cache."""
         return self.rate / self.limit
 
 
 class Profile:
-    """What `Model.profile` returns; printed, it is a table.
+    """The result of `Model.profile`; it prints as a table.
 
     Attributes:
         rows: a `ProfileRow` for each step, in order.
-        seconds: of a whole run: the rows and what is between them.
+        seconds: time of a whole run: the rows and what is between them.
         between: seconds of a run that no row accounts for: starting the threads and waiting for one another.
         training: whether it is of training steps.
         batch_size: samples of a run.
@@ -197,28 +197,29 @@ class Profile:
 
 
 def profile(
-    model: Model,
+    model: Network,
     x: Any,
     y: Any = None,
     *,
+    trainer: Trainer | None,
     batch_size: int | None = 32,
     steps: int = 10,
     trace: PathLike | None = None,
 ) -> Profile:
-    """See `Model.profile`."""
+    """See `Model.profile`; `trainer` is the model's trainer if `y` is given."""
     size = batch_of(batch_size, "profile")
     steps = positive(steps, "profile: steps")
     if trace is not None:
         encoded(trace)  # a path that cannot be is refused before anything is measured
-    if y is None:
+    if trainer is None:
         arrays = model._arrays(x, "profile")
         size, firsts = _batches(len(arrays[0]), size, steps)
         recorded = model._network.profile(arrays, firsts, size)
     else:
-        recorded, size = _of_training(model._compiled("profile"), x, y, size, steps)
+        recorded, size = _of_training(trainer, x, y, size, steps)
     isa = str(_core.runtime_info()["isa"])
     limits = _core.measure_limits()
-    result = Profile(recorded, limits, training=y is not None, batch_size=size, isa=isa, name=model.name)
+    result = Profile(recorded, limits, training=trainer is not None, batch_size=size, isa=isa, name=model.name)
     print(result)
     if trace is not None:
         result.write_trace(trace)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from enum import Enum
+from html import escape
 from typing import Any, TextIO
 
 import numpy as np
@@ -18,7 +19,7 @@ REFRESH = 0.1
 
 
 class Display(Enum):
-    """What to show."""
+    """The display of progress."""
 
     NOTHING = 0
     BAR = 1
@@ -29,22 +30,24 @@ def choose_display(verbose: str | int) -> Display:
     """The display for a `verbose` argument.
 
     Args:
-        verbose: "auto": a bar in a notebook or terminal if tqdm is there, else a line an epoch; nothing where stdout
-            or stderr is no terminal (a pipe, a file, a test). 0 (or False): nothing. 1 (or True): a bar. 2: a line an
-            epoch.
+        verbose: "auto": a bar in a notebook; a bar in a terminal if tqdm is there, else one line for each epoch;
+            nothing if stdout or stderr is not a terminal (a pipe, a file, a test). 0 (or False): nothing. 1 (or True):
+            a bar. 2: one line for each epoch.
 
     Raises:
         ValueError: another value.
-        ImportError: 1, and tqdm is missing.
+        ImportError: 1 outside a notebook, and tqdm is missing.
     """
     if verbose == "auto":
-        if in_notebook() or (_is_terminal(sys.stdout) and _is_terminal(sys.stderr)):
+        if in_notebook():
+            return Display.BAR
+        if _is_terminal(sys.stdout) and _is_terminal(sys.stderr):
             return Display.BAR if importlib.util.find_spec("tqdm") else Display.LINES
         return Display.NOTHING
     if isinstance(verbose, str) or verbose not in (0, 1, 2):
         raise ValueError(f"verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
     display = Display(int(verbose))
-    if display is Display.BAR:
+    if display is Display.BAR and not in_notebook():
         require("tqdm", "cli", "the progress bar (verbose=1)")
     return display
 
@@ -60,9 +63,16 @@ def in_notebook() -> bool:
     return shell is not None and "IPKernelApp" in shell.config
 
 
-def format_line(title: str, values: Mapping[str, Any], seconds: float) -> str:
-    """A line such as `epoch 3/10  loss 0.1234  accuracy 0.9712  4.2 s`."""
-    return "  ".join(part for part in (title, format_values(values), format_seconds(seconds)) if part)
+def format_line(title: str, values: Mapping[str, Any], seconds: float, left: float | None = None) -> str:
+    """A line such as `epoch 3/10  loss 0.1234  accuracy 0.9712  4.2 s  29.4 s left`; `left` are the seconds that the
+    whole run still takes."""
+    rest = "" if left is None else format_left(left)
+    return "  ".join(part for part in (title, format_values(values), format_seconds(seconds), rest) if part)
+
+
+def format_left(seconds: float) -> str:
+    """`29.4 s left`."""
+    return f"{format_seconds(seconds)} left"
 
 
 def format_values(values: Mapping[str, Any]) -> str:
@@ -89,8 +99,8 @@ def format_seconds(seconds: float) -> str:
     return f"{minutes} min {int(seconds) % 60:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-class Bar:
-    """A tqdm bar of one epoch that leaves nothing behind.
+class TerminalBar:
+    """A tqdm bar of one epoch on stderr that leaves nothing behind.
 
     Args:
         title: what runs, at its left.
@@ -98,21 +108,65 @@ class Bar:
     """
 
     def __init__(self, title: str, total: int | None) -> None:
-        tqdm = require("tqdm.auto" if in_notebook() else "tqdm", "cli", "the progress bar").tqdm
-        # tqdm would start a thread to watch for bars that stand still.
+        tqdm = require("tqdm", "cli", "the progress bar").tqdm
+        # tqdm would start a thread to watch for bars that do not move.
         quiet = type("Bar", (tqdm,), {"monitor_interval": 0})
         self._tqdm = quiet(total=total, desc=title, leave=False, unit="batch", mininterval=0.0, dynamic_ncols=True)
         self._next = time.perf_counter() + REFRESH
 
     def is_due(self) -> bool:
-        """Whether the last picture is old enough for a new one."""
         return time.perf_counter() >= self._next
 
     def show(self, done: int, text: str) -> None:
-        """Draw the bar with `done` steps done and `text` at its right."""
         self._tqdm.set_postfix_str(text, refresh=False)
         self._tqdm.update(done - self._tqdm.n)
         self._next = time.perf_counter() + REFRESH
 
     def close(self) -> None:
         self._tqdm.close()
+
+
+class NotebookBar:
+    """One output of a notebook's cell that is drawn anew: a bar of a whole run and a line of text below it.
+
+    It needs IPython alone, which every notebook has.
+
+    Args:
+        total: steps of the run, or None where unknown.
+        delay: seconds before it is drawn first.
+    """
+
+    def __init__(self, total: float | None, delay: float = 0.0) -> None:
+        self._total, self._done, self._text = total, 0.0, ""
+        self._handle: Any = None
+        self._next = time.perf_counter() + delay
+
+    def is_due(self) -> bool:
+        return time.perf_counter() >= self._next
+
+    def show(self, done: float, text: str) -> None:
+        """Draw the bar with `done` of all steps done and `text` below it."""
+        self._done, self._text = done, text
+        if self._handle is None:
+            self._handle = require("IPython.display", "cli", "the progress bar").display(self, display_id=True)
+        else:
+            self._handle.update(self)
+        self._next = time.perf_counter() + REFRESH
+
+    def clear(self) -> None:
+        """Leave an empty output, where it was drawn at all."""
+        if self._handle is not None:
+            self._total, self._text = 0.0, ""
+            self._handle.update(self)
+
+    def _repr_html_(self) -> str:
+        if self._total == 0:
+            return ""
+        share = "" if self._total is None else f' value="{self._done:g}" max="{self._total:g}"'
+        return (
+            f'<div><progress{share} style="width:min(100%,420px);vertical-align:middle"></progress>'
+            f'<div style="font-family:monospace;white-space:pre-wrap">{escape(self._text)}</div></div>'
+        )
+
+    def __repr__(self) -> str:
+        return self._text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from striate import _core
 from striate._checks import checked_seed, positive
+from striate._devices import cuda_description
 
 __all__ = ["available_isas", "get_num_threads", "isa", "set_num_threads", "set_seed", "show_config"]
 
@@ -18,7 +19,7 @@ def show_config() -> None:
         "threads": info["threads"],
         "compiler": info["compiler"],
         "OpenMP": info["openmp"],
-        "CUDA": info["cuda"],
+        "CUDA": cuda_description(),
     }
     print("striate")
     for name, value in rows.items():
@@ -26,12 +27,12 @@ def show_config() -> None:
 
 
 def isa() -> str:
-    """The instruction set in use: "avx512", "avx2", "neon" or "scalar". STRIATE_ISA in the environment chooses it."""
+    """The instruction set in use: "avx512", "avx2", "neon" or "scalar". STRIATE_ISA sets it."""
     return str(_core.runtime_info()["isa"])
 
 
 def available_isas() -> list[str]:
-    """The instruction sets that this processor has kernels for, best first."""
+    """The instruction sets of this processor that have kernels, fastest first."""
     return list(_core.runtime_info()["available_isas"])
 
 
@@ -41,7 +42,7 @@ def set_num_threads(count: int) -> None:
     While other processes hold the cores, or a network is too small to gain, passes keep to one thread and look now and
     then whether more have become faster.
 
-    By default STRIATE_NUM_THREADS, or else what the affinity mask and the container's quota allow.
+    By default STRIATE_NUM_THREADS, or else what OMP_NUM_THREADS, the affinity mask and the container's quota allow.
 
     Where a limit of threads (of the container or the user) leaves fewer, passes use fewer, and the first warns.
 
@@ -57,7 +58,7 @@ def get_num_threads() -> int:
 
 
 def set_seed(seed: int) -> None:
-    """Set where the seeds of models and trainers that are given none come from.
+    """Set the seed of the sequence from which models and trainers without a seed take theirs.
 
     A script that begins with it gives the same bits at every run, at any number of threads.
 

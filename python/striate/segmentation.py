@@ -25,8 +25,8 @@ def with_input_size(model: Model, height: int, width: int) -> Model:
     Args:
         model: with one input (height, width, channels), and layers that take maps of any size: convolutions, pooling,
             normalisation; no `Flatten` before a `Dense`.
-        height: of the new input.
-        width: of the new input.
+        height: height of the new input.
+        width: width of the new input.
 
     Returns:
         A new model from (N, height, width, channels).
@@ -45,12 +45,12 @@ def with_input_size(model: Model, height: int, width: int) -> Model:
 def predict_tiles(
     model: Model, image: ArrayLike, tile: Pair | None = None, overlap: Pair | None = None, batch_size: int = 8
 ) -> FloatArray:
-    """Predict pictures of any size by overlapping tiles, blended so that no seam shows.
+    """Predict pictures of any size with overlapping tiles, which are blended.
 
     A tile's share in a pixel falls from 1 to 0 across the overlap as half a period of a cosine (the slope of a Hann
-    window), so that the shares of neighbours add up to 1. At the borders the picture is continued by its mirror image,
-    by half the overlap, so that no pixel is predicted from the edge of a tile alone. What is blended is the model's
-    output: logits of a model that ends in logits.
+    window), so that the shares of adjacent tiles add up to 1. At the borders the picture is continued by its mirror
+    image, by half the overlap, so that no pixel is predicted from the edge of a tile alone. The model's output is
+    blended: logits of a model that ends in logits.
 
     Args:
         model: from (N, h, w, C) to (N, h, w, K), such as `models.unet`.
@@ -66,7 +66,7 @@ def predict_tiles(
 
     Raises:
         TypeError: the picture holds no numbers.
-        ValueError: shapes or arguments do not fit, or the model's output is no map of its input's size.
+        ValueError: shapes or arguments do not fit, or the model's output is not a map of its input's size.
     """
     who = "predict_tiles"
     shape = _input_shape(model, who)
@@ -113,16 +113,16 @@ def _predict(
 
 
 class _Axis:
-    """How tiles lie along one axis of a picture.
+    """The positions of tiles along one axis of a picture.
 
     Args:
-        size: of the picture.
-        tile: of a tile.
-        overlap: of two neighbours, at most half of a tile.
+        size: size of the picture.
+        tile: size of a tile.
+        overlap: of two adjacent tiles, at most half of a tile.
 
     Attributes:
         starts: where the tiles begin on the continued picture.
-        source: the pixel that stands at each place of the continued picture.
+        source: the pixel at each place of the continued picture.
         inner: the part of the continued picture that is the picture.
     """
 
@@ -136,7 +136,7 @@ class _Axis:
         places = (np.arange(length) - margin) % (2 * size)
         self.source: NDArray[np.intp] = np.minimum(places, 2 * size - 1 - places)
         self.inner = slice(margin, margin + size)
-        # Both slopes of two neighbours are cut from one cosine: they add up to 1.
+        # Both slopes of two adjacent tiles are cut from one cosine: they add up to 1.
         slope = 0.5 - 0.5 * np.cos(np.pi * (np.arange(overlap) + 0.5) / max(overlap, 1))
         self._slope = slope.astype(np.float32)
         self._tile = tile

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from striate import _core
 from striate._arrays import numbers
+from striate._building import is_chain
 from striate._checks import chosen
-from striate._keras_names import Listed
+from striate._keras_names import INSTEAD_OF_METHODS, Listed
+from striate._own_classes import refuse_methods
+from striate._placeholders import without_batch
 from striate._sharing import building
-from striate.layers._base import Layer, Symbol
+from striate.layers._base import Layer, Symbol, layer_from
 from striate.layers.core import Input, InputLayer
 from striate.model import Model
 
+S = TypeVar("S", bound="Sequential")
+
 
 class Sequential(Model):
-    """A network whose layers follow one another.
+    """A network whose layers form a chain.
 
     Args:
-        layers: in order, beginning with `Input(shape)`. Without one, the input's shape is taken from the first data.
-        name: for the summary.
-        seed, fusion, winograd: as for `Model`.
+        layers: in order, beginning with `Input(shape)`, or with a layer that has `input_shape=`. Without either, the
+            input's shape is taken from the first data.
+        name: the model's name in `summary`.
+        seed, fusion, winograd, device: as for `Model`.
 
     Raises:
         ValueError: a layer does not fit the output of the one before it.
         TypeError: something else than a layer is given.
     """
+
+    kind = "Sequential"
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        refuse_methods(cls, ("call",), INSTEAD_OF_METHODS)
 
     def __init__(
         self,
@@ -36,9 +48,10 @@ class Sequential(Model):
         seed: int | None = None,
         fusion: bool | None = None,
         winograd: bool | None = None,
+        device: str | None = None,
     ) -> None:
         self._begin(name or "sequential", seed)
-        self._choose(**chosen(fusion=fusion, winograd=winograd))
+        self._choose(**chosen(fusion=fusion, winograd=winograd, device=device))
         self._items: list[Layer | Model] = []
         self._tails: list[Symbol] = []  # the input's, then the output of each item; empty as long as there is no input
         for layer in layers or ():
@@ -47,16 +60,15 @@ class Sequential(Model):
             self._build()
 
     @classmethod
-    def _of_core(cls, core: _core.Model, name: str) -> Model:
+    def _of_core(cls: type[S], core: _core.Model, name: str) -> S:
         model = super()._of_core(core, name)
-        assert isinstance(model, Sequential)
         layers = [layer for layer in model._layers if not isinstance(layer, InputLayer)]
         model._items = list(layers)
         model._tails = [model._inputs[0], *(layer.output for layer in layers)]
         return model
 
     def add(self, layer: Layer | Symbol | Model) -> None:
-        """Put a layer at the end. What was trained stays; `compile` is not needed again.
+        """Add a layer at the end. Trained weights are kept; `compile` is not needed again.
 
         Raises:
             ValueError: it does not fit the output of the layer before it.
@@ -80,8 +92,10 @@ class Sequential(Model):
             raise ValueError(
                 f"[{layer.name}] is in the Sequential already; make a new layer, or use Model to share one"
             )
-        if isinstance(layer, Model) and not self._items and not self._tails:
-            self._set_input(Input(layer.input_shape[1:]))
+        if not self._items and not self._tails:
+            shape = layer.input_shape[1:] if isinstance(layer, Model) else layer._first_shape
+            if shape is not None:
+                self._set_input(Input(shape))
         counts = len(self._tails), len(self._items)
         try:
             if self._tails:
@@ -93,7 +107,7 @@ class Sequential(Model):
             raise
 
     def pop(self) -> None:
-        """Take the last layer away.
+        """Remove the last layer.
 
         Raises:
             ValueError: there is none.
@@ -165,22 +179,83 @@ class Sequential(Model):
     def _ensure_built(self, x: Any, what: str) -> None:
         if self._tails or not self._items:
             return
-        symbol = Input(numbers(x, what).shape[1:])
+        self._draw(Input(numbers(x, what).shape[1:]))
+
+    def _ensure_drawn(self, symbols: Sequence[Any]) -> None:
+        if not self._tails and self._items and len(symbols) == 1 and isinstance(symbols[0], Symbol):
+            with building:
+                self._draw(Input(symbols[0]._core.shape))
+
+    def _draw(self, symbol: Symbol) -> None:
         tails = [symbol]
         for item in self._items:
             tails.append(self._after(tails[-1], item))
         self._tails = tails
 
-    def __reduce__(self) -> Any:
+    def _state(self) -> dict[str, Any]:
         if self._is_built():
-            return super().__reduce__()
-        from striate._pickling import unbuilt_of, unbuilt_state
+            return super()._state()
+        training = None if self._trainer is None else self._trainer._state()
+        own = {"name": self.name, "seed": self.seed, "choices": dict(self._choices)}
+        return {"items": self._items, **own, "training": training}
 
-        return unbuilt_of, (type(self), unbuilt_state(self))
+    @classmethod
+    def _of_state(cls, state: Mapping[str, Any]) -> Model:
+        if "items" not in state:
+            return super()._of_state(state)
+        model = cls.__new__(cls)
+        model._begin(state["name"], state["seed"])
+        model._choices = dict(state["choices"])
+        model._items, model._tails = list(state["items"]), []
+        model._resume(state["training"])
+        return model
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Build the model for an input shape, batch first: `(None, 28, 28, 1)`. It may be built once.
+
+        Raises:
+            ValueError: the shape does not fit, or the model is built for another one.
+        """
+        with self._training.take(), building:
+            shape = without_batch(input_shape)
+            if self._tails:
+                if tuple(self._tails[0]._core.shape) != shape:
+                    raise ValueError(
+                        f"[{self.name}] build: the model is built for the input shape {self._tails[0].shape}, "
+                        f"got {tuple(input_shape)}"
+                    )
+                return
+            self._draw(Input(shape))
+
+    def get_config(self) -> dict[str, Any]:
+        """The name, and the architecture or, before the input's shape is known, the layers: for `from_config`."""
+        if self._is_built():
+            return super().get_config()
+        layers = []
+        for item in self._items:
+            if isinstance(item, Model):
+                raise ValueError(f"[{self.name}] get_config: call build(input_shape) first: {item.name!r} is a model")
+            layers.append({"class": type(item).__name__, "config": item.get_config()})
+        return {"name": self.name, "layers": layers}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Model:
+        """An untrained model of what `get_config` returned, with new initial weights.
+
+        Raises:
+            ValueError: it is damaged, or names a layer that there is not.
+        """
+        if "layers" not in config:
+            return super().from_config(config, custom_objects)
+        return cls([layer_from(item, custom_objects) for item in config["layers"]], name=str(config["name"]))
+
+    @classmethod
+    def _class_for(cls, core: _core.Model) -> type[Model]:
+        return cls if is_chain(core) else Model  # an item of the Sequential was a model with branches
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers in order, without the input: a copy, which refuses to be changed."""
+        """The layers in order, without the input: a copy that cannot be changed."""
         if not self._tails:
             items = [item.layers if isinstance(item, Model) else [item] for item in self._items]
             return Listed(layer for layers in items for layer in layers)

@@ -171,7 +171,7 @@ class _Estimator(_base.BaseEstimator):  # type: ignore[misc]
 
 
 class StriateClassifier(_base.ClassifierMixin, _Estimator):  # type: ignore[misc]
-    """A network that tells classes apart, as an estimator of scikit-learn.
+    """A network for classification, as an estimator of scikit-learn.
 
     Args:
         model: None for a network that fits the data: for tables, normalised features and hidden layers of `units`; for
@@ -181,7 +181,7 @@ class StriateClassifier(_base.ClassifierMixin, _Estimator):  # type: ignore[misc
             A model of one's own ends in a score or a probability for each class; in one, for two classes.
         model_args: further arguments of that function.
         image_shape: (height, width, channels) of the pictures that the rows of X are; None leaves X as it is.
-        units: of the chosen network: of its hidden layer, or, for tables, of several.
+        units: number of units of the chosen network: of its hidden layer, or, for tables, of several.
         optimizer: a name or an object of `striate.optimizers`, for a model that is not compiled.
         learning_rate: the optimizer's, in place of its own.
         loss: a name or an object of `striate.losses`; None takes the cross-entropy that fits the model's output, or
@@ -190,8 +190,8 @@ class StriateClassifier(_base.ClassifierMixin, _Estimator):  # type: ignore[misc
         batch_size: samples a step, and of a prediction.
         validation_split: share of the samples, the last ones, that is kept for validation; see `history_`.
         callbacks: objects of `striate.callbacks`; each `fit` uses copies.
-        verbose: 0 nothing, 1 a progress bar, 2 a line an epoch.
-        random_state: of the first weights, the order of the samples and dropout.
+        verbose: 0 nothing, 1 a progress bar, 2 one line for each epoch.
+        random_state: seed of the first weights, the order of the samples and dropout.
         class_weight: a dict of class to weight, or "balanced".
 
     Attributes:
@@ -240,7 +240,7 @@ class StriateClassifier(_base.ClassifierMixin, _Estimator):  # type: ignore[misc
         self.class_weight = class_weight
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> StriateClassifier:
-        """Train a network anew.
+        """Train a new network.
 
         Args:
             X: (N, features), (N, height, width), or (N, height, width, channels).
@@ -275,7 +275,7 @@ class StriateClassifier(_base.ClassifierMixin, _Estimator):  # type: ignore[misc
         assert isinstance(loss, losses.Loss)
         self._logits = not squashed and loss.from_logits
         target: AnyArray = labels.astype(np.int64)
-        if loss._core.target_dtype == "float32":
+        if loss.core.target_dtype == "float32":
             one_hot = np.eye(count, dtype=np.float32)[labels]
             target = labels.astype(np.float32)[:, np.newaxis] if outputs == 1 else one_hot
         self._train(model, x, target, weight)
@@ -322,7 +322,7 @@ class StriateRegressor(_base.RegressorMixin, _Estimator):  # type: ignore[misc]
     """
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> StriateRegressor:
-        """Train a network anew.
+        """Train a new network.
 
         Args:
             X: (N, features), (N, height, width), or (N, height, width, channels).
@@ -341,7 +341,7 @@ class StriateRegressor(_base.RegressorMixin, _Estimator):  # type: ignore[misc]
         model = self._network(x, target.shape[1], weight)
         if (outputs := _width(model, type(self).__name__)) != target.shape[1]:
             raise ValueError(
-                f"StriateRegressor: y has {target.shape[1]} numbers a sample, but the model's output is "
+                f"StriateRegressor: y has {target.shape[1]} numbers for each sample, but the model's output is "
                 f"{model.output_shape} with {outputs}"
             )
         self._compile(model, "mean_squared_error")

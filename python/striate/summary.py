@@ -10,11 +10,11 @@ from striate._checks import positive
 
 if TYPE_CHECKING:
     from striate.layers import Layer
-    from striate.model import Model
+    from striate.network import Network
 
 
 class ReceptiveField(NamedTuple):
-    """What one unit sees of the input, in pixels.
+    """The receptive field of one unit, in pixels of the input.
 
     Attributes:
         size: (height, width) of the field; it may reach over the edge of the input.
@@ -25,16 +25,21 @@ class ReceptiveField(NamedTuple):
     jump: tuple[float, float]
 
 
-def receptive_field(model: Model, layer: str | Layer) -> ReceptiveField | None:
+def receptive_field(model: Network, layer: str | Layer) -> ReceptiveField | None:
     """See `Model.receptive_field`."""
     name = layer if isinstance(layer, str) else layer.name
     network = model._network
     return _fields(network)[network.layer(network.find_layer(name))[2]]
 
 
-def summary_lines(model: Model, line_length: int | None = None, batch_size: int | None = None) -> list[str]:
-    """See `Model.summary`."""
-    memory = [] if batch_size is None else [_memory(model, positive(batch_size, "summary: batch_size"))]
+def summary_lines(
+    model: Network,
+    line_length: int | None = None,
+    batch_size: int | None = None,
+    trainer: _core.Trainer | None = None,
+) -> list[str]:
+    """See `Model.summary`; `trainer` is the core's of a compiled model."""
+    memory = [] if batch_size is None else [_memory(model, positive(batch_size, "summary: batch_size"), trainer)]
     head, rows, totals = _table(model._network)
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     if line_length is not None:
@@ -53,7 +58,7 @@ def summary_lines(model: Model, line_length: int | None = None, batch_size: int 
     ]
 
 
-def summary_html(model: Model) -> str:
+def summary_html(model: Network) -> str:
     """The summary as a table for notebooks."""
     head, rows, totals = _table(model._network)
     order = [0, 1, 5, 2, 3, 4][: len(head)] if len(head) == 6 else range(len(head))  # texts first, then numbers
@@ -67,8 +72,9 @@ def _table(network: _core.Model) -> tuple[list[str], list[list[str]], list[str]]
     chained = all(inputs == ([] if node == 0 else [node - 1]) for node, (_, inputs, _) in enumerate(network.nodes))
     if not chained:
         head.append("Input")
-    sizes = [(math.prod(info.shape), info.trainable and not info.frozen) for info in network.parameters]
-    total, learned = sum(size for size, _ in sizes), sum(size for size, trainable in sizes if trainable)
+    trainable = [network.trainable(name) for _, name, _ in network.layers]
+    sizes = [(math.prod(info.shape), info.trainable and trainable[info.layer]) for info in network.parameters]
+    total, learned = sum(size for size, _ in sizes), sum(size for size, learns in sizes if learns)
     work = _work(network)
     totals = [
         f"Parameters: {total:,} ({_bytes(4 * total)}), trainable {learned:,}, others {total - learned:,}",
@@ -77,11 +83,11 @@ def _table(network: _core.Model) -> tuple[list[str], list[list[str]], list[str]]
     return head, [row[: len(head)] for row in _rows(network, work)], totals
 
 
-def _memory(model: Model, batch_size: int) -> str:
-    """What the plans' arenas take."""
+def _memory(model: Network, batch_size: int, trainer: _core.Trainer | None) -> str:
+    """The memory of the plans' arenas."""
     parts = [f"prediction {_bytes(model._network.arena_bytes(batch_size, False))}"]
-    if model._trainer is not None:
-        parts.insert(0, f"training step {_bytes(model._trainer._settle().arena_bytes(batch_size, True))}")
+    if trainer is not None:
+        parts.insert(0, f"training step {_bytes(trainer.arena_bytes(batch_size, True))}")
     return f"Working memory for {batch_size} sample{'s' * (batch_size > 1)}: {', '.join(parts)}"
 
 

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import math
+import warnings
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from striate import _core, _kin, losses, optimizers
-from striate._checks import batch_of, flag, next_seed, positive
-from striate._compiling import check_losses, loss_scales, warn_of_activations
-from striate._data import Data, make_data, unpack
-from striate._feeding import Augment, Feed, make_feed
+from striate import _core
+from striate._checks import batch_of, flag, positive
+from striate._cut import Cut, CutFit, Work, go_on, ready_backups
+from striate._data import Data
+from striate._feeding import Augment, Change, Feed, make_feed
 from striate._keras_names import STEPS
-from striate._meters import Meters, by_name
-from striate._outputs import losses_for
 from striate._own_classes import refuse_methods
-from striate._sharing import ThreadTurn, building, by_one_thread, trainers
-from striate._walk import Walk
-from striate.callbacks import Callback, CallbackList, History
-from striate.callbacks.state import restore
-from striate.losses import Loss
+from striate._prepared import Callbacks, Prepared, callback_list
+from striate._sharing import by_one_thread
+from striate._sources import source_of
+from striate._streaming import Stream, StreamFeed, Waits, steps_of, steps_shown
+from striate._walk import Steps, Walk
+from striate.callbacks import CallbackList, History
 from striate.optimizers import Optimizer
 
 if TYPE_CHECKING:
-    from striate.metrics import Metric
-    from striate.model import Model
-
-Callbacks = Callback | Sequence[Callback] | None
+    from striate.network import Network
 
 
-class Trainer:
+class Trainer(Prepared):
     """Trains a model: owns the loop, the optimizer, the losses and the metrics.
 
     `Model.compile`, `fit` and `evaluate` are a thin face on it.
@@ -45,8 +42,8 @@ class Trainer:
             targets only where it has a metric.
         metrics: a list of objects of `striate.metrics` or names; for several outputs a list of lists, or a dict.
         callbacks: objects of `striate.callbacks`, for every `fit`.
-        seed: of the order of the rows and of dropout; None takes the model's.
-        loss_weights: of several outputs' losses in their sum: a list or a dict.
+        seed: seed of the order of the rows and of dropout; None takes the model's.
+        loss_weights: weights of the losses of several outputs in their sum: a list or a dict.
         weighted_metrics: like `metrics`, computed with the sample weights.
 
     Raises:
@@ -58,7 +55,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: Model,
+        model: Network,
         optimizer: str | Optimizer = "rmsprop",
         loss: Any = None,
         metrics: Any = None,
@@ -71,180 +68,12 @@ class Trainer:
 
     @classmethod
     def _of_model(
-        cls, model: Model, optimizer: Any, loss: Any, metrics: Any, loss_weights: Any, weighted_metrics: Any
+        cls, model: Network, optimizer: Any, loss: Any, metrics: Any, loss_weights: Any, weighted_metrics: Any
     ) -> Trainer:
         """The trainer that a model keeps; it does not keep the model in turn."""
         trainer = cls.__new__(cls)
         trainer._begin(weakref.ref(model), optimizer, loss, metrics, loss_weights, weighted_metrics, None, None)
         return trainer
-
-    def _begin(
-        self,
-        model: Callable[[], Model | None],
-        optimizer: Any,
-        loss: Any,
-        metrics: Any,
-        loss_weights: Any,
-        weighted_metrics: Any,
-        callbacks: Callbacks,
-        seed: int | None,
-    ) -> None:
-        self._model = model
-        self._optimizer = optimizers.get(optimizer)
-        self.callbacks = (
-            [] if callbacks is None else [callbacks] if isinstance(callbacks, Callback) else list(callbacks)
-        )
-        self._seed = self.model.seed if seed is None else next_seed(seed, "Trainer")
-        if loss is None:
-            raise ValueError("a model is trained with a loss; pass loss=, such as 'sparse_categorical_crossentropy'")
-        self._given = (loss, metrics, loss_weights, weighted_metrics)
-        self._core: _core.Trainer | None = None
-        self._network: _core.Model | None = None
-        self._updates: _core.Optimizer | None = None  # the optimizer that the core's trainer works with
-        self._bound: Data | None = None
-        self._losses: list[Loss | None] = []
-        self._warned = False
-        self._meters = Meters(None, None, [], [], [])
-        self._epochs_before = 0  # done, until there is a core's trainer to count them
-        self._watched: list[Callback] = []  # of the running or last fit
-        self._states: list[tuple[str, dict[str, Any]]] = []  # of callbacks, from a file, for the next fit
-        self._free_turn()
-        self._of_thread = ThreadTurn(
-            "another thread is using this trainer; wait until it has ended, or give this thread a Trainer of its own"
-        )
-        trainers.add(self)
-        if self.model._is_built():
-            self._settle()
-        else:  # what can be known without the network
-            for item in loss if isinstance(loss, (list, tuple)) else [] if isinstance(loss, Mapping) else [loss]:
-                if item is not None:
-                    losses.get(item)
-
-    @property
-    def model(self) -> Model:
-        """The model that is trained."""
-        model = self._model()
-        if model is None:
-            raise ReferenceError("the model of this trainer is gone; keep the model as long as you train it")
-        return model
-
-    @property
-    def optimizer(self) -> Optimizer:
-        """The optimizer that it was made with."""
-        return self._optimizer
-
-    @property
-    def seed(self) -> int:
-        """The seed of the order of the rows and of dropout."""
-        return self._seed if self._core is None else self._core.seed
-
-    @property
-    def _epochs(self) -> int:
-        """Epochs done, over all calls of fit. The core counts them, so that a state is loaded all at once."""
-        return self._epochs_before if self._core is None else self._core.epochs
-
-    @_epochs.setter
-    def _epochs(self, value: int) -> None:
-        self._epochs_before = value
-        if self._core is not None:
-            self._core.epochs = value
-
-    @property
-    def losses(self) -> list[Loss | None]:
-        """One for each output; None for one that is not trained."""
-        self._settle()
-        return list(self._losses)
-
-    @property
-    def metrics(self) -> list[Metric]:
-        """The metrics, weighted ones last."""
-        self._settle()
-        return self._meters.metrics
-
-    def _settle(self) -> _core.Trainer:
-        """The core's trainer for the model as it is now."""
-        network = self.model._network
-        if self._core is not None and self._network is network and self._updates is self.optimizer._core:
-            return self._core
-        with building:  # another thread may ask for the losses
-            return self._settle_for(network)
-
-    def _settle_for(self, network: _core.Model) -> _core.Trainer:
-        if self._core is not None and self._network is network and self._updates is self.optimizer._core:
-            return self._core
-        loss, metrics, loss_weights, weighted_metrics = self._given
-        names, shapes = self.model.output_names, network.output_shapes
-        made = losses_for(loss, names)
-        check_losses(network, made, names)
-        scales = loss_scales(loss_weights, made, names)
-        cores = [None if one is None else one._core for one in made]
-        core = _core.Trainer(network, self.optimizer._core, cores, scales, self.seed)
-        core.epochs = self._epochs
-        meters = Meters(metrics, weighted_metrics, made, names, shapes)
-        if not self._warned:
-            self._warned = True
-            warn_of_activations(network, made, names)
-        self.optimizer._work_for(core, weakref.WeakMethod(self._settle))
-        # The network comes last: settling that was interrupted before is done again.
-        self._losses, self._meters, self._updates = made, meters, self.optimizer._core
-        self._bound, self._core, self._network = None, core, network
-        return core
-
-    def get_config(self) -> dict[str, Any]:
-        """What a model file keeps of the training: optimizer, losses, and the metrics that were given by name."""
-        self._settle()
-        _, metrics, loss_weights, weighted = self._given
-        return {
-            "optimizer": {"class": type(self.optimizer).__name__, "config": self.optimizer.get_config()},
-            "losses": [
-                None if one is None else {"class": type(one).__name__, "config": one.get_config()}
-                for one in self._losses
-            ],
-            "loss_weights": loss_weights,
-            "metrics": by_name(metrics),
-            "weighted_metrics": by_name(weighted),
-        }
-
-    # Data
-
-    def _data(self, x: Any, y: Any, sample_weight: Any, who: str) -> Data:
-        x, y = unpack(x, y, who)
-        self.model._ensure_built(x, f"{who}: x")
-        self._settle()
-        related = self.model._check_kin(who)
-        if who in ("fit", "train_on_batch"):
-            _kin.check_trainable(related, f"[{self.model.name}] {who}")
-        return make_data(x, y, sample_weight, self.model._network, self._losses, who, self._meters.outputs)
-
-    def _bind(self, data: Data) -> _core.Trainer:
-        core = self._settle()
-        if self._bound is not data:
-            self._bound = None
-            core.bind(data.inputs, data.targets, data.weights)
-            self._bound = data
-        return core
-
-    def _alone(self) -> _core.Taken:
-        """Exclusive use of the core's trainer, for a `with` statement: while it works on bound arrays, no callback and
-        no other thread may bind others. No interrupt can leave it taken: the object gives it back when it is freed.
-        """
-        return self._turn.take()
-
-    def _free_turn(self) -> None:
-        """A turn that nothing has, also in a child of a fork where another thread of the parent had it."""
-        self._turn = _core.Turn(
-            "the trainer is in the middle of an epoch: evaluate from on_epoch_end rather than after a batch, "
-            "and give each thread a model of its own"
-        )
-
-    def _release(self) -> None:
-        """Release the user's arrays, which the core keeps until it is bound to others, and predictions."""
-        with self._turn.take_if_free() as taken:
-            if taken:
-                self._bound = None
-                self._meters.forget()
-                if self._core is not None:
-                    self._core.release()
 
     # The loop
 
@@ -268,28 +97,39 @@ class Trainer:
         validation_batch_size: int | None = None,
         validation_freq: int | Sequence[int] = 1,
         augment: Augment | None = None,
+        shards: int | None = None,
     ) -> History:
         """Train for a number of epochs.
 
         Ctrl-C stops at the end of a step; the model keeps what it has learned.
 
+        After `striate.distributed.init()` all processes that were started together call it with the same arguments and
+        train one model, see there.
+
         Args:
             x: inputs (N, ...), float32 or uint8 (other numbers are converted once); a list, or a dict by name, for
-                several inputs; or an ImageDataset, without `y`.
+                several inputs. Or, without `y`: an ImageDataset; rows that are read when they are due, see
+                `striate.data.rows`; or an iterable of batches (x, y) or (x, y, sample_weight): Keras's `PyDataset`, a
+                list, a generator with `steps_per_epoch`, PyTorch's `DataLoader`, a `tf.data.Dataset`. Threads read the
+                next batches while the core works on one. The same rows in the same order give the bits of arrays.
             y: targets (N, ...), as the loss wants them; never broadcast. For `DetectionLoss` a list with one
-                `(boxes (M, 4), labels (M,))` an image.
-            batch_size: samples a step; None for 32. N is gradient descent, 1 stochastic gradient descent.
+                `(boxes (M, 4), labels (M,))` for each image.
+            batch_size: samples a step; None for 32. N is gradient descent, 1 stochastic gradient descent. Batches of an
+                iterable have their own size.
             epochs: passes over the data; the number of the last one, where `initial_epoch` is not 0.
-            verbose: "auto", 0 nothing, 1 a progress bar, 2 a line an epoch.
+            verbose: "auto", 0 nothing, 1 a progress bar, 2 one line for each epoch.
             callbacks: objects of `striate.callbacks`.
             validation_split: share of the rows, the last ones, that is kept for validation.
-            validation_data: (x, y), (x, y, sample_weight) or an ImageDataset to evaluate after each epoch.
-            shuffle: whether each epoch takes the rows in a new random order.
+            validation_data: (x, y), (x, y, sample_weight), or what `x` can be without `y` but a list, to evaluate after
+                each epoch.
+            shuffle: whether each epoch takes the rows, or the batches of a `PyDataset` or list, in a new random order.
+                Other iterables have their own.
             class_weight: class -> weight, multiplied to the sample weights.
             sample_weight: (N,), or with further axes of the targets; for several outputs also a list or a dict with an
                 array, or None, for each.
             initial_epoch: number of the first epoch, from 0.
-            steps_per_epoch: steps of an epoch, if fewer than the data have.
+            steps_per_epoch: steps of an epoch, if fewer than the data have. With it, an iterable goes on in an epoch
+                where it was at the end of the one before; it must be given for a generator.
             validation_steps: steps of a validation, if fewer than its data have.
             validation_batch_size: samples a step of a validation; None for `batch_size`.
             validation_freq: validate every so many epochs, or after the epochs of a list (counted from 1).
@@ -297,6 +137,10 @@ class Trainer:
                 boxes, targets (N, H, W) or (N, H, W, C) of the images' size, and weights of pixels, move with the
                 pixels. Or a function that is called with (images, indices, epoch) for each batch, indices being the
                 rows' numbers, in a thread of Python's, and returns images of the same shape and type.
+            shards: parts that each batch is cut in. Their gradients are computed one after the other, or in several
+                processes, and added in a fixed order: the bits depend on `shards`, not on the number of processes.
+                Batch normalisation takes the statistics of a shard. None for what a loaded training or backup had, or
+                else the number of processes. Arrays and memory maps alone can be cut.
 
         Returns:
             A `History`: its `history` maps a name ("loss", the metrics, "val_loss", ..., "learning_rate" with a
@@ -308,53 +152,78 @@ class Trainer:
             ValueError: shapes, lengths or arguments do not fit.
             TypeError: an array holds no numbers.
             RuntimeError: another thread is training the model.
+            striate.distributed.DistributedError: another process failed; all raise it after the same step.
         """
         batch_size = batch_of(batch_size, "fit")
         epochs = positive(epochs, "fit: epochs")
-        data = self._data(x, y, sample_weight, "fit")
-        data, validation = self._validation(data, validation_split, validation_data)
-        if class_weight is not None:
-            data = data.weighted(class_weight, self.model._network)
-        due = _validation_epochs(validation_freq)
-        shuffle = flag(shuffle, "fit: shuffle")
-        steps = _steps(steps_per_epoch, data.rows, batch_size, "fit: steps_per_epoch")
-        test_batch = positive(validation_batch_size or batch_size, "fit: validation_batch_size")
-        test_steps = 0
-        if validation is not None:
-            test_steps = _steps(validation_steps, validation.rows, test_batch, "fit: validation_steps")
-        with self._alone():  # everything is checked before the first callback runs
-            for part in (validation, data):
-                if part is not None:
-                    self._bind(part)
-                    self._meters.check(part)
-        feed = None if augment is None else make_feed(self._settle(), data, batch_size, augment)
+        given = callback_list(callbacks)
+        cut = Cut(shards, [*self.callbacks, *given], self._saved_shards, batch_size)
+        try:  # everything is checked before the first callback runs
+            data = self._data_or_stream(x, y, sample_weight, "fit")
+            data, validation = self._validation(data, validation_split, validation_data)
+            cut.check(data, validation)
+            if class_weight is not None:
+                data = data.weighted(class_weight, self.model._network)
+            due = _validation_epochs(validation_freq)
+            shuffle = flag(shuffle, "fit: shuffle")
+            steps = steps_of(steps_per_epoch, data, batch_size, "fit: steps_per_epoch")
+            test_batch = positive(validation_batch_size or batch_size, "fit: validation_batch_size")
+            test_steps: int | None = 0
+            if validation is not None:
+                test_steps = steps_of(validation_steps, validation, test_batch, "fit: validation_steps")
+            with self._alone():
+                for part in (validation, data):
+                    if part is not None:
+                        first = part.first() if isinstance(part, Stream) else part
+                        self._bind(first)
+                        self._meters.check(first)
+            if not cut.plain:
+                assert isinstance(data, Data) and not isinstance(validation, Stream)
+                assert steps is not None and test_steps is not None
+                work = Work(
+                    data, validation, due, shuffle, batch_size, steps, test_batch, test_steps, epochs, initial_epoch,
+                    verbose, given, augment,
+                )  # fmt: skip
+                sharded = CutFit(self, cut, work)
+        except Exception as error:
+            cut.failed(error)
+            raise
+        if not cut.plain:
+            return sharded.run()
+        feed: Feed | StreamFeed | None = None
+        if isinstance(data, Stream):
+            change = None if augment is None else Change(augment, first)
+            feed = StreamFeed(self._settle(), data, batch_size, bool(self._meters), change, steps_per_epoch is not None)
+        elif augment is not None:
+            feed = make_feed(self._settle(), data, batch_size, augment)
         model = self.model
         model.stop_training = False
         watched = CallbackList(
-            [*self.callbacks, *_callback_list(callbacks)],
+            [*self.callbacks, *given],
             add_history=True,
             add_progbar=True,
             model=model,
             verbose=verbose,
             epochs=epochs,
-            steps=steps,
+            steps=steps_shown(steps, data),
             validates=validation is not None,
         )
-        self._watched = watched.callbacks
+        ready_backups(self, watched)
+        self._watched, self._shards, self._saved_shards = watched.callbacks, 1, None
         logs: dict[str, Any] = {}
-        self._epochs = max(self._epochs, initial_epoch)
+        waits = Waits(feed)
         try:
             watched.on_train_begin()
-            restore(watched, self._states)
-            self._states = []
-            for epoch in range(initial_epoch, epochs):
+            for epoch in range(go_on(self, watched, initial_epoch), epochs):
                 watched.on_epoch_begin(epoch)
+                waits.begin()
                 logs = self._train_epoch(data, feed, batch_size, steps, shuffle, watched)
+                waits.end(watched.history)
                 if validation is not None and due(epoch + 1):
                     values = self._test(validation, test_batch, test_steps, watched)
                     logs.update({f"val_{name}": value for name, value in values.items()})
                 if self.optimizer.follows_schedule:
-                    logs["learning_rate"] = self.optimizer.learning_rate
+                    logs["learning_rate"] = float(self.optimizer.learning_rate)
                 watched.on_epoch_end(epoch, logs)
                 if model.stop_training:
                     break
@@ -372,13 +241,27 @@ class Trainer:
 
     def _train_epoch(
         self,
-        data: Data,
-        feed: Feed | None,
+        data: Data | Stream,
+        feed: Feed | StreamFeed | None,
         batch_size: int,
-        steps: int,
+        steps: int | None,
         shuffle: bool,
         watched: CallbackList,
     ) -> dict[str, Any]:
+        if isinstance(feed, StreamFeed):
+            epoch = self._epochs
+            self._epochs += 1
+            with self._alone():
+                feed.begin(self.seed, epoch, steps, shuffle)
+                logs = self._pass(feed, watched, "train")
+            if feed.ended_early:
+                self.model.stop_training = True
+                warnings.warn(
+                    f"fit: the {feed.kind} ended before the {steps} batches of steps_per_epoch; training ends with it",
+                    stacklevel=4,
+                )
+            return logs
+        assert isinstance(data, Data) and steps is not None
         order = _core.permutation(self.seed, self._epochs, data.rows) if shuffle else None
         epoch = self._epochs
         self._epochs += 1
@@ -388,39 +271,86 @@ class Trainer:
                 order = np.arange(data.rows) if order is None else order
                 self._bind(feed.buffers)
                 feed.begin(order[:rows], epoch)
-                walk = Walk(self, feed, feed.step, watched, "train", feed)
+                walk = self._walk(feed, self._with_rate(feed.step), watched, "train", feed)
             else:
                 core = self._bind(data)
                 core.set_rows(order)
-                walk = Walk(self, core, core.train_step, watched, "train")
+                walk = self._walk(core, self._with_rate(core.train_step), watched, "train")
             return walk.run(data, order, rows, batch_size)
 
-    def _test(self, data: Data, batch_size: int, steps: int, watched: CallbackList) -> dict[str, Any]:
+    def _test(self, data: Data | Stream, batch_size: int, steps: int | None, watched: CallbackList) -> dict[str, Any]:
         watched.on_test_begin()
         with self._alone():
-            core = self._bind(data)
-            core.set_rows(None)
-            walk = Walk(self, core, core.test_step, watched, "test")
-            logs = walk.run(data, None, min(steps * batch_size, data.rows), batch_size)
+            if isinstance(data, Stream):
+                feed = StreamFeed(self._settle(), data, batch_size, bool(self._meters))
+                feed.begin(0, 0, steps, False)
+                logs = self._pass(feed, watched, "test")
+            else:
+                assert steps is not None
+                core = self._bind(data)
+                core.set_rows(None)
+                walk = self._walk(core, core.test_step, watched, "test")
+                logs = walk.run(data, None, min(steps * batch_size, data.rows), batch_size)
         watched.on_test_end(logs)
         return logs
 
-    def _validation(self, data: Data, split: float, given: Any) -> tuple[Data, Data | None]:
+    def _pass(self, feed: StreamFeed, watched: CallbackList, what: str) -> dict[str, Any]:
+        """One pass over batches that the feed has begun."""
+        core = self._settle()
+        self._bound = None
+        step = self._with_rate(core.train_step) if what == "train" else core.test_step
+        try:
+            return self._walk(core, step, watched, what).run_stream(feed)
+        finally:
+            feed.end()
+
+    def _walk(
+        self,
+        steps: Steps,
+        step: Callable[[int, int], float],
+        watched: CallbackList,
+        what: str,
+        feed: Feed | None = None,
+    ) -> Walk:
+        model = self.model
+        return Walk(self._settle(), model, self._meters, self._losses, steps, step, watched, what, feed)
+
+    def _with_rate(self, step: Callable[[int, int], float]) -> Callable[[int, int], float]:
+        """The training step, after the learning rate was set where a schedule of the user's says it."""
+        optimizer, core = self.optimizer, self._settle()
+        if optimizer._own is None:
+            return step
+
+        def following(first: int, count: int) -> float:
+            if optimizer._own is not None:  # no callback has set a rate
+                core.learning_rate = optimizer._own.rate(core.iteration)
+            return step(first, count)
+
+        return following
+
+    def _validation(self, data: Data | Stream, split: float, given: Any) -> tuple[Data | Stream, Data | Stream | None]:
         """What to train on, and what to validate on."""
+        who = "fit: validation_data"
         if given is not None:
-            if hasattr(given, "images"):
+            # A list may be (x, y) of a model with several inputs and outputs: it is never one of batches.
+            is_list = isinstance(given, (list, tuple))
+            if hasattr(given, "images") or (not is_list and source_of(given, None, None, who) is not None):
                 given = (given,)
             if not isinstance(given, (tuple, list)) or not 1 <= len(given) <= 3:
                 raise TypeError(
-                    "fit: validation_data must be (x, y), (x, y, sample_weight) or an ImageDataset, "
-                    f"got {type(given).__name__}; join batches with np.concatenate"
+                    "fit: validation_data must be (x, y), (x, y, sample_weight), an ImageDataset, rows or an iterable "
+                    f"of batches, got {type(given).__name__}; join a list of batches with np.concatenate"
                 )
             x, y, weight = (*given, None, None)[:3]
-            return data, self._data(x, y, weight, "fit: validation_data")
+            return data, self._data_or_stream(x, y, weight, who)
         if not isinstance(split, (int, float, np.floating)) or isinstance(split, bool) or not 0.0 <= split < 1.0:
             raise ValueError(f"fit: validation_split must be at least 0 and less than 1, got {split!r}")
         if split == 0.0:
             return data, None
+        if data.rows is None:
+            raise ValueError(
+                "fit: validation_split is for arrays and rows, whose number is known; pass validation_data"
+            )
         cut = math.floor(data.rows * (1.0 - split))
         if cut in (0, data.rows):
             raise ValueError(f"fit: validation_split={split} leaves {cut} of {data.rows} rows to train on")
@@ -459,65 +389,91 @@ class Trainer:
             TypeError: an array holds no numbers.
         """
         batch_size = batch_of(batch_size, "evaluate")
-        data = self._data(x, y, sample_weight, "evaluate")
-        self._meters.check(data)
-        steps = _steps(steps, data.rows, batch_size, "evaluate: steps")
+        data = self._data_or_stream(x, y, sample_weight, "evaluate")
+        self._meters.check(data.first() if isinstance(data, Stream) else data)
+        steps = steps_of(steps, data, batch_size, "evaluate: steps")
         watched = CallbackList(
-            _callback_list(callbacks), add_progbar=True, model=self.model, verbose=verbose, epochs=1, steps=steps
+            callback_list(callbacks),
+            add_progbar=True,
+            model=self.model,
+            verbose=verbose,
+            epochs=1,
+            steps=steps_shown(steps, data),
         )
         try:
             logs = self._test(data, batch_size, steps, watched)
         finally:
             self._release()
-        if return_dict:
-            return logs
-        values = list(logs.values())
-        return values[0] if len(values) == 1 else values
+        return _values(logs, return_dict)
 
-    def predict(self, x: Any, batch_size: int | None = 32, verbose: str | int = 0, callbacks: Any = None) -> Any:
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = 32,
+        verbose: str | int = 0,
+        callbacks: Any = None,
+        steps: int | None = None,
+    ) -> Any:
         """The outputs for an array of inputs; see `Model.predict`."""
-        return self.model.predict(x, batch_size, verbose, callbacks)
+        return self.model.predict(x, batch_size, verbose, callbacks, steps)
 
     @by_one_thread(trains=True)
     def train_on_batch(
-        self, x: Any, y: Any, sample_weight: Any = None, class_weight: Mapping[int, float] | None = None
-    ) -> float:
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
         """One step on one batch.
 
+        Args:
+            x, y, sample_weight, class_weight: as for `fit`.
+            return_dict: whether the values come with their names.
+
         Returns:
-            The loss before the step.
+            The loss before the step, or, with metrics, a list of the loss and the metrics of this batch, as they are in
+            training, or a dict.
         """
         data = self._data(x, y, sample_weight, "train_on_batch")
         if class_weight is not None:
             data = data.weighted(class_weight, self.model._network)
-        return self._on_batch(data, train=True)
+        return _values(self._on_batch(data, train=True), return_dict)
 
     @by_one_thread(trains=False)
-    def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None) -> float:
-        """The loss on one batch, as in inference."""
+    def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """Loss and metrics on one batch, as in inference; returned as by `train_on_batch`."""
         data = self._data(x, y, sample_weight, "test_on_batch")
-        return self._on_batch(data, train=False)
+        return _values(self._on_batch(data, train=False), return_dict)
 
-    def _on_batch(self, data: Data, train: bool) -> float:
+    def _on_batch(self, data: Data, train: bool) -> dict[str, Any]:
         try:
             with self._alone():
+                if self._meters:
+                    self._meters.check(data)
                 core = self._bind(data)
-                return core.train_step(0, data.rows) if train else core.test_step(0, data.rows)
+                core.set_rows(None)
+                what = "train" if train else "test"
+                step = self._with_rate(core.train_step) if train else core.test_step
+                walk = self._walk(core, step, CallbackList(), what)
+                return walk.run(data, None, data.rows, data.rows)
         finally:
             self._release()
 
+    @property
+    def value_names(self) -> list[str]:
+        """The names of what `evaluate` returns, in order."""
+        self._settle()
+        names = self.model.output_names
+        losses = [f"{name}_loss" for name, loss in zip(names, self._losses, strict=True) if loss is not None]
+        return ["loss", *(losses if len(names) > 1 else []), *self._meters.names]
 
-def _callback_list(callbacks: Callbacks) -> list[Callback]:
-    return [] if callbacks is None else [callbacks] if isinstance(callbacks, Callback) else list(callbacks)
 
-
-def _steps(given: int | None, rows: int, batch_size: int, what: str) -> int:
-    most = -(-rows // batch_size)
-    if given is None:
-        return most
-    if positive(given, what) > most:
-        raise ValueError(f"{what}={given} needs {given * batch_size} rows in batches of {batch_size}, got {rows}")
-    return int(given)
+def _values(logs: dict[str, Any], return_dict: bool) -> Any:
+    """The only value, a list of several, or all with their names."""
+    values = list(logs.values())
+    return logs if return_dict else values[0] if len(values) == 1 else values
 
 
 def _validation_epochs(freq: int | Sequence[int]) -> Callable[[int], bool]:

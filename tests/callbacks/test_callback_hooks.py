@@ -143,7 +143,7 @@ def test_lambda_callback(train):
     callbacks = train([callback], [{"loss": 0.25}], steps=2)
     assert seen == ["begin", 0, 1, 0.25]
     assert callbacks.has_train_batch_end and not callbacks.has_train_batch_begin
-    with pytest.raises(TypeError, match=r"'on_epoch' is no hook; the hooks are on_batch_begin, .*on_train_end"):
+    with pytest.raises(TypeError, match=r"'on_epoch' is not a hook; the hooks are on_batch_begin, .*on_train_end"):
         LambdaCallback(on_epoch=print)
     with pytest.raises(TypeError, match="on_epoch_end must be a function, got int"):
         LambdaCallback(on_epoch_end=3)

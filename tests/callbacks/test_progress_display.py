@@ -104,13 +104,15 @@ def test_durations(seconds, text):
 def test_lines(train, capsys):
     train([ProgressBar()], [{"loss": 0.5}, {"loss": 0.25, "confusion_matrix": np.eye(2)}], verbose=2)
     out = capsys.readouterr()
-    assert re.fullmatch(r"epoch 1/2  loss 0\.5000  \d\.\d s\nepoch 2/2  loss 0\.2500  \d\.\d s\n", out.out)
+    assert re.fullmatch(
+        r"epoch 1/2  loss 0\.5000  \d\.\d s  \d\.\d s left\nepoch 2/2  loss 0\.2500  \d\.\d s\n", out.out
+    )
     assert out.err == ""
 
 
 @pytest.mark.parametrize("verbose", ["auto", 0])
 def test_silence(train, capsys, verbose):
-    callbacks = train([ProgressBar()], [{"loss": 0.5}], verbose=verbose)  # pytest's output is no terminal
+    callbacks = train([ProgressBar()], [{"loss": 0.5}], verbose=verbose)  # pytest's output is not a terminal
     out = capsys.readouterr()
     assert out.out == out.err == "" and not callbacks.has_train_batch_end
 

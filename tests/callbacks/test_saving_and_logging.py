@@ -114,7 +114,7 @@ def test_reading_what_is_no_history(tmp_path):
     path = tmp_path / "other.csv"
     path.write_text("a,b\n1,2\n")
     with pytest.raises(
-        ValueError, match=r"other.csv is no history: its first column must be 'epoch', got \['a', 'b'\]"
+        ValueError, match=r"other.csv is not a history: its first column must be 'epoch', got \['a', 'b'\]"
     ):
         read_history(path)
     path.write_text("epoch,loss\n0,1.0\n1,none\n")

@@ -133,7 +133,7 @@ def test_a_table_with_another_separator_is_not_appended_to(train, model, tmp_pat
     path = tmp_path / "history.csv"
     train([CSVLogger(path, separator=written)], [{"loss": 2.0}])
     before, steps = path.read_bytes(), model.weight[0]
-    message = rf"history.csv is no history: its first column must be 'epoch'.*pass separator={written!r}"
+    message = rf"history.csv is not a history: its first column must be 'epoch'.*pass separator={written!r}"
     with pytest.raises(ValueError, match=message.replace("\\t", "\\\\t") + ".*append=False.*another filename"):
         train([CSVLogger(path, separator=asked, append=True)], [{"loss": 1.0, "accuracy": 0.5}])
     with pytest.raises(ValueError, match=message.replace("\\t", "\\\\t")):
@@ -145,7 +145,7 @@ def test_a_table_with_another_separator_is_not_appended_to(train, model, tmp_pat
 def test_other_files_are_not_appended_to(train, tmp_path, content):
     path = tmp_path / "notes.csv"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"notes.csv is no history: .*append=False"):
+    with pytest.raises(ValueError, match=r"notes.csv is not a history: .*append=False"):
         train([CSVLogger(path, append=True)], [{"loss": 1.0}])
     assert path.read_bytes() == content
 
@@ -176,9 +176,9 @@ def test_tables_that_are_not_utf_8_are_named(train, tmp_path, codec):
     path = tmp_path / "history.csv"
     path.write_bytes("epoch,größe\n0,2.0\n".encode(codec))
     before = path.read_bytes()
-    with pytest.raises(ValueError, match=r"history.csv is no history: it is not UTF-8 .*append=False"):
+    with pytest.raises(ValueError, match=r"history.csv is not a history: it is not UTF-8 .*append=False"):
         train([CSVLogger(path, append=True)], [{"loss": 1.0}])
-    with pytest.raises(ValueError, match=r"history.csv is no history: it is not UTF-8"):
+    with pytest.raises(ValueError, match=r"history.csv is not a history: it is not UTF-8"):
         read_history(path)
     assert path.read_bytes() == before
 

@@ -27,24 +27,24 @@ from striate.cli import main
         (["train", "--batch-size", "many"], r"Invalid value for '--batch-size': 'many' is not a valid integer"),
         (["train", "--learning-rate", "-1"], r"--learning-rate must be above 0, got -1"),
         (["train", "--schedule", "constant", "--warmup", "2"], r"--warmup goes with --schedule cosine, not constant"),
-        (["train", "--augment", "melt"], r"--augment knows no 'melt'; it knows flip_horizontal"),
+        (["train", "--augment", "melt"], r"--augment has no change 'melt'; it knows flip_horizontal"),
         (["train", "--augment", "shift"], r"--augment needs a value for shift, such as shift=0\.1"),
         (["train", "--augment", "shift=far"], r"--augment expects a number for shift, got 'far'"),
         (["train", "--augment", "rotation=1000"], r"rotation \(degrees\) within 0 \.\. 360, got 1000"),
-        (["train", "--image-size", "8x"], r"'8x' is no image size: give pixels as 64, or height x width as 64x48"),
+        (["train", "--image-size", "8x"], r"'8x' is not an image size: give pixels as 64, or height x width as 64x48"),
         (["train", "--image-size", "16"], r"digits have 8 x 8 pixels and are not scaled, but 16 x 16 are asked for"),
         (["train", "--color-mode", "rgb"], r"digits are grey; color mode rgb does not fit"),
-        (["train", "--validation-split", "1.5"], r"--validation-split must lie between 0 and 1, got 1\.5"),
+        (["train", "--validation-split", "1.5"], r"--validation-split must be between 0 and 1, got 1\.5"),
         (["train", "--validation-split", "0", "--patience", "2"], r"--patience watches the validation loss"),
         (["train", "--model", "vgg", "--threads", "0"], r"Invalid value for '--threads'"),
         (["train", "nowhere"], r"striate: there is no folder nowhere"),
         (["evaluate", "nowhere"], r"striate: there is no run folder nowhere"),
         (["predict", "nowhere", "a.png"], r"striate: there is no run folder nowhere"),
-        (["predict", "nowhere"], r"striate predict: Missing argument 'IMAGE\.\.\.'"),
+        (["predict", "nowhere"], r"striate predict: Missing argument 'IMAGE\|FOLDER\.\.\.'"),
         (
             ["summary", "alexnet"],
-            r"alexnet is no run folder, no model file and no ready network \(cnn, detector, lenet, resnet18, unet, "
-            r"vgg\)",
+            r"alexnet is not a run folder, a model file or a ready network \(cnn, convnext_tiny, densenet121, "
+            r"detector, efficientnet_b0, lenet, mobilenet_v2, mobilenet_v3_small, resnet18, resnet50, unet, vgg\)",
         ),
         (["summary", "gone.safetensors"], r"gone\.safetensors"),
         (
@@ -85,7 +85,7 @@ def test_folders_that_are_no_data(tmp_path: Path, capsys: pytest.CaptureFixture[
     one = tmp_path / "one"
     shutil.copytree(picture_folder / "test" / "zero", one / "zero")
     assert "has 1 folder with pictures (zero); classification needs" in told_by(["train", str(one), *out], capsys)
-    assert "DATA is a folder" in told_by(["train", str(next((one / "zero").iterdir())), *out], capsys)
+    assert "DATA must be a folder" in told_by(["train", str(next((one / "zero").iterdir())), *out], capsys)
 
     broken = tmp_path / "broken"
     shutil.copytree(picture_folder / "test", broken)
@@ -115,9 +115,9 @@ def test_runs_that_are_damaged(trained: Path, tmp_path: Path, capsys: pytest.Cap
     (run / "run.json").write_text(json.dumps({**info, "image_size": 8}), encoding="utf-8")
     assert "run.json is damaged: TypeError" in told_by(["evaluate", str(run)], capsys)
     (run / "run.json").write_text(json.dumps({**info, "color_mode": "infrared"}), encoding="utf-8")
-    assert "make no sense" in told_by(["evaluate", str(run)], capsys)
+    assert "are not valid" in told_by(["evaluate", str(run)], capsys)
     (run / "run.json").write_text(json.dumps({**info, "image_size": [16, 16]}), encoding="utf-8")
-    assert "takes (8, 8, 1) and gives (10,), but run.json speaks of pictures of (16, 16, 1)" in told_by(
+    assert "takes (8, 8, 1) and gives (10,), but run.json states pictures of (16, 16, 1)" in told_by(
         ["summary", str(run)], capsys
     )
     (run / "run.json").write_text(json.dumps(info), encoding="utf-8")
@@ -125,7 +125,7 @@ def test_runs_that_are_damaged(trained: Path, tmp_path: Path, capsys: pytest.Cap
     (run / "model.safetensors").write_bytes(whole[: len(whole) // 2])
     assert "model.safetensors" in told_by(["evaluate", str(run)], capsys)
     (run / "model.safetensors").unlink()
-    assert "is no run folder: it has no model.safetensors" in told_by(["evaluate", str(run)], capsys)
+    assert "is not a run folder: it has no model.safetensors" in told_by(["evaluate", str(run)], capsys)
 
 
 def test_runs_are_not_overwritten_unasked(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -137,7 +137,7 @@ def test_runs_are_not_overwritten_unasked(trained: Path, tmp_path: Path, capsys:
     assert (run / "model.safetensors").read_bytes() == before
     assert main([*command, "--overwrite", "--verbose", "0"]) == 0
     assert json.loads((run / "run.json").read_text(encoding="utf-8"))["model"] == "lenet"
-    assert not (run / "curves.png").exists(), "pictures of the run before would lie"
+    assert not (run / "curves.png").exists(), "pictures of the run before would be wrong"
 
     other = tmp_path / "thesis"
     other.mkdir()

@@ -18,6 +18,7 @@ import striate as st
 from striate.cli import main
 from striate.data import load_digits, write_idx
 
+PAGES = ("report.html", "gradient_flow.json")
 PICTURES = ("curves.png", "confusion_matrix.png", "predictions.png", "feature_maps.png", "gradient_flow.png")
 
 
@@ -32,7 +33,7 @@ def read_json(path: Path) -> Any:
 
 def test_a_run_folder_holds_everything(trained: Path) -> None:
     names = {path.name for path in trained.iterdir()}
-    assert names == {"model.safetensors", "run.json", "history.csv", "metrics.json", "summary.txt", *PICTURES}
+    assert names == {"model.safetensors", "run.json", "history.csv", "metrics.json", "summary.txt", *PAGES, *PICTURES}
     for name in PICTURES:
         assert (trained / name).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
@@ -94,7 +95,8 @@ def test_training_prints_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "lenet" in printed
     assert "360 test pictures: accuracy" in printed
     assert "class" in printed and "sensitivity" in printed and "weighted average" in printed
-    assert printed.rstrip().endswith(f"run folder: {tmp_path / 'r'}")
+    assert "epoch 1/1  loss " in printed and "kept the weights of epoch 1, the best val_accuracy" in printed
+    assert printed.splitlines()[-2:] == [f"run folder: {tmp_path / 'r'}", f"report: {tmp_path / 'r' / 'report.html'}"]
 
 
 def test_without_out_runs_are_numbered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,9 +293,8 @@ def test_deep_grey_pictures_keep_their_window(tmp_path: Path, capsys: pytest.Cap
                 Image.fromarray(values).save(tmp_path / "data" / part / name / f"{number}.png")
     run, data = tmp_path / "run", tmp_path / "data"
     command = ["train", str(data), "--epochs", "12", "--batch-size", "4", "--validation-split", "0", "--no-pictures"]
-    with pytest.warns(UserWarning, match=r"24 of the files .* default_window=\(117\.5, 235\.0\)") as told:
-        assert main([*command, "--out", str(run), "--verbose", "0"]) == 0
-    assert len(told) == 1  # the test part is read by the window of the training part
+    assert main([*command, "--out", str(run), "--verbose", "0"]) == 0
+    assert "deep pictures: 0 is black and 235 white (--window 0,235)" in capsys.readouterr().out
     assert read_json(run / "run.json")["default_window"] == [117.5, 235.0]
     assert read_json(run / "metrics.json")["accuracy"] == 1.0
     capsys.readouterr()

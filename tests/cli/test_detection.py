@@ -14,6 +14,7 @@ import pytest
 from striate.cli import main
 from striate.data import digit_scenes
 
+PAGES = ("report.html", "gradient_flow.json")
 PICTURES = ("curves.png", "precision_recall.png", "predictions.png", "feature_maps.png", "gradient_flow.png")
 SIDE = 64
 
@@ -58,7 +59,7 @@ def detecting(box_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def test_a_run_folder_holds_everything(detecting: Path) -> None:
     names = {path.name for path in detecting.iterdir()}
-    assert names == {"model.safetensors", "run.json", "history.csv", "metrics.json", "summary.txt", *PICTURES}
+    assert names == {"model.safetensors", "run.json", "history.csv", "metrics.json", "summary.txt", *PAGES, *PICTURES}
     info = read_json(detecting / "run.json")
     assert (info["task"], info["model"], info["class_names"]) == ("detect", "detector", ["digit"])
     with (detecting / "history.csv").open(newline="") as file:
@@ -93,13 +94,32 @@ def test_evaluate_and_predict(
     words = ["--json", "--picture", str(tmp_path / "seen.png")]
     assert main(["predict", str(detecting), str(picture), str(large), *words]) == 0
     small, wide = json.loads(capsys.readouterr().out)
+    score = read_json(detecting / "run.json")["settings"]["score"]
+    assert metrics["score_threshold"] == score
     assert small["file"] == str(picture) and small["objects"]
     for one, other in zip(small["objects"], wide["objects"], strict=False):
-        assert one["class"] == "digit" and one["score"] >= 0.3
+        assert one["class"] == "digit" and one["score"] >= score
         np.testing.assert_allclose(np.array(other["box"]), np.array(one["box"]) * [2, 1, 2, 1], atol=3.0)
     assert (tmp_path / "seen.png").stat().st_size > 1000
     assert main(["predict", str(detecting), str(picture)]) == 0
     assert "score" in capsys.readouterr().out.splitlines()[0]
+
+
+def test_the_score_is_that_of_the_highest_f1(detecting: Path, box_folder: Path) -> None:
+    from striate.cli._assess_boxes import assess_boxes, best_score
+    from striate.cli._run import Run
+
+    run = Run(detecting)
+    part = run.task.load(str(box_folder), run.reading(False)).train
+    assert part is not None
+    model = run.load_model()
+    best = best_score(model, part, ["digit"], 64)  # type: ignore[arg-type]
+
+    def f1(score: float) -> float:
+        return float(assess_boxes(model, part, ["digit"], 64, score).metrics["macro"]["f1"])  # type: ignore[arg-type]
+
+    values = [f1(score) for score in (0.05, 0.2, 0.35, 0.5, 0.65, 0.8)]
+    assert f1(best) >= max(values) - 1e-12
 
 
 def write_voc(folder: Path, count: int) -> None:

@@ -15,6 +15,7 @@ import striate as st
 from striate.cli import main
 from striate.data import digit_scenes
 
+PAGES = ("report.html", "gradient_flow.json")
 PICTURES = ("curves.png", "confusion_matrix.png", "predictions.png", "feature_maps.png", "gradient_flow.png")
 SIDE = 32
 
@@ -55,7 +56,7 @@ def segmented(mask_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def test_a_run_folder_holds_everything(segmented: Path, mask_folder: Path) -> None:
     names = {path.name for path in segmented.iterdir()}
-    assert names == {"model.safetensors", "run.json", "history.csv", "metrics.json", "summary.txt", *PICTURES}
+    assert names == {"model.safetensors", "run.json", "history.csv", "metrics.json", "summary.txt", *PAGES, *PICTURES}
     info = read_json(segmented / "run.json")
     assert (info["task"], info["model"], info["class_names"]) == ("segment", "unet", ["ground", "ink"])
     with (segmented / "history.csv").open(newline="") as file:
@@ -202,7 +203,7 @@ def test_folders_that_are_no_data(tmp_path: Path, mask_folder: Path, capsys: pyt
         from PIL import Image
 
         Image.fromarray(np.zeros((SIDE, SIDE), np.uint8)).save(path)
-    assert "hold one class alone, 0; segmentation needs two at least" in told(*train, str(plain))
+    assert "hold only one class, 0; segmentation needs at least two" in told(*train, str(plain))
 
 
 def test_masks_of_a_classifier(trained: Path, mask_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "dispatch/dispatch.hpp"
+#include "cpu/dispatch.hpp"
 #include "kernels/view.hpp"
 
 namespace check {
@@ -93,12 +93,20 @@ class Random {
     uint64_t state_;
 };
 
-// The tables whose instruction set this machine has, best first.
+// The tables whose instruction set this machine has, best first; or that of the emulated device, in tests of its
+// kernels.
+#ifdef STRIATE_TEST_DEVICE_KERNELS
+std::vector<const striate::kernels::Table*> device_tables();
+#endif
 inline std::vector<const striate::kernels::Table*> tables() {
+#ifdef STRIATE_TEST_DEVICE_KERNELS
+    return device_tables();
+#else
     std::vector<const striate::kernels::Table*> found;
     for (const auto& candidate : striate::dispatch::implementations())
         if (candidate.supported()) found.push_back(candidate.table);
     return found;
+#endif
 }
 
 // Runs a kernel over its units in two ways: all at once, and cut at random places in shuffled order as threads would.

@@ -1,10 +1,11 @@
 // Convolutions by their definition, in double precision, and the maps to try kernels on.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 
+#include "cpu/convolution.hpp"
 #include "kernel_check.hpp"
-#include "layers/convolution.hpp"
 
 namespace check {
 
@@ -12,6 +13,33 @@ using striate::concat;
 using striate::Halo;
 using striate::Pair;
 using striate::convolution::Problem;
+
+// By whose rules work is cut for the kernels of a table.
+inline striate::Machine machine_of(const striate::kernels::Table& table) {
+    striate::Machine machine = striate::Machine::of(table.vector_width);
+#ifdef STRIATE_TEST_DEVICE_KERNELS
+    machine.whole_panels = true;
+#endif
+    return machine;
+}
+
+// An activation of sums that is exact on small whole numbers; relu alone on devices, whose kernels have no other.
+inline striate::kernels::Epilogue any_epilogue(Random& random) {
+    using Kind = striate::kernels::ActivationKind;
+    constexpr Kind kinds[] = {Kind::linear, Kind::relu, Kind::relu6, Kind::leaky_relu};
+#ifdef STRIATE_TEST_DEVICE_KERNELS
+    constexpr int last = 1;
+#else
+    constexpr int last = 3;
+#endif
+    return {kinds[random.integer(0, last)], 0.5f};
+}
+inline double applied(const striate::kernels::Epilogue& epilogue, double v) {
+    using Kind = striate::kernels::ActivationKind;
+    if (epilogue.kind == Kind::leaky_relu) return v < 0 ? v * epilogue.alpha : v;
+    if (epilogue.kind == Kind::linear) return v;
+    return epilogue.kind == Kind::relu6 ? std::min(6.0, std::max(0.0, v)) : std::max(0.0, v);
+}
 
 inline std::vector<float> integers(int64_t count, Random& random) {
     std::vector<float> values(count);

@@ -1,5 +1,6 @@
 // What tests/test_exchange.py has a C++ program do with files of Python's: predict, train, save.
 //   exchange predict MODEL X OUT
+//   exchange devices MODEL...     compares what each computes on the CPU and on devices that have some of the kernels
 //   exchange train MODEL STATE X Y LOSS OPTIMIZER EPOCHS MODEL_OUT STATE_OUT AUGMENTED
 // AUGMENTED is 0, or 1 for the changes in augmentation() below.
 // Arrays are files: type (0 float32, 1 uint8, 2 int64) and number of axes as int64, the axes, the values.
@@ -7,6 +8,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "device_check.hpp"
 #include "striate/striate.hpp"
 
 using namespace striate;
@@ -73,6 +75,14 @@ int main(int count, char** arguments) try {
         write_array(arguments[4], load_model(arguments[2]).predict({x.array})[0]);
     } else if (task == "train" && count == 12) {
         train(arguments + 2);
+    } else if (task == "devices") {
+        for (int i = 2; i < count; ++i)
+            test::check_on_devices(arguments[i], [&](const std::function<void(Model&)>& move) {
+                Model model = load_model(arguments[i]);
+                move(model);
+                return test::compute(model, make_optimizer("Adam", {}));
+            });
+        return check::finish();
     } else {
         return std::fprintf(stderr, "see the head of exchange.cpp\n"), 2;
     }

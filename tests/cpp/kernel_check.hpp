@@ -21,6 +21,15 @@ inline std::vector<Size> sizes() {
             {1, 1, 33, 48}, {2, 1, 3, 600}, {3, 40, 41, 5}};
 }
 
+// So many, or a share of them where an emulator runs the kernels.
+inline int64_t many(int64_t count, [[maybe_unused]] int64_t share = 4) {
+#ifdef STRIATE_TEST_DEVICE_KERNELS
+    return count / share;
+#else
+    return count;
+#endif
+}
+
 // A map in one of the layouts that the planner makes: in one run, with a halo, beside other channels, or both.
 inline Map map_of(const Size& s, Random& random) {
     const int64_t choice = random.integer(0, 3);

@@ -228,11 +228,17 @@ class Descent : public Optimizer {
     void scalars(int64_t, double rate, float* out) const override { *out = static_cast<float>(rate); }
     double learning_rate(int64_t) const override { return rate_; }
     void emit(const UpdateContext& c) const override {
-        const TensorId p = c.parameters, g = c.gradients, s = c.scalars;
-        c.plan.step(
-            make_step("update", {g, s}, {p}, c.size, [=](const Frame& f, int64_t begin, int64_t end, std::byte*) {
-                for (int64_t i = begin; i < end; ++i) f.get(p)[i] -= *f.get(s) * f.get(g)[i];
-            }));
+        const TensorId g = c.gradients, s = c.scalars;
+        for (const Segment& segment : c.segments) {
+            if (!segment.trainable) continue;
+            const TensorId p = c.values[segment.values];
+            const int64_t from = segment.offset, to = segment.value_offset;
+            c.plan.step(make_step("update", {g, s}, {p}, segment.size,
+                                  [=](const Frame& f, int64_t begin, int64_t end, std::byte*) {
+                                      for (int64_t i = begin; i < end; ++i)
+                                          f.get(p)[to + i] -= *f.get(s) * f.get(g)[from + i];
+                                  }));
+        }
     }
 
   private:

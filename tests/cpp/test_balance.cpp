@@ -1,5 +1,5 @@
 // The choice between one thread and all, on machines that exist on paper.
-#include "graph/balance.hpp"
+#include "cpu/balance.hpp"
 
 #include <algorithm>
 #include <functional>

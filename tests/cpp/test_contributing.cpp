@@ -13,6 +13,7 @@ namespace striate::kernels {
 #include "striate/layers/scale.hpp"
 #include "striate/losses/squared_hinge.hpp"
 #include "striate/striate.hpp"
+#include "weights.hpp"
 
 namespace striate::kernels {
 #include "kernels/part_of_reach.hpp"
@@ -81,6 +82,7 @@ struct Reaches {
 }  // namespace kernel_test
 
 using namespace striate;
+using namespace striate::test;
 
 namespace {
 
@@ -96,14 +98,15 @@ void layer() {
     const Tensor y = std::move(model.forward({values})[0]);
     const Tensor dx = std::move(model.backward({gradient})[0]);
     const ParameterInfo& scale = model.parameters().at(0);
-    CHECK(scale.name == "scale/scale" && scale.shape == Shape{5});
+    const std::vector<float> factors = value_of(model, 0), slopes = gradient_of(model, 0);
+    CHECK(slopes.size() == 5 && scale.name == "scale/scale" && scale.shape == Shape{5});
     std::vector<double> sums(5, 0.0);
     for (int64_t i = 0; i < values.size(); ++i) {
-        CHECK_CLOSE(y.data()[i], values.data()[i] * scale.value[i % 5], 1e-6, std::to_string(i));
-        CHECK_CLOSE(dx.data()[i], gradient.data()[i] * scale.value[i % 5], 1e-6, std::to_string(i));
+        CHECK_CLOSE(y.data()[i], values.data()[i] * factors[i % 5], 1e-6, std::to_string(i));
+        CHECK_CLOSE(dx.data()[i], gradient.data()[i] * factors[i % 5], 1e-6, std::to_string(i));
         sums[static_cast<size_t>(i % 5)] += static_cast<double>(values.data()[i]) * gradient.data()[i];
     }
-    for (size_t c = 0; c < 5; ++c) CHECK_CLOSE(scale.gradient[c], sums[c], 1e-4, "channel " + std::to_string(c));
+    for (size_t c = 0; c < 5; ++c) CHECK_CLOSE(slopes[c], sums[c], 1e-4, "channel " + std::to_string(c));
 }
 
 // A dense layer of the unit matrix: its kernel is the output, and what a step of SGD with rate 1 takes from it is the
@@ -122,8 +125,7 @@ void loss() {
     for (float& target : targets) target = random.integer(0, 1) ? 1.0f : -1.0f;
     for (float& weight : weights) weight = static_cast<float>(random.uniform(0.5, 2));
 
-    const ParameterInfo& kernel = model.parameters().at(0);
-    const std::vector<float> before(kernel.value, kernel.value + kRows * kColumns);
+    const std::vector<float> before = value_of(model, 0);
     double want = 0;
     std::vector<double> gradient;
     int beyond = 0;
@@ -145,8 +147,9 @@ void loss() {
                   {{weights.data(), DType::float32, {kRows}}}});
     CHECK_CLOSE(trainer.test_step(nullptr, 0, kRows), want, 1e-6, "value");
     CHECK_CLOSE(trainer.train_step(nullptr, 0, kRows), want, 1e-6, "value in training");
+    const std::vector<float> after = value_of(model, 0);
     for (size_t i = 0; i < gradient.size(); ++i)
-        CHECK_CLOSE(double(before[i]) - kernel.value[i], gradient[i], 5e-7, "gradient " + std::to_string(i));
+        CHECK_CLOSE(double(before[i]) - after[i], gradient[i], 5e-7, "gradient " + std::to_string(i));
 }
 
 void kernel() {

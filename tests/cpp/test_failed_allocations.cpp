@@ -13,8 +13,10 @@
 
 #include "check.hpp"
 #include "striate/striate.hpp"
+#include "weights.hpp"
 
 using namespace striate;
+using namespace striate::test;
 
 extern "C" {
 void failing_new_arm(int64_t n);
@@ -81,13 +83,16 @@ std::string bits(const Tensor& tensor) {
     return bits(tensor.data(), tensor.size());
 }
 std::string bits(const Model& model) {
-    std::string all;
-    for (const ParameterInfo& p : model.parameters()) all += bits(p.value, element_count(p.shape));
-    return all;
+    const std::vector<float> all = values_of(model);
+    return bits(all.data(), static_cast<int64_t>(all.size()));
 }
 std::string state(const Training& t) {
     std::string all = bits(t.model);
-    for (const float* slot : t.trainer.slots()) all += bits(slot, t.trainer.parameter_arena_size());
+    std::vector<float> slot(static_cast<size_t>(t.trainer.parameter_arena_size()));
+    for (size_t i = 0; i < t.trainer.slot_count(); ++i) {
+        t.trainer.read_slot(i, slot.data());
+        all += bits(slot.data(), static_cast<int64_t>(slot.size()));
+    }
     return all + std::to_string(t.trainer.iteration()) + " " + std::to_string(t.trainer.epochs());
 }
 

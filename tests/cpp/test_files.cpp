@@ -20,8 +20,10 @@
 #include "striate/error.hpp"
 #include "striate/idx.hpp"
 #include "striate/io.hpp"
+#include "weights.hpp"
 
 using namespace striate;
+using namespace striate::test;
 
 namespace {
 
@@ -195,11 +197,12 @@ Model network(const std::vector<std::pair<std::string, int64_t>>& layers, uint64
 // Which parameters of two models are the same bits.
 Names same(const Model& a, const Model& b) {
     Names found;
-    for (const ParameterInfo& p : a.parameters())
-        for (const ParameterInfo& q : b.parameters())
-            if (p.name == q.name && p.shape == q.shape && ends(p.name, "kernel") &&
-                std::memcmp(p.value, q.value, sizeof(float) * static_cast<size_t>(element_count(p.shape))) == 0)
+    for (size_t i = 0; i < a.parameters().size(); ++i)
+        for (size_t j = 0; j < b.parameters().size(); ++j) {
+            const ParameterInfo &p = a.parameters()[i], &q = b.parameters()[j];
+            if (p.name == q.name && p.shape == q.shape && ends(p.name, "kernel") && value_of(a, i) == value_of(b, j))
                 found.push_back(p.name);
+        }
     return found;
 }
 

@@ -10,8 +10,10 @@
 
 #include "check.hpp"
 #include "striate/striate.hpp"
+#include "weights.hpp"
 
 using namespace striate;
+using namespace striate::test;
 
 namespace {
 
@@ -54,12 +56,6 @@ OptimizerPtr adam() {
 }
 std::vector<LossPtr> cross_entropy() {
     return {std::make_shared<SparseCategoricalCrossentropy>()};
-}
-
-std::vector<float> weights_of(const Model& model) {
-    std::vector<float> all;
-    for (const ParameterInfo& p : model.parameters()) all.insert(all.end(), p.value, p.value + element_count(p.shape));
-    return all;
 }
 
 void test_learning() {
@@ -199,14 +195,14 @@ void test_going_on() {
     load_training(other, path);
     CHECK(other.epochs() == 2 && other.iteration() == 8 && other.seed() == 6 && other.learning_rate() == 0.002);
     fit(other, pictures.data(), options);
-    CHECK(weights_of(again) == weights_of(model));
+    CHECK(values_of(again) == values_of(model));
 
     // What a program keeps beside the training.
     const std::vector<float> kept{1.5f, -2.0f, 0.25f};
     save_training(trainer, path, {{"program.note", "kept"}}, {{"a/b", {kept.data(), DType::float32, {1, 3}}}});
-    const std::vector<float> saved = weights_of(model);
+    const std::vector<float> saved = values_of(model);
     load_training(other, path);
-    CHECK(weights_of(again) == saved);
+    CHECK(values_of(again) == saved);
     const TrainingExtra extra = load_training_extra(path);
     CHECK(extra.metadata == Metadata({{"program.note", "kept"}}) && extra.arrays.size() == 1);
     const Tensor& array = extra.arrays.at("a/b");
@@ -215,11 +211,11 @@ void test_going_on() {
     CHECK_THROWS(save_training(trainer, path, {}, {{"a", {whole.data(), DType::int64, {1}}}}), ValueError, "float32");
 
     Trainer wrong(again, std::make_shared<SGD>(SGDOptions()), cross_entropy(), {}, 0);
-    const std::vector<float> before = weights_of(again);
+    const std::vector<float> before = values_of(again);
     CHECK_THROWS(load_training(wrong, path), ValueError, "the trainer's optimizer is SGD");
     save_model(model, model_path);
     CHECK_THROWS(load_training(other, model_path), ValueError, "no state of a training run");
-    CHECK(weights_of(again) == before);
+    CHECK(values_of(again) == before);
     CHECK_THROWS(load_training(other, "absent.safetensors"), FileError, "absent");
     std::remove(path.c_str());
     std::remove(model_path.c_str());
@@ -231,7 +227,7 @@ Augmentation flips() {
     return change;
 }
 
-// The class 1 lies in one corner; only where masks are flipped with the pixels is it where the bright ones are.
+// The class 1 is in one corner; only where masks are flipped with the pixels is it where the bright ones are.
 void test_masks_move_along() {
     const int64_t count = 12;
     std::vector<uint8_t> pixels(count * 64);
@@ -260,7 +256,7 @@ void test_masks_move_along() {
     CHECK_THROWS(fit(trainer, data, options), ValueError, "batch_size");
 }
 
-// One bright square an image: were its box not flipped with it, the loss of where it lies could not fall.
+// One bright square an image: were its box not flipped with it, the loss of its position could not fall.
 void test_boxes_move_along() {
     const int64_t count = 16, size = 16;
     std::vector<uint8_t> pixels(count * size * size, 20);
@@ -360,7 +356,7 @@ void test_idx() {
         CHECK_THROWS(read_idx(path), ValueError, message);
     };
     bad(2, 0x0d, "no unsigned bytes");
-    bad(3, 9, "no IDX file");
+    bad(3, 9, "not an IDX file");
     bad(4, 0xff, "claims more");
     bad(11, 2, "does not fit");
     bad(7, 0, "claims more");
@@ -380,16 +376,15 @@ void test_weights_without_decay() {
         AdamWOptions options;
         options.learning_rate = 1.0, options.weight_decay = 0.5;
         options.exclude_from_weight_decay = std::move(names);
-        for (const ParameterInfo& info : model.parameters())
-            std::fill_n(info.value, element_count(info.shape), info.name == "conv/bias" ? -1.0f : 1.0f);
-        model.parameters_changed();
+        for (size_t i = 0; i < model.parameters().size(); ++i)
+            fill_parameter(model, i, model.parameters()[i].name == "conv/bias" ? -1.0f : 1.0f);
         Trainer trainer(model, std::make_shared<AdamW>(options), cross_entropy(), {}, 5);
         const std::vector<float> zeros(36);
         const int64_t label = 0;
         trainer.bind({{{zeros.data(), DType::float32, {1, 6, 6, 1}}}, {{&label, DType::int64, {1}}}, {}});
         trainer.train_step(nullptr, 0, 1);  // ReLU is off, so that the convolution has no gradient
         std::vector<float> values;
-        for (const ParameterInfo& info : model.parameters()) values.push_back(*info.value);
+        for (size_t i = 0; i < model.parameters().size(); ++i) values.push_back(value_of(model, i)[0]);
         return values;  // conv/kernel, conv/bias, dense/kernel, dense/bias
     };
     const std::vector<float> all = moved({}), biases = moved({"bias"}), layer = moved({"conv/"});

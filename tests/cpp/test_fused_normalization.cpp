@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "check.hpp"
-#include "graph/plan_builder.hpp"
+#include "planning/plan_builder.hpp"
 #include "striate/layers/max_pooling2d.hpp"
 
 using namespace striate;

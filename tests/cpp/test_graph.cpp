@@ -138,9 +138,8 @@ void messages() {
                  "[reshape] would make an output without");
     const int64_t big = int64_t{1} << 40;
     CHECK_THROWS(striate::apply(make<Reshaped>(Shape{big, big}), {picture}), ValueError, "more elements than 64 bits");
-    CHECK_THROWS(
-        striate::apply(make<Reshaped>(Shape{big, 1 << 9}), {picture}), ValueError,
-        "[reshape] would make an output of shape (N, 1099511627776, 512), which is more than any machine holds");
+    CHECK_THROWS(striate::apply(make<Reshaped>(Shape{big, 1 << 9}), {picture}), ValueError,
+                 "[reshape] would make an output of shape (N, 1099511627776, 512), which is too large for any memory");
     CHECK_THROWS(input({big, 1 << 9}), ValueError, "[input_layer] would make an output of shape");
 
     CHECK_THROWS(input({}), ValueError, "[input_layer] shape must have one to three sizes");

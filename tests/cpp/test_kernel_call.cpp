@@ -5,8 +5,8 @@
 #include <stdexcept>
 
 #include "check.hpp"
-#include "graph/kernel_call.hpp"
 #include "naive_layers.hpp"
+#include "planning/kernel_call.hpp"
 #include "striate/model.hpp"
 
 using namespace striate;

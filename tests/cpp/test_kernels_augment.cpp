@@ -74,6 +74,18 @@ void test_warp(const Table& table, int64_t h, int64_t w, int64_t c, Border borde
     pieces.out = again.data();
     run_in_pieces(table.warp, pieces, units(pieces), random);
     CHECK(out == again && out.back() == -7.0f);
+    // The map is linear in the source: its gradient is the transpose, so <dy, warp(s)> = <warp_backward(dy), s>.
+    std::vector<float> dy(h * w * c), back((h + 1) * (w + 1) * c + 1, 0.0f);
+    for (float& value : dy) value = static_cast<float>(random.uniform(-1, 1));
+    back.back() = -7.0f;
+    const WarpGradArgs transposed = {field.map, c, dy.data(), back.data()};
+    check::run_all(table.warp_backward, transposed);
+    CHECK(back.back() == -7.0f);
+    double forwards = 0, backwards = 0, size = 0;
+    for (size_t i = 0; i < dy.size(); ++i)
+        forwards += double(dy[i]) * out[i], size += std::fabs(double(dy[i]) * out[i]);
+    for (size_t i = 0; i < source.size(); ++i) backwards += double(back[i]) * source[i];
+    CHECK_CLOSE(forwards, backwards, 1e-5 * (1 + size), context + " transposed");
     std::vector<int32_t> chosen(h * w + 1, -7);
     const NearestArgs nearest = {field.map, chosen.data()};
     run_in_pieces(table.nearest_pixels, nearest, units(nearest), random);

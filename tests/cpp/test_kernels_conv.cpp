@@ -56,21 +56,21 @@ void bind_weights(const Table& table, Lowered& l, const float* kernel, Buffer& p
 void check_forward(const Table& table, const Problem& p, int64_t n, const Map& x, const std::vector<float>& w,
                    std::vector<double> want, Random& random, const std::string& context) {
     Map y(n, p.out_h, p.out_w, p.out_c, random.integer(0, 1), random.integer(0, 1) * 3, -77);
-    Lowered l = forward(p, x.view, y.view, Machine::of(table.vector_width));
+    Lowered l = forward(p, x.view, y.view, check::machine_of(table));
     Buffer packed(l.packed_floats);
     bind_weights(table, l, w.data(), packed);
     const std::vector<float> bias = integers(p.out_c, random);
     l.conv.x = x.data();
     l.conv.y = y.data();
     l.conv.bias = random.integer(0, 1) ? bias.data() : nullptr;
-    l.conv.relu = random.integer(0, 1);
+    l.conv.epilogue = any_epilogue(random);
     check::run_twice(table.conv, l.conv, {&y}, random, context);
     for (size_t i = 0; i < want.size(); ++i) {
         if (l.conv.bias) want[i] += bias[i % p.out_c];
-        if (l.conv.relu) want[i] = std::max(0.0, want[i]);
+        want[i] = check::applied(l.conv.epilogue, want[i]);
     }
     compare(y, want, "forward " + context);
-    if (l.conv.relu) return;
+    if (l.conv.epilogue.kind != kernels::ActivationKind::linear) return;
     l.conv.accumulate = true;
     check::run_all(table.conv, l.conv);
     for (double& v : want) v *= 2;
@@ -81,7 +81,7 @@ void check_to_input(const Table& table, const Problem& p, int64_t n, const Map& 
                     const std::vector<double>& want, Random& random, const std::string& context) {
     Map dx(n, p.in_h, p.in_w, p.in_c, random.integer(0, 1), random.integer(0, 1) * 3, -77);
     dx.fill(4321);
-    for (Lowered& l : to_input(p, dy.view, dx.view, Machine::of(table.vector_width))) {
+    for (Lowered& l : to_input(p, dy.view, dx.view, check::machine_of(table))) {
         Buffer packed(l.packed_floats);
         bind_weights(table, l, w.data(), packed);
         l.conv.x = dy.data();
@@ -94,7 +94,7 @@ void check_to_input(const Table& table, const Problem& p, int64_t n, const Map& 
 
 void check_to_weights(const Table& table, const Problem& p, const Map& x, const Map& dy,
                       const std::vector<double>& want, Random& random, const std::string& context) {
-    LoweredWeights l = to_weights(p, x.view, dy.view, Machine::of(table.vector_width));
+    LoweredWeights l = to_weights(p, x.view, dy.view, check::machine_of(table));
     std::vector<float> first;
     for (int round = 0; round < 2; ++round) {
         Buffer slots(l.slot_floats), scratch(l.scratch_floats);
@@ -130,7 +130,7 @@ void check_all(const Problem& p, int64_t n, Random& random) {
         check_to_weights(*table, p, x, dy, d.dw, random, context);
         if (prefers_turned(p, dy.view, dy.view)) {
             Map dx(n, p.in_h, p.in_w, p.in_c, 0, random.integer(0, 1), -77);
-            Lowered l = to_input_turned(p, dy.view, dx.view, Machine::of(table->vector_width));
+            Lowered l = to_input_turned(p, dy.view, dx.view, check::machine_of(*table));
             Buffer packed(l.packed_floats);
             bind_weights(*table, l, dy.data(), packed);
             l.conv.x = w.data();
@@ -157,12 +157,12 @@ void check_depthwise(Problem p, int64_t n, Random& random) {
         const std::vector<float> bias = integers(p.out_c, random);
         a.x = x.data(), a.y = y.data(), a.weights = w.data();
         a.bias = random.integer(0, 1) ? bias.data() : nullptr;
-        a.relu = random.integer(0, 1);
+        a.epilogue = any_epilogue(random);
         check::run_twice(table->depthwise, a, {&y}, random, context);
         std::vector<double> want = d.y;
         for (size_t i = 0; i < want.size(); ++i) {
             if (a.bias) want[i] += bias[i % p.out_c];
-            if (a.relu) want[i] = std::max(0.0, want[i]);
+            want[i] = check::applied(a.epilogue, want[i]);
         }
         compare(y, want, context);
 
@@ -233,7 +233,7 @@ void test_dense() {
 
 void test_random() {
     Random random(3);
-    for (int i = 0; i < 250; ++i) {
+    for (int64_t i = 0; i < check::many(250); ++i) {
         const int64_t groups = random.integer(0, 3) ? 1 : random.integer(2, 3);
         const Pair kernel(random.integer(1, 5), random.integer(1, 5)),
             stride(random.integer(1, 3), random.integer(1, 3));
@@ -250,7 +250,7 @@ void test_depthwise() {
     Random random(4);
     check_depthwise(problem(9, 17, 64, 64, 3, 1, 1, 1, true), 2, random);
     check_depthwise(problem(1, 1, 5, 5, 3, 1, 1, 1, true), 2, random);
-    for (int i = 0; i < 150; ++i) {
+    for (int64_t i = 0; i < check::many(150); ++i) {
         const int64_t channels = random.integer(1, 40), multiplier = random.integer(0, 1) ? 1 : random.integer(2, 4);
         const Pair kernel(random.integer(1, 5), random.integer(1, 5)),
             stride(random.integer(1, 3), random.integer(1, 3));
@@ -340,10 +340,10 @@ void test_not_a_number() {
     const std::vector<float> w(9 * 4 * 37, 1.0f);
     for (const Table* table : check::tables()) {
         Map y(1, 3, 40, 37);
-        Lowered l = forward(p, x.view, y.view, Machine::of(table->vector_width));
+        Lowered l = forward(p, x.view, y.view, check::machine_of(*table));
         Buffer packed(l.packed_floats);
         bind_weights(*table, l, w.data(), packed);
-        l.conv.x = x.data(), l.conv.y = y.data(), l.conv.relu = true;
+        l.conv.x = x.data(), l.conv.y = y.data(), l.conv.epilogue = {kernels::ActivationKind::relu};
         check::run_all(table->conv, l.conv);
         CHECK(std::isnan(y.at(0, 0, 0, 0)) && std::isnan(y.at(0, 2, 2, 36)) && !std::isnan(y.at(0, 0, 3, 0)));
     }

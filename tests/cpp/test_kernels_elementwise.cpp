@@ -1,4 +1,5 @@
 // Element-wise, channel-wise and copying kernels against their definitions.
+#include "activation_definition.hpp"
 #include "kernel_check.hpp"
 
 using namespace striate::kernels;
@@ -10,11 +11,26 @@ using check::Size;
 namespace {
 
 double combined(BinaryKind kind, double a, double b) {
-    if (kind == BinaryKind::add_relu) return std::max(0.0, a + b);
-    return kind == BinaryKind::add ? a + b : kind == BinaryKind::subtract ? a - b : a * b;
+    switch (kind) {
+        case BinaryKind::add:
+            return a + b;
+        case BinaryKind::subtract:
+            return a - b;
+        case BinaryKind::multiply:
+            return a * b;
+        case BinaryKind::add_relu:
+            return std::max(0.0, a + b);
+        case BinaryKind::add_scaled:
+            return (a + b) * 0.375;
+        case BinaryKind::maximum:
+            return std::max(a, b);
+        case BinaryKind::minimum:
+            return std::min(a, b);
+    }
+    return 0.0;
 }
 
-// The element of `m` that stands for place (n, y, x, c) after broadcasting.
+// The element of `m` that represents place (n, y, x, c) after broadcasting.
 float broadcast_at(const Map& m, int64_t n, int64_t y, int64_t x, int64_t c) {
     return m.at(m.view.n == 1 ? 0 : n, m.view.h == 1 ? 0 : y, m.view.w == 1 ? 0 : x, m.view.c == 1 ? 0 : c);
 }
@@ -28,14 +44,15 @@ void test_binary(const Table& table, const Size& size, Random& random) {
                          {size.n, size.h, 1, size.c},
                          {1, 1, 1, 1}};
     for (const Size& other : ones)
-        for (const BinaryKind kind :
-             {BinaryKind::add, BinaryKind::subtract, BinaryKind::multiply, BinaryKind::add_relu}) {
+        for (const BinaryKind kind : {BinaryKind::add, BinaryKind::subtract, BinaryKind::multiply, BinaryKind::add_relu,
+                                      BinaryKind::add_scaled, BinaryKind::maximum, BinaryKind::minimum}) {
             const std::string context = std::string(table.isa) + " binary " + size.text() + " with " + other.text();
             Map a = map_of(size, random), b = map_of(other, random), y = map_of(size, random);
             a.random(random), b.random(random);
             const bool swapped = random.integer(0, 1);
             const Map &first = swapped ? b : a, &second = swapped ? a : b;
-            const BinaryArgs args = {kind, first.view, second.view, y.view, first.data(), second.data(), y.data()};
+            const BinaryArgs args = {kind,         first.view,    second.view, y.view,
+                                     first.data(), second.data(), y.data(),    0.375f};
             run_twice(table.binary, args, {&y}, random, context);
             for (int64_t i = 0; i < y.size(); ++i) {
                 const int64_t c = i % size.c, px = i / size.c % size.w, py = i / size.c / size.w % size.h;
@@ -63,6 +80,56 @@ void test_binary(const Table& table, const Size& size, Random& random) {
                 }
                 for (int64_t i = 0; i < out.size(); ++i) CHECK_NEAR(out.flat(i), want[i], 3e-6, context + " backward");
             }
+        }
+}
+
+// The gradient of a maximum of maps with equal elements in them.
+void test_extreme(const Table& table, const Size& size, Random& random) {
+    const Size ones[] = {size, {size.n, 1, 1, size.c}, {size.n, size.h, size.w, 1}, {1, 1, 1, 1}};
+    for (const Size& other : ones)
+        for (const bool in_place : {false, true}) {
+            const std::string context = std::string(table.isa) + " extreme " + size.text() + " with " + other.text();
+            Map x = map_of(other, random), y = map_of(size, random), dy = map_of(size, random);
+            Map dx = map_of(size, random), rest = map_of(size, random);
+            for (int64_t i = 0; i < x.size(); ++i) x.flat(i) = static_cast<float>(random.integer(0, 2));
+            for (int64_t i = 0; i < y.size(); ++i) y.flat(i) = static_cast<float>(random.integer(0, 2));
+            y.flat(0) = std::numeric_limits<float>::quiet_NaN();
+            dy.random(random);
+            const Map given = dy;
+            ExtremeGradArgs args = {x.view,   y.view,   dy.view,   dx.view,   rest.view,
+                                    x.data(), y.data(), dy.data(), dx.data(), rest.data()};
+            if (in_place) {
+                args.view_rest = dy.view, args.rest = dy.data();
+                run_all(table.extreme_backward, args);
+            } else {
+                run_twice(table.extreme_backward, args, {&dx, &rest}, random, context);
+            }
+            const Map& left = in_place ? dy : rest;
+            for (int64_t i = 0; i < y.size(); ++i) {
+                const int64_t c = i % size.c, px = i / size.c % size.w, py = i / size.c / size.w % size.h;
+                const bool here = broadcast_at(x, i / size.c / size.w / size.h, py, px, c) == y.flat(i);
+                CHECK(dx.flat(i) == (here ? given.flat(i) : 0.0f));
+                CHECK(left.flat(i) == (here ? 0.0f : given.flat(i)));
+            }
+            CHECK(dx.intact() && left.intact());
+            args.dx = nullptr;
+            if (!in_place) {
+                const Map before = rest;
+                run_twice(table.extreme_backward, args, {&rest}, random, context + " without dx");
+                CHECK(rest.same_values(before));
+            }
+        }
+}
+
+// A NaN in either input is in the maximum and the minimum.
+void test_extreme_of_nan(const Table& table, const Size& size, Random& random) {
+    for (const BinaryKind kind : {BinaryKind::maximum, BinaryKind::minimum})
+        for (const bool first : {true, false}) {
+            Map a = map_of(size, random), b = map_of(size, random), y = map_of(size, random);
+            a.random(random), b.random(random);
+            (first ? a : b).fill(std::numeric_limits<float>::quiet_NaN());
+            run_all(table.binary, BinaryArgs{kind, a.view, b.view, y.view, a.data(), b.data(), y.data()});
+            for (int64_t i = 0; i < y.size(); ++i) CHECK(std::isnan(y.flat(i)));
         }
 }
 
@@ -122,8 +189,11 @@ std::vector<float> parameters(int64_t count, Random& random) {
 }
 
 void test_channel_affine(const Table& table, const Size& size, Random& random) {
-    for (int round = 0; round < 8; ++round) {
-        const bool each_image = round & 1, with_mean = round & 2, relu = round & 4, with_shift = random.integer(0, 1);
+    const int rounds = 4 * static_cast<int>(std::size(check::kOfNormalizations));
+    for (int round = 0; round < rounds; ++round) {
+        const ActivationKind kind = check::kOfNormalizations[round / 4];
+        const bool plain = kind == ActivationKind::linear || kind == ActivationKind::relu;
+        const bool each_image = round & 1, with_mean = !plain || round & 2, with_shift = !plain || random.integer(0, 1);
         const std::string context = striate::concat(table.isa, " channel_affine ", size.text(), " round ", round);
         Map x = map_of(size, random), y = map_of(size, random), dy = map_of(size, random), dx = map_of(size, random);
         x.random(random), dy.random(random);
@@ -139,9 +209,9 @@ void test_channel_affine(const Table& table, const Size& size, Random& random) {
                                         scale.data(),
                                         with_shift ? shift.data() : nullptr,
                                         stride,
-                                        relu};
+                                        kind};
         run_twice(table.channel_affine, args, {&y}, random, context);
-        const bool sloped = with_mean, centred = sloped || relu;
+        const bool sloped = with_mean, centred = sloped || kind != ActivationKind::linear;
         const std::vector<float> seen_mean = with_mean ? mean : std::vector<float>(mean.size(), 0.0f);
         const ChannelAffineGradArgs back = {x.view,
                                             dy.view,
@@ -155,14 +225,16 @@ void test_channel_affine(const Table& table, const Size& size, Random& random) {
                                             sloped ? slope.data() : nullptr,
                                             sloped ? offset.data() : nullptr,
                                             stride,
-                                            relu};
+                                            kind};
         run_twice(table.channel_affine_backward, back, {&dx}, random, context + " backward");
         for (int64_t i = 0; i < x.size(); ++i) {
             const int64_t c = i % size.c, p = i / size.c / size.w / size.h * stride + c;
-            double want = (x.flat(i) - (with_mean ? mean[p] : 0.0)) * scale[p] + (with_shift ? shift[c] : 0.0);
-            if (relu && want < 0) want = 0;
-            CHECK_NEAR(y.flat(i), want, 5e-7, context);
-            const double g = relu && y.flat(i) <= 0 ? 0 : dy.flat(i);
+            const double shifted = with_shift ? shift[c] : 0.0;
+            const double z = (x.flat(i) - (with_mean ? mean[p] : 0.0)) * scale[p] + shifted;
+            const double z_back = (x.flat(i) - double(seen_mean[p])) * scale[p] + shifted;
+            CHECK_NEAR(y.flat(i), check::activated(kind, z), 5e-7, context);
+            const bool relu = kind == ActivationKind::relu;  // by the sign that the kernel saw
+            const double g = dy.flat(i) * (relu ? y.flat(i) > 0 : check::derivative(kind, z_back));
             const double dx_want = g * scale[p] + (sloped ? (x.flat(i) - double(mean[p])) * slope[p] + offset[p] : 0.0);
             CHECK_NEAR(dx.flat(i), dx_want, 1e-6, context + " backward");
         }
@@ -227,6 +299,8 @@ int main() {
     for (const Table* table : check::tables()) {
         for (const Size& size : check::sizes()) {
             test_binary(*table, size, random);
+            test_extreme(*table, size, random);
+            test_extreme_of_nan(*table, size, random);
             test_maps(*table, size, random);
             test_channel_affine(*table, size, random);
             test_gather(*table, size, random);

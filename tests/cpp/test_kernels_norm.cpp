@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "activation_definition.hpp"
 #include "kernel_check.hpp"
 
 using namespace striate::kernels;
@@ -32,7 +33,7 @@ struct Definition {
 
     template <class Set, class Parameter>
     Definition(const Map& x, const Map& dy, int64_t set_count, Set set, const std::vector<float>& gamma,
-               const std::vector<float>& beta, Parameter parameter, bool relu)
+               const std::vector<float>& beta, Parameter parameter, ActivationKind activation = ActivationKind::linear)
         : sets(set_count), y(x.size()), dx(x.size()), d_gamma(gamma.size()), d_beta(gamma.size()) {
         for (int64_t i = 0; i < x.size(); ++i) sets[set(i)].sum += x.flat(i), sets[set(i)].count += 1;
         for (Statistics& s : sets) s.mean = s.sum / s.count;
@@ -44,8 +45,8 @@ struct Definition {
             const int64_t p = parameter(i);
             xhat[i] = (x.flat(i) - s.mean) / std::sqrt(s.variance + kEpsilon);
             y[i] = xhat[i] * gamma[p] + beta[p];
-            g[i] = relu && y[i] <= 0 ? 0 : dy.flat(i);
-            if (relu) y[i] = std::fmax(0, y[i]);
+            g[i] = dy.flat(i) * check::derivative(activation, y[i]);
+            y[i] = check::activated(activation, y[i]);
             d_gamma[p] += g[i] * xhat[i];
             d_beta[p] += g[i];
             s.gradient += g[i] * gamma[p];
@@ -70,9 +71,9 @@ void run_arrays(void (*kernel)(const Args&, int64_t, int64_t), const Args& args,
     CHECK(output == whole);
 }
 
-void test_batch_norm(const Table& table, const Size& size, bool relu, double offset, Random& random) {
-    const std::string context =
-        striate::concat(table.isa, " batch norm ", size.text(), relu ? " relu" : "", " offset ", offset);
+void test_batch_norm(const Table& table, const Size& size, ActivationKind activation, double offset, Random& random) {
+    const std::string context = striate::concat(table.isa, " batch norm ", size.text(), " activation ",
+                                                static_cast<int>(activation), " offset ", offset);
     Map x = map_of(size, random), y = map_of(size, random), dy = map_of(size, random), dx = map_of(size, random);
     for (int64_t i = 0; i < x.size(); ++i)
         x.flat(i) = static_cast<float>(offset + random.normal() * (1 + i % size.c % 3));
@@ -83,6 +84,7 @@ void test_batch_norm(const Table& table, const Size& size, bool relu, double off
         d_beta(c);
     std::vector<float> slope(c), shift(c);
     const int64_t pieces = std::min(size.n * size.h, random.integer(1, 5));
+    const bool unbiased = random.integer(0, 1) == 1;
     std::vector<double> partials(pieces * 2 * c);
 
     const MomentsArgs moments = {x.view, x.data(), partials.data(), 1, pieces};
@@ -100,14 +102,15 @@ void test_batch_norm(const Table& table, const Size& size, bool relu, double off
                                       inverse.data(),
                                       scale.data(),
                                       moving_mean.data(),
-                                      moving_variance.data()};
+                                      moving_variance.data(),
+                                      unbiased};
     run_in_pieces(table.batch_norm_merge, merge, units(merge), random);
-    const ChannelAffineArgs apply = {x.view,       y.view,      x.data(), y.data(), mean.data(),
-                                     scale.data(), beta.data(), 0,        relu};
+    const ChannelAffineArgs apply = {x.view,       y.view,      x.data(), y.data(),  mean.data(),
+                                     scale.data(), beta.data(), 0,        activation};
     run_twice(table.channel_affine, apply, {&y}, random, context);
 
     const MomentsGradArgs sums = {x.view,      dy.view, x.data(),        dy.data(), mean.data(), scale.data(),
-                                  beta.data(), 0,       partials.data(), 1,         pieces,      relu};
+                                  beta.data(), 0,       partials.data(), 1,         pieces,      activation};
     run_arrays(table.moments_backward, sums, partials, random);
     const BatchNormGradMergeArgs back = {c,
                                          pieces,
@@ -122,18 +125,20 @@ void test_batch_norm(const Table& table, const Size& size, bool relu, double off
     run_in_pieces(table.batch_norm_backward_merge, back, units(back), random);
     const ChannelAffineGradArgs apply_back = {x.view,       dy.view,     dx.view,      x.data(),    dy.data(),
                                               dx.data(),    mean.data(), scale.data(), beta.data(), slope.data(),
-                                              shift.data(), 0,           relu};
+                                              shift.data(), 0,           activation};
     run_twice(table.channel_affine_backward, apply_back, {&dx}, random, context + " backward");
 
     const auto channel = [&](int64_t i) { return i % c; };
-    const Definition want(x, dy, c, channel, gamma, beta, channel, relu);
+    const Definition want(x, dy, c, channel, gamma, beta, channel, activation);
     const double loose = 1 + std::fabs(offset) * 0.05;  // x itself is rounded to floats near `offset`
     for (int64_t i = 0; i < c; ++i) {
         CHECK_NEAR(mean[i], want.sets[i].mean, 3e-7, context + " mean");
         CHECK_NEAR(1 / (double(inverse[i]) * inverse[i]) - kEpsilon, want.sets[i].variance, 1e-6,
                    context + " variance");
         CHECK_NEAR(moving_mean[i], 0.25 * 0.9 + 0.1 * want.sets[i].mean, 1e-6, context);
-        CHECK_NEAR(moving_variance[i], 0.75 * 0.9 + 0.1 * want.sets[i].variance, 1e-6, context);
+        const double count = static_cast<double>(want.sets[i].count);
+        const double share = unbiased && count > 1 ? count / (count - 1) : 1.0;
+        CHECK_NEAR(moving_variance[i], 0.75 * 0.9 + 0.1 * want.sets[i].variance * share, 1e-6, context);
         CHECK_NEAR(d_gamma[i], want.d_gamma[i], 2e-5 * loose, context + " gamma");
         CHECK_NEAR(d_beta[i], want.d_beta[i], 2e-6 * std::sqrt(want.sets[i].count), context + " beta");
     }
@@ -152,7 +157,7 @@ void test_batch_norm(const Table& table, const Size& size, bool relu, double off
         CHECK_NEAR(scale[i], gamma[i] / std::sqrt(moving_variance[i] + kEpsilon), 1e-6, context);
 }
 
-// A map whose first rows lie far from all others, so that the mean is far from where a walk over it starts.
+// A map whose first rows are far from all others, so that the mean is far from where a walk over it starts.
 void test_far_first_rows(const Table& table, Random& random) {
     for (const int64_t c : {3, 16, 600}) {
         Map x(2, 40, 33, c);
@@ -201,8 +206,8 @@ void test_affine_pool(const Table& table, const Size& size, bool relu, Random& r
     run_twice(table.affine_pool, forward, {&alone}, random, context);
     CHECK(alone.same_values(y));
 
-    const ChannelAffineArgs affine = {x.view,       between.view,  x.data(), between.data(), mean.data(),
-                                      scale.data(), shift_or_null, 0,        false};
+    const ChannelAffineArgs affine = {x.view,       between.view,  x.data(), between.data(),        mean.data(),
+                                      scale.data(), shift_or_null, 0,        ActivationKind::linear};
     run_all(table.channel_affine, affine);
     const PoolWindow window = {2, 2, 2, 2, 0, 0};
     const MaxPoolArgs pool = {window, between.view, pooled.view, between.data(), pooled.data(), {winners.data(), false},
@@ -236,19 +241,29 @@ void test_affine_pool(const Table& table, const Size& size, bool relu, Random& r
                                              sloped ? slope.data() : nullptr,
                                              sloped ? offset.data() : nullptr};
         run_twice(table.affine_pool_backward, backward, {&dx}, random, context + " backward");
-        const ChannelAffineGradArgs want = {x.view,          g.view,      dx_want.view, x.data(), g.data(),
-                                            dx_want.data(),  mean.data(), scale.data(), nullptr,  backward.slope,
-                                            backward.offset, 0,           false};
+        const ChannelAffineGradArgs want = {
+            x.view,       g.view,  dx_want.view,   x.data(),        g.data(), dx_want.data(),        mean.data(),
+            scale.data(), nullptr, backward.slope, backward.offset, 0,        ActivationKind::linear};
         run_all(table.channel_affine_backward, want);
         for (int64_t i = 0; i < dx.size(); ++i) CHECK_NEAR(dx.flat(i), dx_want.flat(i), 1e-6, context + " backward");
     }
     // Sums over the x that won are sums over all x with that gradient.
     const View kept = {half.n, half.h, half.w, c, half.h * half.w * c, half.w * c, c};
     std::vector<double> got(2 * c), want(2 * c);
-    const MomentsGradArgs sums = {kept,          dy.view, chosen.data(), dy.data(), mean.data(), scale.data(),
-                                  shift_or_null, 0,       got.data(),    1,         1,           relu};
+    const MomentsGradArgs sums = {kept,
+                                  dy.view,
+                                  chosen.data(),
+                                  dy.data(),
+                                  mean.data(),
+                                  scale.data(),
+                                  shift_or_null,
+                                  0,
+                                  got.data(),
+                                  1,
+                                  1,
+                                  relu ? ActivationKind::relu : ActivationKind::linear};
     const MomentsGradArgs all = {x.view,  g.view, x.data(),    g.data(), mean.data(), nullptr,
-                                 nullptr, 0,      want.data(), 1,        1,           false};
+                                 nullptr, 0,      want.data(), 1,        1,           ActivationKind::linear};
     run_all(table.moments_backward, sums);
     run_all(table.moments_backward, all);
     for (int64_t i = 0; i < 2 * c; ++i) CHECK_NEAR(got[i], want[i], 2e-5, context + " sums");
@@ -302,7 +317,8 @@ void test_counts(const Table& table, Random& random) {
                                       inverse.data(),
                                       scale.data(),
                                       nullptr,
-                                      nullptr};
+                                      nullptr,
+                                      false};
     run_all(table.batch_norm_merge, merge);
     for (int64_t i = 0; i < c; ++i) {
         double sum = 0, deviation = 0;
@@ -330,11 +346,11 @@ void test_group_norm(const Table& table, const Size& size, int64_t groups, Rando
                                       size.w,       pieces,      partials.data(), float(kEpsilon),
                                       gamma.data(), mean.data(), inverse.data(),  scale.data()};
     run_in_pieces(table.group_norm_merge, merge, units(merge), random);
-    const ChannelAffineArgs apply = {x.view,       y.view,      x.data(), y.data(), mean.data(),
-                                     scale.data(), beta.data(), c,        false};
+    const ChannelAffineArgs apply = {
+        x.view, y.view, x.data(), y.data(), mean.data(), scale.data(), beta.data(), c, ActivationKind::linear};
     run_twice(table.channel_affine, apply, {&y}, random, context);
     const MomentsGradArgs sums = {x.view,  dy.view, x.data(),        dy.data(), mean.data(), nullptr,
-                                  nullptr, c,       partials.data(), size.n,    pieces,      false};
+                                  nullptr, c,       partials.data(), size.n,    pieces,      ActivationKind::linear};
     run_arrays(table.moments_backward, sums, partials, random);
     const GroupNormGradMergeArgs back = {size.n,
                                          c,
@@ -350,13 +366,23 @@ void test_group_norm(const Table& table, const Size& size, int64_t groups, Rando
     const GroupNormParameterGradArgs parameter = {
         size.n, c, pieces, partials.data(), inverse.data(), d_gamma.data(), d_beta.data()};
     run_in_pieces(table.group_norm_parameter_gradients, parameter, units(parameter), random);
-    const ChannelAffineGradArgs apply_back = {x.view,       dy.view,     dx.view,      x.data(), dy.data(),
-                                              dx.data(),    mean.data(), scale.data(), nullptr,  slope.data(),
-                                              shift.data(), c,           false};
+    const ChannelAffineGradArgs apply_back = {x.view,
+                                              dy.view,
+                                              dx.view,
+                                              x.data(),
+                                              dy.data(),
+                                              dx.data(),
+                                              mean.data(),
+                                              scale.data(),
+                                              nullptr,
+                                              slope.data(),
+                                              shift.data(),
+                                              c,
+                                              ActivationKind::linear};
     run_twice(table.channel_affine_backward, apply_back, {&dx}, random, context + " backward");
 
     const auto set = [&](int64_t i) { return i / (size.h * size.w * c) * groups + i % c / (c / groups); };
-    const Definition want(x, dy, size.n * groups, set, gamma, beta, [&](int64_t i) { return i % c; }, false);
+    const Definition want(x, dy, size.n * groups, set, gamma, beta, [&](int64_t i) { return i % c; });
     const double small = want.sets[0].count < 2 ? 1e-3 : 2e-5;
     for (int64_t i = 0; i < c; ++i) {
         CHECK_NEAR(d_gamma[i], want.d_gamma[i], 3e-5, context + " gamma");
@@ -389,7 +415,7 @@ void test_layer_norm(const Table& table, const Size& size, int axes, Random& ran
     const MergeSumsArgs merge = {pieces, 2 * length, partials.data(), d_gamma.data(), 1.0};
     run_all(table.merge_sums, merge);
     const auto set = [&](int64_t i) { return i / length; };
-    const Definition want(x, dy, count, set, gamma, beta, [&](int64_t i) { return i % length; }, false);
+    const Definition want(x, dy, count, set, gamma, beta, [&](int64_t i) { return i % length; });
     for (int64_t i = 0; i < length; ++i) {
         CHECK_NEAR(d_gamma[i], want.d_gamma[i], 3e-5, context + " gamma");
         CHECK_NEAR(d_gamma[length + i], want.d_beta[i], 3e-5, context + " beta");
@@ -413,12 +439,12 @@ void test_large_values(const Table& table, const Size& size, Random& random) {
     const MomentsArgs moments = {x.view, x.data(), partials.data(), 1, pieces};
     run_arrays(table.moments, moments, partials, random);
     const BatchNormMergeArgs merge = {
-        c,    size.n * size.h, size.w,      pieces,         partials.data(), nullptr, float(kEpsilon),
-        0.9f, nullptr,         mean.data(), inverse.data(), scale.data(),    nullptr, nullptr};
+        c,           size.n * size.h, size.w,       pieces,  partials.data(), nullptr, float(kEpsilon), 0.9f, nullptr,
+        mean.data(), inverse.data(),  scale.data(), nullptr, nullptr,         false};
     run_in_pieces(table.batch_norm_merge, merge, units(merge), random);
     const std::vector<float> ones(std::max<int64_t>(c, x.size()), 1.0f), zeros(ones.size(), 0.0f);
     const auto channel = [&](int64_t i) { return i % c; };
-    const Definition want(x, x, c, channel, ones, zeros, channel, false);
+    const Definition want(x, x, c, channel, ones, zeros, channel);
     for (int64_t i = 0; i < c; ++i) {
         const Statistics& s = want.sets[i];
         CHECK_NEAR((mean[i] - s.mean) / std::sqrt(s.variance + kEpsilon), 0, 1e-6, context + " mean");
@@ -430,7 +456,7 @@ void test_large_values(const Table& table, const Size& size, Random& random) {
                                        nullptr, y.data(), nullptr, nullptr,  float(kEpsilon)};
         run_all(table.layer_norm, forward);
         const auto set = [&](int64_t i) { return i / length; };
-        const Definition rows(x, x, x.size() / length, set, ones, zeros, [&](int64_t i) { return i % length; }, false);
+        const Definition rows(x, x, x.size() / length, set, ones, zeros, [&](int64_t i) { return i % length; });
         for (int64_t i = 0; i < x.size(); ++i)
             CHECK_NEAR(y.flat(i), rows.y[i], length < 2 ? 1e-3 : 1e-5, context + " layer norm");
     }
@@ -442,14 +468,14 @@ int main() {
     Random random(4);
     for (const Table* table : check::tables()) {
         for (const Size& size : check::sizes()) {
-            for (const bool relu : {false, true}) test_batch_norm(*table, size, relu, 0.5, random);
+            for (const ActivationKind kind : check::kOfNormalizations) test_batch_norm(*table, size, kind, 0.5, random);
             for (const int axes : {1, 2, 3}) test_layer_norm(*table, size, axes, random);
             for (int64_t groups = 1; groups <= size.c; ++groups)
                 if (size.c % groups == 0 && (groups < 5 || groups == size.c))
                     test_group_norm(*table, size, groups, random);
         }
         // A mean far from zero beside a small deviation: where sums of squares would lose everything.
-        test_batch_norm(*table, {4, 16, 16, 20}, false, 1000, random);
+        test_batch_norm(*table, {4, 16, 16, 20}, ActivationKind::linear, 1000, random);
         for (const Size& size : check::sizes()) test_large_values(*table, size, random);
         test_far_first_rows(*table, random);
         test_counts(*table, random);

@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 #include "convolution_definition.hpp"
-#include "layers/winograd.hpp"
+#include "cpu/winograd.hpp"
 
 using namespace striate;
 using namespace striate::convolution;

@@ -1,11 +1,13 @@
 // The plan: gradients of graphs with fan-out, shared layers and residual paths against differences; the same bits at
 // any number of threads; memory that is never shared by two tensors that live at the same time.
 #include "check.hpp"
-#include "graph/memory.hpp"
 #include "graph/model_state.hpp"
 #include "naive_layers.hpp"
+#include "planning/memory.hpp"
+#include "weights.hpp"
 
 using namespace striate;
+using namespace striate::test;
 
 namespace {
 
@@ -43,26 +45,30 @@ void gradients_follow_differences() {
     const Tensor g = random_tensor({2, 90}, 2);
     model.forward({x});
     const Tensor dx = std::move(model.backward({g})[0]);
-    const auto slope = [&](float* place) {
+    // `changed` is called after each change of what is at `place`.
+    const auto slope = [&](float* place, const auto& changed) {
         const float old = *place, h = 0.01f;
-        *place = old + h;
-        model.parameters_changed();
-        const double up = weighted_output(model, x, g);
-        *place = old - h;
-        model.parameters_changed();
-        const double down = weighted_output(model, x, g);
+        const auto at = [&](float value) {
+            *place = value;
+            changed();
+            return weighted_output(model, x, g);
+        };
+        const double up = at(old + h), down = at(old - h);
         *place = old;
-        model.parameters_changed();
+        changed();
         return (up - down) / (2 * static_cast<double>(h));
     };
     for (int64_t i = 0; i < x.size(); i += 7)
-        CHECK_CLOSE(dx.data()[i], slope(x.data() + i), 5e-3, "input " + std::to_string(i));
+        CHECK_CLOSE(dx.data()[i], slope(x.data() + i, [] {}), 5e-3, "input " + std::to_string(i));
     model.forward({x});
     model.backward({g});
-    for (const ParameterInfo& p : model.parameters()) {
-        std::vector<float> gradient(p.gradient, p.gradient + element_count(p.shape));
+    for (size_t p = 0; p < model.parameters().size(); ++p) {
+        const std::vector<float> gradient = gradient_of(model, p);
+        std::vector<float> value = value_of(model, p);
+        CHECK(gradient.size() == value.size());
+        const auto changed = [&] { model.write_parameter(p, value.data()); };
         for (size_t i = 0; i < gradient.size(); i += 5)
-            CHECK_CLOSE(gradient[i], slope(p.value + i), 2e-2, p.name + std::to_string(i));
+            CHECK_CLOSE(gradient[i], slope(&value[i], changed), 2e-2, model.parameters()[p].name + std::to_string(i));
     }
     model.forward({x});
     model.backward({g});
@@ -85,11 +91,8 @@ std::vector<float> train(int threads, int64_t batch) {
         if (step == 0) first = last;
     }
     CHECK(last < 0.9 * first);
-    std::vector<float> weights;
-    for (const ParameterInfo& p : model.parameters())
-        weights.insert(weights.end(), p.value, p.value + element_count(p.shape));
     set_num_threads(1);
-    return weights;
+    return values_of(model);
 }
 
 void threads_do_not_matter() {
@@ -117,13 +120,12 @@ void frozen_layers_stay() {
     Model model = branched(4);
     model.set_trainable("shared", false);
     const Tensor x = random_tensor({3, 5, 6, 2}, 1), y = random_tensor({3, 90}, 2);
-    const std::vector<float> before(model.parameters()[0].value, model.parameters()[0].value + 36);
-    const float other = model.parameters()[1].value[0];
+    const std::vector<float> before = value_of(model, 0), other = value_of(model, 1);
     Trainer trainer(model, std::make_shared<naive::Descent>(0.02), {std::make_shared<naive::SquaredError>()}, {}, 5);
     trainer.bind({{x}, {y}, {}});
     trainer.train_step(nullptr, 0, 3);
-    CHECK(std::equal(before.begin(), before.end(), model.parameters()[0].value));
-    CHECK(other != model.parameters()[1].value[0]);
+    CHECK(before == value_of(model, 0));
+    CHECK(other[0] != value_of(model, 1)[0]);
 }
 
 // Random lifetimes: no two storages that live at the same time overlap, but for a haloed map none of another geometry
@@ -206,13 +208,11 @@ void plans_share_a_workspace() {
 void measured_is_what_a_plan_takes() {
     for (const bool training : {false, true}) {
         Model model = branched(3);
-        PlanRequest request;
-        request.batch = 7;
+        PlanRequest request = model.state().request(7);
         request.training = request.backward = training;
-        request.outputs = model.graph().outputs;
         Parameters& parameters = model.state().parameters;
         const size_t measured = measure_plan(model.graph(), parameters, request);
-        for (const ParameterInfo& info : parameters.infos()) CHECK(info.gradient == nullptr);
+        CHECK(!parameters.has_gradients());
         CHECK(measured == build_plan(model.graph(), parameters, request)->arena_bytes());
         CHECK(measured == model.arena_bytes(7, training));
     }

@@ -90,7 +90,8 @@ void test_permutation() {
     CHECK(chi < 60);
 }
 
-bool kept(const RandomSource& source, double rate, int64_t element) {
+bool kept(const RandomSource& source, double rate, int64_t of_part) {
+    const int64_t element = source.row * source.first_row + of_part;
     const uint64_t block = static_cast<uint64_t>(element / 64 * 16 + element % 16);
     const auto words = striate::philox(source.seed, source.stream, uint64_t{source.step} << 32 | block);
     return words[element % 64 / 16] >= rate * 4294967296.0;
@@ -98,7 +99,9 @@ bool kept(const RandomSource& source, double rate, int64_t element) {
 
 void test_dropout(const Table& table, const Size& size, double rate, Random& random) {
     const std::string context = striate::concat(table.isa, " dropout ", size.text(), " rate ", rate);
-    const RandomSource source = {random.bits(), random.bits(), 7};
+    // A whole batch, or a part of one, whose first element may be anywhere.
+    const int64_t row = random.integer(0, 100), first_row = random.integer(0, 1) * random.integer(0, 50);
+    const RandomSource source = {random.bits(), random.bits(), 7, row, first_row};
     Map x = map_of(size, random), y = map_of(size, random), dy = map_of(size, random), dx = map_of(size, random);
     x.random(random), dy.random(random);
     std::vector<uint8_t> mask(x.size());

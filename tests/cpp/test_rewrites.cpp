@@ -4,6 +4,7 @@
 #include "check.hpp"
 #include "graph/model_state.hpp"
 #include "striate/error.hpp"
+#include "striate/layers/activation.hpp"
 #include "striate/layers/add.hpp"
 #include "striate/layers/batch_normalization.hpp"
 #include "striate/layers/concatenate.hpp"
@@ -52,9 +53,30 @@ void normalisation_is_folded_at_inference() {
     CHECK(count(*fused, "convolution, max pool, relu") == 1 && count(*fused, "max pool") == 0);
     CHECK(count(*plain, "normalise") == 1 && count(*plain, "activation") == 1 && count(*plain, "convolution") == 1);
     CHECK(count(*plan_of(model, Pass::training), "batch statistics") == 1);
-    // Whoever asks for the convolution gets the convolution.
+    // A caller that asks for the convolution gets the convolution.
     const auto watched = plan_of(model, Pass::inference, true, {1, static_cast<int>(model.graph().nodes.size()) - 1});
     CHECK(count(*watched, "normalise, max pool, relu") == 1);
+}
+
+LayerPtr activation(const char* name) {
+    return std::make_shared<const Activation>(ActivationOptions{name}, "");
+}
+
+// At inference by the convolution, and in training by the normalisation before it.
+void activations_are_no_pass_of_their_own() {
+    const Symbol x = input({8, 8, 4});
+    for (const char* name : {"relu6", "silu", "hard_swish", "gelu", "sigmoid"}) {
+        Model model({x}, {convolved(striate::apply(activation(name), {convolved(x, 4)}), 2)}, 1);
+        const auto fused = plan_of(model, Pass::inference), plain = plan_of(model, Pass::inference, false);
+        CHECK(count(*fused, "activation") == 0 && count(*plain, "activation") == 1);
+        CHECK(count(*plan_of(model, Pass::training), "activation") == 1);
+    }
+    for (const std::string name : {"relu6", "silu", "hard_swish"}) {
+        Model model({x}, {striate::apply(activation(name.c_str()), {with<BatchNormalization>({x})})}, 1);
+        const auto fused = plan_of(model, Pass::training), plain = plan_of(model, Pass::training, false);
+        CHECK(count(*fused, "normalise, " + name) == 1 && count(*fused, "activation") == 0);
+        CHECK(count(*fused, "activation backward") == 0 && count(*plain, "activation backward") == 1);
+    }
 }
 
 void sums_are_rectified_in_one_pass() {
@@ -129,6 +151,7 @@ void environment() {
 int main() {
     striate::dispatch::use_training_kernels();
     normalisation_is_folded_at_inference();
+    activations_are_no_pass_of_their_own();
     sums_are_rectified_in_one_pass();
     maxima_of_convolutions_are_all_that_is_stored();
     channels_are_written_side_by_side();

@@ -13,8 +13,10 @@
 #include "step_lock.hpp"
 #include "striate/c.h"
 #include "striate/striate.hpp"
+#include "weights.hpp"
 
 using namespace striate;
+using namespace striate::test;
 
 namespace {
 
@@ -58,12 +60,9 @@ std::vector<LossPtr> losses() {
     return {std::make_shared<SparseCategoricalCrossentropy>(options)};
 }
 
-std::vector<float> values_of(const Model& model) {
+std::vector<float> values_at_once(const Model& model) {
     std::vector<float> all;
-    model.read([&] {
-        for (const ParameterInfo& p : model.parameters())
-            all.insert(all.end(), p.value, p.value + element_count(p.shape));
-    });
+    model.read([&] { all = values_of(model); });
     return all;
 }
 
@@ -101,7 +100,7 @@ Calls reading_calls(Model& model, const Pictures& pictures, const std::string& f
             model.node_gradients(pictures.inputs(), {{shared->data(), DType::float32, shared->shape()}}, {2});
         },
         [&](int) { model.profile(pictures.inputs(), {0, 8}, 8); },
-        [&](int) { values_of(model); },
+        [&](int) { values_at_once(model); },
         [&, folder](int) { save_model(model, folder + "/model"); },
         [&](int) {
             model.arena_bytes(4, true);
@@ -137,19 +136,19 @@ void test_training_beside_reading(const std::string& folder) {
         }
     };
     Model alone = made();
-    std::vector<std::vector<float>> states{values_of(alone)};
-    steps(alone, [&] { states.push_back(values_of(alone)); });
+    std::vector<std::vector<float>> states{values_at_once(alone)};
+    steps(alone, [&] { states.push_back(values_at_once(alone)); });
 
     Model model = made();
     Calls calls = reading_calls(model, pictures, folder, [&] {
-        const std::vector<float> seen = values_of(model);
+        const std::vector<float> seen = values_at_once(model);
         CHECK(std::find(states.begin(), states.end(), seen) != states.end());
     });
     calls.push_back([&](int round) {
         if (round == 0) steps(model, [] {});
     });
     at_once(calls, 12);
-    CHECK(values_of(model) == states.back());
+    CHECK(values_at_once(model) == states.back());
 }
 
 // Training with a feed, raw passes, weights that are set and loaded, layers that are frozen, a second trainer.
@@ -188,7 +187,7 @@ void test_changes(const std::string& folder) {
         [&](int round) { model.set_trainable("first", round % 2 == 0); },
         [&](int) {
             model.write([&] {
-                for (const ParameterInfo& p : model.parameters()) std::fill_n(p.value, element_count(p.shape), 0.01f);
+                for (size_t i = 0; i < model.parameters().size(); ++i) fill_parameter(model, i, 0.01f);
             });
         },
         [&](int) {
@@ -223,7 +222,7 @@ void test_fork() {
     // Each step leaves equal weights, so that a mixture of two steps is seen.
     const auto set_all = [&](float value) {
         model.write([&] {
-            for (const ParameterInfo& p : model.parameters()) std::fill_n(p.value, element_count(p.shape), value);
+            for (size_t i = 0; i < model.parameters().size(); ++i) fill_parameter(model, i, value);
         });
     };
     set_all(0.0f);
@@ -237,7 +236,7 @@ void test_fork() {
     for (int i = 0; i < 5; ++i) {
         const pid_t child = fork();
         if (child == 0) {
-            const std::vector<float> values = values_of(model);
+            const std::vector<float> values = values_at_once(model);
             const bool whole = std::all_of(values.begin(), values.end(), [&](float v) { return v == values[0]; });
             _exit(whole && floats(watched.predict(pictures.inputs(), 7)) == want ? 0 : 1);
         }

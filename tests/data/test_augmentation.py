@@ -275,7 +275,7 @@ def test_it_says_what_it_does_and_is_a_value():
         ({"fill_value": np.nan}, ValueError, "expects a finite fill_value, got nan"),
         ({"value_range": (1, 0)}, ValueError, "value_range=(low, high) with low < high, got (1, 0)"),
         ({"value_range": (0,)}, TypeError, "value_range as a number or a pair of numbers, got (0,)"),
-        ({"seed": -1}, ValueError, "Augment's seed must lie in 0 .. 2**64 - 1, got -1"),
+        ({"seed": -1}, ValueError, "Augment's seed must be in 0 .. 2**64 - 1, got -1"),
         ({"seed": "a"}, TypeError, "Augment's seed must be an integer, got str"),
     ],
 )
@@ -305,11 +305,11 @@ def test_wrong_options(options, error, message):
         ),
         (batch(2)[0, 0], [0, 1], 0, ValueError, "augmentation expects images (N, H, W, C), got shape (5, 2)"),
         (batch(2)[:, :0], [0, 1], 0, ValueError, "augmentation expects images (N, H, W, C), got shape (2, 0, 5, 2)"),
-        (batch(2), [0], 0, ValueError, "Augment expects one index an image, (2,), got shape (1,)"),
-        (batch(2), [[0, 1]], 0, ValueError, "Augment expects one index an image, (2,), got shape (1, 2)"),
+        (batch(2), [0], 0, ValueError, "Augment expects one index for each image, (2,), got shape (1,)"),
+        (batch(2), [[0, 1]], 0, ValueError, "Augment expects one index for each image, (2,), got shape (1, 2)"),
         (batch(2), [0, -1], 0, ValueError, "Augment expects indices of 0 or more, got -1"),
         (batch(2), [0.0, 1.0], 0, TypeError, "Augment expects integer indices, got dtype float64"),
-        (batch(2), [0, 1], -1, ValueError, "Augment's epoch must lie in 0 .. 2**64 - 1, got -1"),
+        (batch(2), [0, 1], -1, ValueError, "Augment's epoch must be in 0 .. 2**64 - 1, got -1"),
         (batch(2), [0, 1], 0.5, TypeError, "Augment's epoch must be an integer, got float"),
     ],
 )
@@ -320,7 +320,9 @@ def test_wrong_calls(images, indices, epoch, error, message):
 
 
 def test_wrong_calls_of_the_function():
-    with pytest.raises(TypeError, match=r"^augment knows no rotate, tilt; it knows flip_horizontal, .*, value_range$"):
+    with pytest.raises(
+        TypeError, match=r"^augment has no change rotate, tilt; it knows flip_horizontal, .*, value_range$"
+    ):
         augment(batch(2), rotate=3, tilt=2)
     for copies in (0, 1.5, None):
         with pytest.raises(ValueError, match=rf"^augment expects copies of 1 or more, got {copies}$"):

@@ -121,7 +121,7 @@ def test_boxes(augment, index, epoch):
 
 
 def test_no_two_uses_share_numbers():
-    """Draws of neighbours in seed, epoch and index, and their noise."""
+    """Draws of adjacent numbers in seed, epoch and index, and their noise."""
     rows = []
     for seed in (0, 1):
         augment = Augment(rotation=90.0, noise=1.0, seed=seed)

@@ -63,7 +63,7 @@ def test_masks_keep_their_values_and_take_a_fill():
 
 @given(SEEDS, hs.integers(0, 99), hs.sets(hs.sampled_from(sorted(MOVES))))
 def test_boxes_hold_what_they_held(seed, epoch, names):
-    """The pixels of an object, moved, lie in its moved box, and a box without a rotation fits them to the pixel."""
+    """The pixels of an object, moved, are in its moved box, and a box without a rotation fits them to the pixel."""
     aug = Augment(**{name: MOVES[name] for name in names}, seed=seed, fill_mode="constant")
     size = (40, 50)
     corners = np.array([[12, 10, 20, 26], [30, 5, 44, 15]])
@@ -190,7 +190,11 @@ def test_what_does_not_fit_is_named():
             ValueError,
             r"expects masks \(N, H, W\) or .* got shape \(2, 3\)",
         ),
-        (lambda: aug.masks(np.zeros((2, 3, 3)), [0]), ValueError, r"one index an image, \(2,\), got shape \(1,\)"),
+        (
+            lambda: aug.masks(np.zeros((2, 3, 3)), [0]),
+            ValueError,
+            r"one index for each image, \(2,\), got shape \(1,\)",
+        ),
         (lambda: aug.masks(np.zeros((1, 3, 3)), [0.5]), TypeError, "integer indices"),
         (lambda: aug.boxes([(np.zeros((1, 3)), [0])], [0], (4, 4)), ValueError, r"boxes \(M, 4\)"),
         (lambda: aug.boxes([], [], (4, 4), least_visible=2), ValueError, r"least_visible .* within 0 \.\. 1, got 2"),

@@ -52,7 +52,7 @@ def test_crowds(tmp_path, value, crowd):
 def test_empty_boxes_are_dropped_and_counted(tmp_path):
     for annotation in ({"bbox": []}, {"bbox": None}, {"bbox": [3, 3, 0, 4]}, {"bbox": [], "segmentation": []}):
         data = CocoDetection(*coco(tmp_path, annotation=annotation))
-        assert len(data.targets[0][0]) == 0 and data.mended["degenerate"] == 1
+        assert len(data.targets[0][0]) == 0 and data.fixed["degenerate"] == 1
 
 
 def test_missing_lists_are_named(tmp_path):

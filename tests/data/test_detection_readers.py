@@ -39,9 +39,8 @@ def test_coco(tmp_path):
     assert labels.dtype == np.int64 and labels.tolist() == [1, 0]
     assert data.crowds[0].tolist() == [False, True] and data.areas[0].tolist() == [20, 12.5]
     assert data.targets[1][0].shape == (0, 4) and data.targets[1][1].shape == (0,)
-    assert data.mended == {"clipped": 0, "outside": 0, "degenerate": 0} and data.skipped == []
-    x, y = data
-    assert x is data.x and y is data.y is data.labels and len(data) == 3
+    assert data.fixed == {"clipped": 0, "outside": 0, "degenerate": 0} and data.skipped == []
+    assert data.x is data.images and data.y is data.targets is data.labels and len(data) == 3
     assert repr(data) == "CocoDetection(3 images, 3 boxes, 2 classes)"
 
 
@@ -56,7 +55,7 @@ def test_boxes_follow_the_size(tmp_path):
     cropped = CocoDetection(*paths, size=20, crop_to_aspect_ratio=True)  # 5 columns go on either side
     assert cropped.targets[0][0].tolist() == [[5.5, 3, 11.5, 9]] and cropped.crowds[0].tolist() == [True]
     assert cropped.targets[2][0].tolist() == [[0, 0, 20, 20]]
-    assert cropped.mended == {"clipped": 1, "outside": 1, "degenerate": 0}
+    assert cropped.fixed == {"clipped": 1, "outside": 1, "degenerate": 0}
 
 
 def test_the_rule_for_boxes(tmp_path):
@@ -72,7 +71,7 @@ def test_the_rule_for_boxes(tmp_path):
     data = CocoDetection(*coco(tmp_path, rows))
     assert data.targets[0][0].tolist() == [[0, 2, 3, 7], [25, 15, 30, 20]] and data.targets[0][1].tolist() == [1, 1]
     assert data.targets[1][0].tolist() == [[4, 4, 5, 5]]
-    assert data.mended == {"clipped": 2, "outside": 2, "degenerate": 2}
+    assert data.fixed == {"clipped": 2, "outside": 2, "degenerate": 2}
     assert repr(data) == "CocoDetection(3 images, 3 boxes, 2 classes, 2 clipped, 2 outside, 2 degenerate)"
 
 
@@ -104,7 +103,7 @@ def test_coco_bad_boxes(tmp_path, row, message):
 
 def test_coco_bad_files(tmp_path):
     paths = coco(tmp_path, [*GOOD, (99, 7, [1, 1, 1, 1])])
-    with pytest.raises(ValueError, match=r"boxes\.json: annotation 3 .* a box for the image 99, which the"):
+    with pytest.raises(ValueError, match=r"boxes\.json: annotation 3 .* a box of the image 99, which is not"):
         CocoDetection(*paths)
     ((file, reason),) = CocoDetection(*paths, skip_bad=True).skipped
     assert file == str(paths[1]) and "annotation 3" in reason and "99" in reason
@@ -166,7 +165,7 @@ def test_voc(tmp_path):
     assert data.targets[1][0].shape == (0, 4)
     val = VocDetection(root, "val", class_names=["tree", "bush", "cat"])
     assert val.targets[0][0].tolist() == [[2, 2, 30, 9]] and val.targets[0][1].tolist() == [2]
-    assert val.mended == {"clipped": 1, "outside": 0, "degenerate": 0}
+    assert val.fixed == {"clipped": 1, "outside": 0, "degenerate": 0}
     whole = VocDetection(root, None)
     assert isinstance(whole.images, list) and [len(image) for image in whole.images] == [20, 20, 24]
     assert VocDetection(root, None, size=16).images.shape == (3, 16, 16, 3)

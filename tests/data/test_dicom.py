@@ -237,7 +237,7 @@ def test_window_functions_follow_pydicom(tmp_path, function):
 
 @pytest.mark.parametrize(("width", "expected"), [(1, [0, 0, 255, 255]), (2, [0, 0, 255, 255]), (0, [0, 85, 170, 255])])
 def test_narrow_windows(tmp_path, width, expected):
-    # By the standard the width 1 is a threshold; 0 is no window, and some files have it.
+    # By the standard the width 1 is a threshold; 0 is not a window, and some files have it.
     path = make(tmp_path / "a.dcm", np.array([[0, 1, 2, 3]], np.uint16), WindowCenter=2, WindowWidth=width)
     assert read_image(path).ravel().tolist() == expected
 

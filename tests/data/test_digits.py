@@ -61,7 +61,7 @@ def test_it_stays_small():
 
 
 def test_wrong_fraction():
-    with pytest.raises(ValueError, match="the fraction of a split must lie between 0 and 1, got 2"):
+    with pytest.raises(ValueError, match="the fraction of a split must be between 0 and 1, got 2"):
         load_digits(test_fraction=2)
 
 

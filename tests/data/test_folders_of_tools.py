@@ -86,11 +86,15 @@ def test_pages_and_frames_are_told_of(tmp_path):
     make(tmp_path / "a" / "run.dcm", np.full((5, 8, 8), 10, np.uint8))
     pages[0].save(tmp_path / "a" / "film.gif", save_all=True, append_images=pages[1:])
     picture(tmp_path / "b" / "1.png")
-    with pytest.warns(UserWarning, match=r"2 files have several pages, and only the first of each is read; .*run\.dcm"):
+    with pytest.warns(
+        UserWarning, match=r"3 files have several pages or frames, and only the first of each is read; .*film\.gif"
+    ):
         data = read(tmp_path)
-    assert [path.rsplit("/")[-1] for path, _ in data.unused] == ["run.dcm", "stack.tif"]
+    assert [path.rsplit("/")[-1] for path, _ in data.unused] == ["film.gif", "run.dcm", "stack.tif"]
     assert (data.images[:3] == 10).all()
-    with pytest.warns(UserWarning, match=r"stack\.tif has several pages, and the first is read; pass frame=0, 1"):
+    with pytest.warns(
+        UserWarning, match=r"stack\.tif has several pages or frames, and the first is read; pass frame=0, 1"
+    ):
         read_image(tmp_path / "a" / "stack.tif")
     assert read_image(tmp_path / "a" / "stack.tif", frame=2).max() == 30
     with pytest.warns(UserWarning, match=r"run\.dcm has several pages"):
@@ -107,7 +111,7 @@ def test_what_may_be_a_picture_is_told_of(tmp_path):
         data = read(tmp_path)
     reasons = {path.rsplit("/")[-1]: reason for path, reason in data.unused}
     assert sorted(reasons) == ["2.heic", "3.NEF", "loose.png", "scan"]
-    assert reasons["loose.png"] == "it is in no folder of a class" and "no DICOM file" in reasons["scan"]
+    assert reasons["loose.png"] == "it is in no folder of a class" and "not a DICOM file" in reasons["scan"]
 
 
 def test_deep_greys_get_one_window(tmp_path):
@@ -209,7 +213,7 @@ def test_no_program_is_started_for_a_picture(tmp_path):
     """Pillow reads EPS by Ghostscript."""
     path = tmp_path / "a.png"
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")
-    with pytest.raises(OSError, match="no picture that Pillow knows"):
+    with pytest.raises(OSError, match="not a picture that Pillow knows"):
         read_image(path)
 
 
@@ -236,7 +240,10 @@ def test_headers_that_promise_more_than_the_file_holds(tmp_path):
     assert read_image(tmp_path / "fax.tif").shape == (4000, 4000, 1)
     path = grey(tmp_path / "b.tif", np.zeros((4, 4), np.uint8))
     content = path.read_bytes()
-    for height, message in ((6, "cover a part of the picture"), (2**24, "bytes cannot hold the 4x16777216 pixels")):
+    for height, message in (
+        (6, "cover only a part of the picture"),
+        (2**24, "bytes cannot hold the 4x16777216 pixels"),
+    ):
         at = content.index(struct.pack("<HHI", 257, 4, 1)) if struct.pack("<HHI", 257, 4, 1) in content else -1
         short = at < 0
         at = content.index(struct.pack("<HHI", 257, 3 if short else 4, 1))

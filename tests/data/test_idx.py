@@ -61,11 +61,11 @@ def test_not_contiguous(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is no IDX file: it starts with nothing"),
-        (b"\0\0\x08", "is no IDX file: it starts with 00 00 08"),
-        (b"\x89PNG1234", "is no IDX file: it starts with 89 50 4e 47; expected 00 00, a type code of 08, 09, 0b"),
-        (header(0x0A, 1) + b"1", "is no IDX file: it starts with 00 00 0a 01"),
-        (b"\0\0\x08\0", "is no IDX file: it starts with 00 00 08 00"),
+        (b"", "is not an IDX file: it starts with nothing"),
+        (b"\0\0\x08", "is not an IDX file: it starts with 00 00 08"),
+        (b"\x89PNG1234", "is not an IDX file: it starts with 89 50 4e 47; expected 00 00, a type code of 08, 09, 0b"),
+        (header(0x0A, 1) + b"1", "is not an IDX file: it starts with 00 00 0a 01"),
+        (b"\0\0\x08\0", "is not an IDX file: it starts with 00 00 08 00"),
         (b"\0\0\x08\x21" + bytes(400), "1 to 32 axes"),
         (b"\0\0\x08\x03\0\0\0\x01\0\0", "is truncated: its header of 3 axes is cut off"),
         (header(0x08, 10) + bytes(9), "says it holds (10,) values of uint8, 10 bytes, but has 9"),
@@ -90,7 +90,7 @@ def test_damaged_files(tmp_path, content, message):
         (header(0x08, 1000) + bytes(1001), None, "goes on after the 1000 bytes of values that it promises"),
         (header(0x08, 1000) + bytes(range(250)) * 4, -30, "is a damaged gzip file"),
         (header(0x08, 2**30) + bytes(10), None, "but can hold at most"),
-        (b"", None, "is no IDX file: it starts with nothing"),
+        (b"", None, "is not an IDX file: it starts with nothing"),
     ],
 )
 def test_damaged_gzip_files(tmp_path, inner, cut, message):
@@ -114,7 +114,7 @@ def test_a_gzip_file_with_a_wrong_checksum_or_body(tmp_path):
 @pytest.mark.parametrize("zipped", [False, True])
 def test_no_memory_is_taken_for_a_promise(tmp_path, zipped):
     path = tmp_path / "liar"
-    # Within what deflate could hold, so that only reading on shows the lie.
+    # Within what deflate could hold, so that only reading on shows that it is wrong.
     noise = np.random.default_rng(0).bytes(100_000)
     content = header(0x08, 90_000_000) + noise
     path.write_bytes(gzip.compress(content) if zipped else content)
@@ -148,7 +148,7 @@ def test_missing_file(tmp_path):
 @pytest.mark.parametrize(
     ("array", "error", "message"),
     [
-        (np.zeros(3, dtype=np.int64), TypeError, r"write_idx cannot store int64; IDX knows uint8.*labels\.astype"),
+        (np.zeros(3, dtype=np.int64), TypeError, r"write_idx cannot store int64; IDX supports uint8.*labels\.astype"),
         (np.zeros(3, dtype=bool), TypeError, "write_idx cannot store bool"),
         (np.uint8(3), ValueError, r"write_idx expects 1 to 32 axes below 2\*\*32, got shape \(\)"),
     ],

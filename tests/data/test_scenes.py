@@ -75,8 +75,8 @@ def _ink(image: np.ndarray[Any, Any]) -> tuple[int, int, bytes]:
     [
         ({"count": -1}, "a count of 0 or more, got -1"),
         ({"count": 1, "size": 8}, "a size of at least 16 pixels each way, got 8"),
-        ({"count": 1, "digits": (3, 2)}, r"digits as \(least, most\), from 0 on, got \(3, 2\)"),
-        ({"count": 1, "sides": (4, 9)}, r"sides as \(least, most\), from 8 on, got \(4, 9\)"),
+        ({"count": 1, "digits": (3, 2)}, r"digits as \(min, max\), from 0 on, got \(3, 2\)"),
+        ({"count": 1, "sides": (4, 9)}, r"sides as \(min, max\), from 8 on, got \(4, 9\)"),
         ({"count": 1, "part": "half"}, "part to be one of train, test, all, got 'half'"),
     ],
 )

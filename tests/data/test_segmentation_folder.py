@@ -50,8 +50,7 @@ def test_pairs_by_name_and_255_is_class_1(cells):
     assert data.file_paths == [str(cells[0] / f"{name}.png") for name in "abc"]
     assert data.mask_paths == [str(cells[1] / f"{name}.tif") for name in "abc"]
     assert repr(data) == "SegmentationFolder(uint8 (3, 6, 8, 3), 2 classes)"
-    x, y = data
-    assert x is data.x and y is data.y
+    assert data.images is data.x and data.labels is data.y
     grey = SegmentationFolder(*cells, color_mode="grayscale", dtype="float32")
     assert grey.images.shape == (3, 6, 8, 1) and grey.images.dtype == np.float32
     assert np.array_equal(grey.images[1], read_image(cells[0] / "b.png", "grayscale", dtype="float32"))
@@ -276,8 +275,8 @@ def test_arguments_and_ambiguity(cells):
         ({"values": "all"}, ValueError, '"nonzero", "threshold", or a dict .* got \'all\''),
         ({"values": {}}, ValueError, "got an empty one"),
         ({"values": {0: 0, (1, 2, 3): 1}}, TypeError, "not a mix of both"),
-        ({"values": {0.5: 0}}, ValueError, "0.5 is no whole number"),
-        ({"values": {(1, 2, 300): 0}}, ValueError, r"\(1, 2, 300\) is no colour"),
+        ({"values": {0.5: 0}}, ValueError, "0.5 is not a whole number"),
+        ({"values": {(1, 2, 300): 0}}, ValueError, r"\(1, 2, 300\) is not a colour"),
         ({"values": [0, 1]}, TypeError, "got list"),
         ({"values": {0: -1}}, ValueError, "lead to the class -1; classes are from 0 on, or ignore_class"),
         ({"class_names": []}, ValueError, "got an empty one"),

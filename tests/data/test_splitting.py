@@ -73,13 +73,13 @@ def test_parts_are_copies():
             {},
             r"split expects as many labels as samples, got x of shape \(3, 2\) and y of",
         ),
-        (np.zeros(4), np.zeros(4, int), {"fraction": 0.0}, "the fraction of a split must lie between 0 and 1, got 0.0"),
-        (np.zeros(4), np.zeros(4, int), {"fraction": 1.0}, "the fraction of a split must lie between 0 and 1, got 1.0"),
+        (np.zeros(4), np.zeros(4, int), {"fraction": 0.0}, "the fraction of a split must be between 0 and 1, got 0.0"),
+        (np.zeros(4), np.zeros(4, int), {"fraction": 1.0}, "the fraction of a split must be between 0 and 1, got 1.0"),
         (
             np.zeros(4),
             np.zeros(4, int),
             {"fraction": np.nan},
-            "the fraction of a split must lie between 0 and 1, got nan",
+            "the fraction of a split must be between 0 and 1, got nan",
         ),
         (
             np.zeros(1),
@@ -91,7 +91,7 @@ def test_parts_are_copies():
         (np.zeros(4), np.arange(4), {}, "4 samples of 4 classes cannot be split with fraction 0.2: a part is empty"),
         (np.zeros(4), np.linspace(0, 1, 4), {}, r"split can stratify integer .* dtype float64; pass stratify=False"),
         (np.zeros(4), np.zeros((4, 8, 8), int), {}, r"got y of shape \(4, 8, 8\) and dtype int64; pass stratify=False"),
-        (np.zeros(4), np.zeros(4, int), {"seed": -1}, r"seed must lie in 0 \.\. 2\*\*64 - 1, got -1"),
+        (np.zeros(4), np.zeros(4, int), {"seed": -1}, r"seed must be in 0 \.\. 2\*\*64 - 1, got -1"),
     ],
 )
 def test_wrong_arguments(x, y, options, message):

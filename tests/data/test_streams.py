@@ -25,7 +25,7 @@ def test_permutation_is_pinned():
 
 @pytest.mark.parametrize("seed", [-1, 2**64])
 def test_seed_out_of_range(seed):
-    with pytest.raises(ValueError, match=rf"^seed must lie in 0 \.\. 2\*\*64 - 1, got {seed}$"):
+    with pytest.raises(ValueError, match=rf"^seed must be in 0 \.\. 2\*\*64 - 1, got {seed}$"):
         check_seed(seed)
 
 

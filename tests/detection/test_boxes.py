@@ -63,7 +63,7 @@ def test_nms_refuses_what_does_not_fit() -> None:
     rows, scores = np.array([[0.0, 0, 2, 2], [0, 0, 2, 2]]), np.array([0.5, 0.6])
     assert nms(rows, scores).tolist() == [1] and nms([], []).tolist() == []
     for arguments, message in [
-        ((rows, scores[:1]), r"nms expects scores of shape \(2,\), one a box, got \(1,\)"),
+        ((rows, scores[:1]), r"nms expects scores of shape \(2,\), one for each box, got \(1,\)"),
         ((rows, scores, [1]), r"nms expects labels of shape \(2,\)"),
         ((rows * np.nan, scores), "without NaN"),
         ((rows, scores * np.nan), "without NaN"),

@@ -57,7 +57,7 @@ def test_detect_takes_the_strides_of_the_model() -> None:
         assert len(found) == 3 and len(found[0].boxes) > 0
         for one, other in zip(found, want, strict=True):
             assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
-    with pytest.raises(ValueError, match="the model is no detector: it makes"):
+    with pytest.raises(ValueError, match="the model is not a detector: its output for images of"):
         detect(models.unet((32, 48, 1), 3, base=2, depth=2), x)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as hs
 
-from striate.detection import mend
+from striate.detection import fix_targets
 from striate.detection.targets import pack, unpack
 
 SIZE = (20, 30)
@@ -29,7 +29,7 @@ def lists(draw: Any) -> list[tuple[np.ndarray, ...]]:
 
 @given(targets=lists())
 def test_the_rule(targets: list[tuple[np.ndarray, ...]]) -> None:
-    found, counts = mend(targets, SIZE)
+    found, counts = fix_targets(targets, SIZE)
     height, width = SIZE
     assert len(found) == len(targets)
     want = {"clipped": 0, "outside": 0, "degenerate": 0}
@@ -57,7 +57,7 @@ def test_the_rule(targets: list[tuple[np.ndarray, ...]]) -> None:
 def test_packed_and_unpacked(targets: list[tuple[np.ndarray, ...]]) -> None:
     packed, counts = pack(targets, SIZE, 3, 4, "y")
     assert packed.shape == (len(targets), 4, 5) and packed.dtype == np.float32
-    found, wanted = mend(targets, SIZE)
+    found, wanted = fix_targets(targets, SIZE)
     assert counts == wanted
     for one, other in zip(unpack(packed), found, strict=True):
         assert np.array_equal(one[0], other[0]) and np.array_equal(one[1], other[1])
@@ -77,8 +77,8 @@ def test_what_does_not_fit() -> None:
         ([(box, [1]), (box, [3])], "y: image 1 has the label 3, but the model has 3 classes: labels run from 0 to 2"),
         ([(box, [-1])], r"y: image 0: labels must be whole numbers from 0 on, got \[-1\]"),
         ([(box, [0.5])], r"y: image 0: labels must be whole numbers from 0 on, got \[0.5\]"),
-        ([(box, [0, 1])], r"y: image 0: labels must be of shape \(1,\), one a box, got \(2,\)"),
-        ([(box, [0], [])], r"y: image 0: ignored must be of shape \(1,\), one a box, got \(0,\)"),
+        ([(box, [0, 1])], r"y: image 0: labels must be of shape \(1,\), one for each box, got \(2,\)"),
+        ([(box, [0], [])], r"y: image 0: ignored must be of shape \(1,\), one for each box, got \(0,\)"),
         ([(box, [0]), box], r"y: image 1: expected \(boxes, labels\) or \(boxes, labels, ignored\), got 1 arrays"),
         ([(np.zeros((2, 3)), [0, 1])], r"y: image 0: boxes must be boxes \(M, 4\)"),
         ([(box, [0]), ([[0, np.nan, 1, 2]], [0])], r"y: image 1 has the box \[0.0, nan, 1.0, 2.0\]"),
@@ -86,5 +86,5 @@ def test_what_does_not_fit() -> None:
     ]:
         with pytest.raises(ValueError, match=message):
             pack(targets, SIZE, 3, 2, "y")
-    with pytest.raises(TypeError, match=r"y must be a list with one .* an image, got ndarray"):
+    with pytest.raises(TypeError, match=r"y must be a list with one .* for each image, got ndarray"):
         pack(np.zeros((3, 4)), SIZE, 3, 2, "y")

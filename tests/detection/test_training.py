@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -233,3 +234,17 @@ def test_the_network() -> None:
     ]:
         with pytest.raises(ValueError, match=message):
             models.detector(**{"input_shape": (64, 96, 3), **arguments})
+
+
+def test_boxes_within_0_and_1_are_doubted(model: st.Model) -> None:
+    height, width = IMAGES.shape[1:3]
+    scale = np.array([width, height, width, height], np.float32)
+    normalised = [(boxes / scale, labels) for boxes, labels in SCENES.targets]
+    with pytest.warns(
+        UserWarning, match=rf"within 0 \.\. 1; boxes are in pixels: multiply x by the width, {width}, and y"
+    ):
+        model.evaluate(IMAGES[:4], normalised[:4], verbose=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.evaluate(IMAGES[:4], SCENES.targets[:4], verbose=0)
+        model.evaluate(IMAGES[:2], [(np.zeros((0, 4)), np.zeros(0, int))] * 2, verbose=0)

@@ -145,3 +145,16 @@ def test_detect_trees(tmp_path: Path) -> None:
     assert "4 tiles of 192 pixels; training: 12 crowns" in printed
     assert float(re.findall(r"AP50 training ([\d.]+)", printed)[0]) > 0.2
     assert (tmp_path / "detect_trees.png").stat().st_size > 5_000
+
+
+def test_transfer_digits(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    x = inputs = st.Input((48, 48, 3), name="x")
+    for filters in (8, 16):
+        x = st.layers.MaxPooling2D(3)(st.layers.Conv2D(filters, 3, padding="same", activation="relu")(x))
+    st.Model(inputs, st.layers.Dense(4)(st.layers.Flatten()(x)), seed=0).export(
+        tmp_path / "m.onnx", data_format="channels_first"
+    )
+    short = ("--epochs", "1", "--seeds", "1", "--pictures", "2")
+    printed = run("transfer_digits.py", tmp_path, "--file", "m.onnx", *short)
+    assert re.search(r"2 pictures of each digit: fine-tuned 0\.\d+ random 0\.\d+", printed)

@@ -6,6 +6,7 @@
 #include "striate/io.hpp"
 #include "striate/striate.hpp"
 #include "support.hpp"
+#include "weights.hpp"
 
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size, unsigned seed) {
     return fuzz::mutate_safetensors(data, size, max_size, seed);
@@ -33,11 +34,15 @@ struct Training {
     std::string state() const {
         std::string bytes = std::to_string(trainer.iteration()) + " " + std::to_string(trainer.epochs()) + " " +
                             std::to_string(trainer.seed()) + " " + std::to_string(trainer.learning_rate());
-        const auto add = [&](const float* values, int64_t count) {
-            bytes.append(reinterpret_cast<const char*>(values), sizeof(float) * static_cast<size_t>(count));
+        const auto add = [&](const std::vector<float>& values) {
+            bytes.append(reinterpret_cast<const char*>(values.data()), sizeof(float) * values.size());
         };
-        for (const striate::ParameterInfo& p : trainer.parameters()) add(p.value, striate::element_count(p.shape));
-        for (const float* slot : trainer.slots()) add(slot, trainer.parameter_arena_size());
+        add(striate::test::values_of(model));
+        std::vector<float> slot(static_cast<size_t>(trainer.parameter_arena_size()));
+        for (size_t i = 0; i < trainer.slot_count(); ++i) {
+            trainer.read_slot(i, slot.data());
+            add(slot);
+        }
         return bytes;
     }
 };

@@ -6,6 +6,7 @@
 #include "striate/io.hpp"
 #include "striate/layers.hpp"
 #include "support.hpp"
+#include "weights.hpp"
 
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size, unsigned seed) {
     return fuzz::mutate_safetensors(data, size, max_size, seed);
@@ -20,10 +21,8 @@ striate::Model make_model() {
 }
 
 std::string values_of(const striate::Model& model) {
-    std::string bytes;
-    for (const striate::ParameterInfo& p : model.parameters())
-        bytes.append(reinterpret_cast<const char*>(p.value), sizeof(float) * striate::element_count(p.shape));
-    return bytes;
+    const std::vector<float> values = striate::test::values_of(model);
+    return std::string(reinterpret_cast<const char*>(values.data()), sizeof(float) * values.size());
 }
 
 }  // namespace

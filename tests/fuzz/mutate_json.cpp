@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <limits>
+#include <string_view>
 #include <vector>
 
 #include "mutate.hpp"
@@ -178,6 +180,7 @@ void add_layer(Json& network, Random& random) {
     }
     if (type == "Reshape") config["target_shape"] = argument("target_shape", random);
     if (type == "Permute") config["dims"] = Json::array({3, 1, 2});
+    if (type == "Take") config["indices"] = Json::array({0, 0});
     if (type == "Dropout" || type == "SpatialDropout2D") config["rate"] = 0.5;
     if (type == "Activation") config["activation"] = argument("activation", random);
     if (type == "Rescaling") config["scale"] = 0.5;
@@ -186,7 +189,9 @@ void add_layer(Json& network, Random& random) {
         config[key] = argument(key, random);
     }
     Json inputs = Json::array();
-    const bool merges = type == "Add" || type == "Multiply" || type == "Subtract" || type == "Concatenate";
+    constexpr std::string_view kMerging[] = {"Add",     "Multiply", "Subtract",    "Average",
+                                             "Maximum", "Minimum",  "Concatenate", "MatMul"};
+    const bool merges = std::find(std::begin(kMerging), std::end(kMerging), type) != std::end(kMerging);
     if (!nodes.empty() && type != "InputLayer")
         for (size_t i = 0; i < (merges ? 2u : 1u); ++i)
             inputs.push_back(random() % 4 ? nodes.size() - 1 : below(random, nodes.size()));

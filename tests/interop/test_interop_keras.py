@@ -115,6 +115,22 @@ def test_files_of_keras_2(tmp_path: Path) -> None:
     assert same(other, values)
 
 
+def test_layers_that_do_not_fit_are_skipped_with_a_warning(tmp_path: Path) -> None:
+    source, model = network(), network(second="other")
+    values, path = filled(source), tmp_path / "m.weights.h5"
+    write_keras3(path, source, values)
+    before = model.get_layer("other").get_weights()
+    with pytest.warns(UserWarning, match=r"skipped: \[other\] has weights of shapes .*; the model has no layer for '"):
+        load_keras_weights(model, path, skip_mismatch=True)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_layer("other").get_weights(), strict=True))
+    first = model.layers[1]
+    assert np.array_equal(first.get_weights()[0], values[0])
+    with pytest.raises(ValueError, match="skip_mismatch needs a file"):
+        load_keras_weights(model, values, skip_mismatch=True)
+    with pytest.raises(ValueError, match="no layer fits"):
+        load_keras_weights(unet((16, 16, 1), base=2, depth=1, seed=0), path, skip_mismatch=True)
+
+
 def test_errors(tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
     model = network()
@@ -122,7 +138,7 @@ def test_errors(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="there is no file"):
         load_keras_weights(model, path)
     path.write_bytes(b"no file of weights")
-    with pytest.raises(ValueError, match="is no file of weights"):
+    with pytest.raises(ValueError, match="is not a file of weights"):
         load_keras_weights(model, path)
     with h5py.File(path, "w") as file:
         file["something"] = np.zeros(3)
@@ -130,7 +146,7 @@ def test_errors(tmp_path: Path) -> None:
         load_keras_weights(model, path)
     small = striate.Sequential([layers.Input((4,)), layers.Dense(3)])
     write_keras3(path, small, filled(small))
-    with pytest.raises(ValueError, match=r"has 0 layers 'conv2d', which should be that of \[conv2d\]"):
+    with pytest.raises(ValueError, match=r"has 0 layers 'conv2d'; expected one, for \[conv2d\]"):
         load_keras_weights(model, path)
     wide = striate.Sequential([layers.Input((5,)), layers.Dense(3)])
     with pytest.raises(ValueError, match=r"\[dense\] has weights of shapes \[\(5, 3\), \(3,\)\]"):

@@ -154,6 +154,56 @@ def test_modules(exporter: None, module: Any, shape: tuple[int, ...]) -> None:
     check(model, source.eval(), 3, *shape)
 
 
+def test_training_goes_on_as_in_pytorch(exporter: None) -> None:
+    """Batch normalisation stays; layers have the modules' names; a step of SGD changes the loss alike; and back."""
+    module = trained(ResNet18(classes=4))
+    module.stem[1].momentum = 0.3
+    module.stem[0].requires_grad_(False)
+    model = interop.from_torch(module, (3, 32, 32))
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert kinds.count("BatchNormalization") == 20
+    assert model.get_layer("stem.1").get_config()["momentum"] == pytest.approx(0.7)
+    assert not model.get_layer("stem.0").trainable and model.get_layer("fc").trainable
+    x, y = torch.randn(8, 3, 32, 32), torch.arange(8) % 4
+    optimizer = torch.optim.SGD(module.train().parameters(), lr=0.05)
+    model.compile(striate.optimizers.SGD(0.05), striate.losses.SparseCategoricalCrossentropy(from_logits=True))
+    images = np.ascontiguousarray(x.numpy().transpose(0, 2, 3, 1))
+    for _ in range(2):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(module(x), y)
+        loss.backward()
+        optimizer.step()
+        assert float(model.train_on_batch(images, y.numpy())) == pytest.approx(loss.item(), rel=1e-4)
+    mean = module.state_dict()["stem.1.running_mean"].numpy()
+    assert np.abs(model.get_layer("stem.1").get_weights()[2] - mean).max() < 1e-5
+    for name in ("stem.1", "stages.7.bn2"):  # the last map has one pixel: variances of 8 values
+        variance = module.state_dict()[f"{name}.running_var"].numpy()
+        np.testing.assert_allclose(model.get_layer(name).get_weights()[3], variance, rtol=2e-4)
+    check(model, module.eval(), 2, 3, 32, 32)
+    fresh = ResNet18(classes=4)
+    fresh.load_state_dict(interop.to_torch_state_dict(model), strict=False)
+    check(model, fresh.eval(), 2, 3, 32, 32)
+
+
+def test_parameters_that_are_no_layers_weights(exporter: None) -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 1)
+            self.scale = nn.Parameter(torch.full((4, 1, 1), 0.5))
+            self.offset = nn.Parameter(torch.randn(4, 1, 1))
+
+        def forward(self, x: Any) -> Any:
+            return self.conv(self.conv(x)[:, :3]) * self.scale + self.offset
+
+    module = Scaled()
+    with pytest.warns(UserWarning, match="no layer trains the parameters offset: they are constants of the model"):
+        model = interop.from_torch(module, (3, 5, 6))
+    check(model, module, 2, 3, 5, 6)
+    assert model.get_layer("scale").get_weights()[0].shape == (1, 1, 4, 1)
+    assert model.count_params() == 12 + 4 + 4  # the convolution is one layer, called twice
+
+
 def test_what_cannot_be_exported(exporter: None) -> None:
     with pytest.raises(TypeError, match=r"expects a torch.nn.Module, got int"):
         interop.from_torch(3, (1, 2))
@@ -182,6 +232,54 @@ def test_the_weights_of_a_residual_network() -> None:
     with pytest.raises(ValueError, match=r"\[stage2_block1_shortcut\] .* module 'stages.2.conv1' do not match"):
         interop.load_torch_state_dict(model, module)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def torchvision_names(state: dict[str, Any]) -> dict[str, Any]:
+    """The weights of `ResNet18` under the names of torchvision's resnet18."""
+    renamed = {}
+    for name, value in state.items():
+        parts = name.replace("stem.0", "conv1").replace("stem.1", "bn1").replace("shortcut", "downsample").split(".")
+        if parts[0] == "stages":
+            parts[:2] = [f"layer{int(parts[1]) // 2 + 1}", str(int(parts[1]) % 2)]
+        renamed[".".join(parts)] = value
+    return renamed
+
+
+def test_torchvisions_weights_of_resnet18() -> None:
+    """Sides are even: there, symmetric padding and Keras's differ."""
+    module = trained(ResNet18())
+    state = torchvision_names(module.state_dict())
+    model = models.resnet18((64, 64, 3), stem="imagenet", width=8, padding="torch", weights=state)
+    check(model, module, 2, 3, 64, 64)
+    again = models.resnet18((64, 64, 3), stem="imagenet", width=8, padding="torch", weights=model.state_dict())
+    check(again, module, 2, 3, 64, 64)
+    with pytest.raises(ValueError, match="weights of PyTorch need padding=\"torch\", got 'same'"):
+        models.resnet18((64, 64, 3), stem="imagenet", width=8, weights=state)
+
+
+def test_layers_that_do_not_fit_are_skipped_with_a_warning() -> None:
+    module = trained(ResNet18(classes=4))
+    state = {**torchvision_names(module.state_dict()), "extra.weight": np.zeros(3)}
+    model = models.resnet18((64, 64, 3), stem="imagenet", width=8, padding="torch", seed=0)
+    head = model.get_layer("logits").get_weights()
+    names = models.TORCHVISION_RESNET18
+    with pytest.raises(ValueError, match=r"\[logits\] .* kernel has shape"):
+        interop.load_torch_state_dict(model, state, names)
+    with pytest.warns(UserWarning, match=r"skipped: \[logits\] .*; the model has no layer for 'extra' of the state"):
+        interop.load_torch_state_dict(model, state, names, skip_mismatch=True)
+    assert all(np.array_equal(a, b) for a, b in zip(head, model.get_layer("logits").get_weights(), strict=True))
+    assert np.array_equal(model.get_layer("stem").get_weights()[0], state["conv1.weight"].numpy().transpose(2, 3, 1, 0))
+    with pytest.raises(ValueError, match="no layer fits"):
+        interop.load_torch_state_dict(model, {"a.weight": np.zeros(1)}, skip_mismatch=True)
+
+
+def test_layers_are_matched_by_name_first() -> None:
+    one, two = layers.Dense(3, name="b"), layers.Dense(3, name="a")
+    model = striate.Sequential([layers.Input((3,)), one, two])
+    module = nn.ModuleDict({"a": nn.Linear(3, 3), "b": nn.Linear(3, 3)})
+    interop.load_torch_state_dict(model, module)
+    assert np.array_equal(one.get_weights()[1], module["b"].bias.detach().numpy())
+    assert np.array_equal(two.get_weights()[0], module["a"].weight.detach().numpy().T)
 
 
 def test_the_weights_of_a_u_net() -> None:

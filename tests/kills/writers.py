@@ -18,7 +18,7 @@ import striate as st
 from striate._files import write_file
 from striate.callbacks import CSVLogger, ModelCheckpoint, TensorBoard
 from striate.cli import _run
-from striate.cli._predict import _write_masks
+from striate.cli._overlays import write_png
 from striate.history import read_history
 from striate.layers import Conv2D, Dense, Flatten, Input
 
@@ -271,7 +271,7 @@ def _masks(folder: Path, seed: int) -> None:
     picture = folder / "picture.png"
     if not picture.exists():
         Image.new("L", (6, 6)).save(picture)
-    _write_masks(folder / "masks", [str(picture)], np.full((1, 6, 6), 1 + seed))
+    write_png(folder / "masks" / "picture.png", np.full((6, 6), 1 + seed, np.uint8))
 
 
 def _masks_state(folder: Path) -> str:

@@ -227,7 +227,10 @@ def test_what_does_not_fit_is_named() -> None:
         (([(target[0], [2])], [found]), "image 0: y_true holds the label 2, expected 0 to 1"),
         (([(target[0], [0.5])], [found]), r"labels must be whole numbers from 0 on, got \[0\.5\]"),
         (([target], [(found[0], [1], [np.nan])]), "image 0: a box or a score is NaN"),
-        (([target], [(found[0], [1], [0.1, 0.2])]), r"image 0: scores must be of shape \(1,\), one a box, got \(2,\)"),
+        (
+            ([target], [(found[0], [1], [0.1, 0.2])]),
+            r"image 0: scores must be of shape \(1,\), one for each box, got \(2,\)",
+        ),
         (([target], [(found[0][:, :3], [1], [0.1])]), r"image 0: y_pred must be boxes \(M, 4\)"),
         (([target], [found], [1.0]), "takes no sample weights"),
     ]:

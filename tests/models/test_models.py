@@ -144,6 +144,7 @@ def test_output_has_a_logit_a_class(classes: int) -> None:
         (lambda: models.vgg(units=(0,)), r"models\.vgg expects units such as \(256,\)"),
         (lambda: models.vgg((4, 4, 3)), "at least 8 pixels a side, got 4 x 4; give fewer stacks"),
         (lambda: models.resnet18(stem="large"), 'expects stem "auto", "imagenet" or "small", got \'large\''),
+        (lambda: models.resnet18(padding="valid"), 'expects padding "same" or "torch", got \'valid\''),
         (lambda: models.resnet18(width=0), "expects width to be a whole number of at least 1, got 0"),
     ],
 )

@@ -52,7 +52,7 @@ def refused(model: Any, reason: str, seconds: float = 5.0, megabytes: float = 30
     assert peak < megabytes * 2**20
 
 
-# Two vectors of 100,000 numbers that a few bytes stand for.
+# Two vectors of 100,000 numbers that a few bytes represent.
 ROW = node("ConstantOfShape", ["n"], ["row"], value=numpy_helper.from_array(np.array([3], np.int64)))
 COLUMN = node("Unsqueeze", ["row", "one"], ["column"])
 START = {"n": np.array([100_000]), "one": np.array([1])}
@@ -90,7 +90,7 @@ USE = [node("Cast", ["big"], ["f"], to=1), node("ReduceMax", ["f"], ["m"], keepd
     ],
     ids=lambda nodes: nodes[-1].op_type,
 )
-def test_constants_that_a_few_numbers_stand_for(big: list[Any]) -> None:
+def test_constants_that_a_few_numbers_represent(big: list[Any]) -> None:
     constants = {
         **START,
         "zero": np.int64(0),
@@ -143,12 +143,11 @@ def test_products_of_whole_numbers_are_work() -> None:
         (node("Pad", ["x", "p"], ["y"], mode="reflect"), {"p": [0, 0, 0, 0, 0, 0, 1 << 40, 0]}, (1, 3, 4, 5), "as a"),
         (node("Pad", ["x", "p"], ["y"]), {"p": [0, 0, 0, 0, 0, 0, 1 << 40, 0]}, (1, 3, 4, 5), "Pad node"),
         (node("Expand", ["x", "s"], ["y"]), {"s": np.array([1, 1, 1 << 40, 1])}, (1, 3, 1, 5), "Expand node 0"),
-        (node("Slice", ["x", "m", "l", "two", "m"], ["y"]), {}, (1, 3, 1 << 20, 5), "resamples"),
         (
             node("Add", ["x", "c"], ["y"]),
             {"c": np.ones((4096, 1, 1), np.float32)},
             (1, 1, 4096, 4096),
-            "numbers a samp",
+            "numbers for each samp",
         ),
         (
             node("Conv", ["x", "w"], ["y"], pads=[1 << 40] * 4),
@@ -178,7 +177,7 @@ def test_products_of_whole_numbers_are_work() -> None:
         (node("Gelu", ["x"], ["y"], approximate="none"), {}, (1, 1 << 40, 1 << 40, 5), "input 'x' has shape"),
     ],
 )
-def test_layers_that_a_few_numbers_stand_for(
+def test_layers_that_a_few_numbers_represent(
     last: Any, constants: dict[str, Any], shape: tuple[int, ...], reason: str
 ) -> None:
     numbers = {"m": np.array([-1]), "l": np.array([-(1 << 62)]), "two": np.array([2])}
@@ -272,7 +271,7 @@ def test_pipes_and_devices_are_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     for location in ("pipe", "folder"):
-        with pytest.raises(ValueError, match="no regular file"):
+        with pytest.raises(ValueError, match="not a regular file"):
             load(external(tmp_path, location))
     (tmp_path / "zero").symlink_to("/dev/zero")
     with pytest.raises(ValueError, match="symbolic link"):
@@ -299,7 +298,7 @@ def test_offsets_that_are_no_numbers(tmp_path: Path, number: str) -> None:
     entry = model.graph.initializer[0].external_data.add()
     entry.key, entry.value = "offset", number
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(ValueError, match="no number of bytes"):
+    with pytest.raises(ValueError, match="not a number of bytes"):
         load(path)
 
 
@@ -326,8 +325,8 @@ def test_offsets_that_are_no_numbers(tmp_path: Path, number: str) -> None:
         ),
         (model_of([node("Conv", ["x", "w"], ["y"], group=2)], {"w": np.ones((2, 3, 1, 1), "f")}), "in 2 groups"),
         (model_of([node("Conv", ["x", "w"], ["y"], group=0)], {"w": np.ones((2, 3, 1, 1), "f")}), "in 0 groups"),
-        (model_of([node("Mul", ["x", "c"], ["y"])], {"c": np.array(["1.5"], object)}), "no real numbers"),
-        (model_of([node("Mul", ["x", "c"], ["y"])], {"c": np.array([1j], np.complex64)}), "no real numbers"),
+        (model_of([node("Mul", ["x", "c"], ["y"])], {"c": np.array(["1.5"], object)}), "not real numbers"),
+        (model_of([node("Mul", ["x", "c"], ["y"])], {"c": np.array([1j], np.complex64)}), "not real numbers"),
         (model_of([node("DepthToSpace", ["x"], ["y"], blocksize=2)]), "DepthToSpace node 0"),
         (model_of([node("Reshape", ["x", "s"], ["y"])], {"s": np.array([1 << 40, 1 << 40, -1])}), "Reshape node 0"),
         (model_of([node("Gelu", ["x"], ["y"], approximate="none")], opset=17), "Gelu"),
@@ -404,9 +403,9 @@ def test_graphs_that_are_nested_deeply() -> None:
     refused(model_of([node("If", ["c"], ["y"], then_branch=graph, else_branch=small)], {"c": np.array(True)}), "load")
 
 
-def test_only_the_first_complaints_are_told() -> None:
+def test_complaints_of_one_reason_are_told_together() -> None:
     nodes = [node("Sin", ["x"], [f"y{i}"]) for i in range(1000)]
-    with pytest.raises(ValueError, match=r"1000 of its parts(?s:.*)and 950 more") as caught:
+    with pytest.raises(ValueError, match=r"1000 of its parts(?s:.*)1000 Sin nodes, 0, 1, 2 and 997 more") as caught:
         load(model_of(nodes, outputs=tuple(f"y{i}" for i in range(1000))))
     assert len(str(caught.value)) < 10_000
 

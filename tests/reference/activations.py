@@ -64,6 +64,34 @@ def hard_swish(x: np.ndarray) -> np.ndarray:
     return x * hard_sigmoid(x)
 
 
+def exponential(x: np.ndarray) -> np.ndarray:
+    return np.exp(x)
+
+
+def log(x: np.ndarray) -> np.ndarray:
+    return np.log(x)
+
+
+def sqrt(x: np.ndarray) -> np.ndarray:
+    return np.sqrt(x)
+
+
+def abs(x: np.ndarray) -> np.ndarray:
+    return np.abs(x)
+
+
+def reciprocal(x: np.ndarray) -> np.ndarray:
+    return 1.0 / x
+
+
+def reciprocal_no_nan(x: np.ndarray) -> np.ndarray:
+    return np.divide(1.0, x, out=np.zeros_like(x), where=x != 0)
+
+
+def erf(x: np.ndarray) -> np.ndarray:
+    return _erf(x)
+
+
 def softmax(x: np.ndarray, axis: int | Sequence[int] = -1) -> np.ndarray:
     axes = axis if isinstance(axis, int) else tuple(axis)
     e = np.exp(x - x.max(axis=axes, keepdims=True))
@@ -85,6 +113,13 @@ ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         gelu,
         hard_sigmoid,
         hard_swish,
+        exponential,
+        log,
+        sqrt,
+        abs,
+        reciprocal,
+        reciprocal_no_nan,
+        erf,
         softmax,
     )
 }
@@ -96,7 +131,11 @@ CORNERS: dict[str, tuple[float, ...]] = {
     "leaky_relu": (0.0,),
     "hard_sigmoid": (-3.0, 3.0),
     "hard_swish": (-3.0, 3.0),
+    "abs": (0.0,),
 }
+
+# Functions of positive numbers.
+POSITIVE = ("log", "sqrt", "reciprocal", "reciprocal_no_nan")
 
 
 def activate(name: str | None, x: np.ndarray) -> np.ndarray:

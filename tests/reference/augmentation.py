@@ -6,17 +6,17 @@ A map is an array (2, 3). Row 0 gives the source column and row 1 the source row
 
 import numpy as np
 
-AUGMENT, NOISE, ELASTIC = 2, 3, 4  # the second words of the keys
+AUGMENT, NOISE, ELASTIC, LAYERS = 2, 3, 4, 5  # the second words of the keys
 
 
-def philox(seed, use, index, epoch):
-    """NumPy's Philox4x64-10 with the key (seed, use) and the counter (0, index, epoch, 0)."""
-    counter = np.array([0, index, epoch, 0], dtype=np.uint64)
+def philox(seed, use, index, epoch, stream=0):
+    """NumPy's Philox4x64-10 with the key (seed, use) and the counter (0, index, epoch, stream)."""
+    counter = np.array([0, index, epoch, stream], dtype=np.uint64)
     return np.random.Philox(key=np.array([seed, use], dtype=np.uint64), counter=counter)
 
 
-def uniforms(seed, use, index, epoch, count):
-    return np.array([int(word) >> 11 for word in philox(seed, use, index, epoch).random_raw(count)]) / 2.0**53
+def uniforms(seed, use, index, epoch, count, stream=0):
+    return np.array([int(word) >> 11 for word in philox(seed, use, index, epoch, stream).random_raw(count)]) / 2.0**53
 
 
 def draw(augment, index, epoch, height, width):
@@ -47,7 +47,8 @@ def draw(augment, index, epoch, height, width):
 
 
 def affine(height, width, *, flip_x=False, flip_y=False, angle=0.0, zoom=1.0, shift_x=0.0, shift_y=0.0):
-    """Flips, then turns counter-clockwise by degrees and zooms about the centre, then shifts right and down."""
+    """Flips, then turns counter-clockwise by degrees and zooms about the centre, by one factor or (across, down), then
+    shifts right and down."""
 
     def about(x, y, linear):
         """A linear map that leaves the point (x, y) where it is."""
@@ -56,7 +57,7 @@ def affine(height, width, *, flip_x=False, flip_y=False, angle=0.0, zoom=1.0, sh
     center = ((width - 1) / 2, (height - 1) / 2)
     flip = about(*center, np.diag([-1.0 if flip_x else 1.0, -1.0 if flip_y else 1.0]))
     cos, sin = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
-    turn = about(*center, np.array([[cos, sin], [-sin, cos]]) * zoom)  # rows of pixels go down
+    turn = about(*center, np.diag(np.broadcast_to(zoom, 2)) @ [[cos, sin], [-sin, cos]])  # rows of pixels go down
     shift = np.array([[1.0, 0, shift_x], [0, 1, shift_y], [0, 0, 1]])
     return np.linalg.inv(shift @ turn @ flip)[:2]
 

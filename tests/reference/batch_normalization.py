@@ -31,10 +31,13 @@ def batch_normalization(
 
 
 def moving_statistics(
-    x: np.ndarray, moving_mean: np.ndarray, moving_variance: np.ndarray, momentum: float = 0.99
+    x: np.ndarray, moving_mean: np.ndarray, moving_variance: np.ndarray, momentum: float = 0.99, unbiased: bool = False
 ) -> dict[str, np.ndarray]:
     """The moving mean and variance after a training pass over x."""
     mean, variance = moments(x)
+    count = x.size // x.shape[-1]
+    if unbiased and count > 1:
+        variance = variance * count / (count - 1)
     return {
         "moving_mean": momentum * moving_mean + (1 - momentum) * mean,
         "moving_variance": momentum * moving_variance + (1 - momentum) * variance,

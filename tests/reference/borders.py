@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-Edges = int | Sequence[int] | Sequence[Sequence[int]]
-
-
-def edges(value: Edges) -> tuple[tuple[int, int], tuple[int, int]]:
-    """((top, bottom), (left, right)) of one number, (height, width) or the whole."""
-    if isinstance(value, int):
-        return (value, value), (value, value)
-    first, second = ((v, v) if isinstance(v, int) else tuple(v) for v in value)
-    return (first[0], first[1]), (second[0], second[1])
+from reference.padding import Edges, edges
 
 
 def zero_padding2d(x: np.ndarray, padding: Edges = 1) -> np.ndarray:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from reference.activations import activate
-from reference.padding import pair, windows
+from reference.padding import Edges, pair, windows
 
 Pair = int | Sequence[int]
 
@@ -18,7 +18,7 @@ def conv2d(
     kernel: np.ndarray,
     bias: np.ndarray | None = None,
     strides: Pair = 1,
-    padding: str = "valid",
+    padding: str | Edges = "valid",
     dilation_rate: Pair = 1,
     groups: int = 1,
     activation: str | None = None,

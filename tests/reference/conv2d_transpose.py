@@ -32,7 +32,7 @@ def conv2d_transpose(
     """x (N, H, W, in), kernel (h, w, out, in).
 
     What all pixels reach is laid out, and the output is a part of it: from the start in `valid`; in `same` without
-    what the convolution that this transposes would have padded, of which half, rounded down, lies before the map.
+    what the convolution that this transposes would have padded, of which half, rounded down, is before the map.
     """
     steps, dilation = pair(strides), pair(dilation_rate)
     extra = (None, None) if output_padding is None else pair(output_padding)

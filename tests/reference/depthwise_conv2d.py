@@ -6,7 +6,7 @@ import numpy as np
 
 from reference.activations import activate
 from reference.conv2d import Pair
-from reference.padding import pair, windows
+from reference.padding import Edges, pair, windows
 
 
 def depthwise_conv2d(
@@ -15,7 +15,7 @@ def depthwise_conv2d(
     kernel: np.ndarray,
     bias: np.ndarray | None = None,
     strides: Pair = 1,
-    padding: str = "valid",
+    padding: str | Edges = "valid",
     dilation_rate: Pair = 1,
     activation: str | None = None,
 ) -> np.ndarray:

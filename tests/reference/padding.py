@@ -8,11 +8,22 @@ import numpy as np
 
 
 def pair(value: int | Sequence[int]) -> tuple[int, int]:
-    """One number stands for the height and the width."""
+    """One number represents the height and the width."""
     if isinstance(value, int | np.integer):
         return int(value), int(value)
     height, width = value
     return int(height), int(width)
+
+
+Edges = int | Sequence[int] | Sequence[Sequence[int]]
+
+
+def edges(value: Edges) -> tuple[tuple[int, int], tuple[int, int]]:
+    """((top, bottom), (left, right)) of one number, (height, width) or the whole."""
+    if isinstance(value, int):
+        return (value, value), (value, value)
+    first, second = ((v, v) if isinstance(v, int) else tuple(v) for v in value)
+    return (first[0], first[1]), (second[0], second[1])
 
 
 def extent(kernel: int, dilation: int) -> int:
@@ -21,7 +32,7 @@ def extent(kernel: int, dilation: int) -> int:
 
 
 def output_size(size: int, kernel: int, stride: int, dilation: int, padding: str | tuple[int, int]) -> int:
-    """The number of positions of the window: all that start on the map (`same`), or that lie within it (`valid`), or
+    """The number of positions of the window: all that start on the map (`same`), or that are within it (`valid`), or
     within it and so many rows before and after."""
     if padding == "same":
         return -(-size // stride)
@@ -44,14 +55,14 @@ def windows(
     kernel: tuple[int, int],
     strides: tuple[int, int],
     dilation: tuple[int, int],
-    padding: str | tuple[tuple[int, int], tuple[int, int]],
+    padding: str | Edges,
     fill: float = 0.0,
 ) -> np.ndarray:
     """For each tap of the kernel what it sees: (kernel height, kernel width, N, output height, output width, C).
 
-    `padding` is a name, or ((top, bottom), (left, right)).
+    `padding` is a name, or margins as `edges` takes them.
     """
-    by_axis = (padding, padding) if isinstance(padding, str) else padding
+    by_axis = (padding, padding) if isinstance(padding, str) else edges(padding)
     height, width = (output_size(x.shape[1 + a], kernel[a], strides[a], dilation[a], by_axis[a]) for a in (0, 1))
     around = [amounts(x.shape[1 + a], kernel[a], strides[a], dilation[a], by_axis[a]) for a in (0, 1)]
     padded = np.pad(x, [(0, 0), *around, (0, 0)], constant_values=fill)

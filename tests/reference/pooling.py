@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from reference.borders import Edges, edges
 from reference.conv2d import Pair
-from reference.padding import pair, windows
+from reference.padding import Edges, pair, windows
 
 
 def _windows(x: np.ndarray, pool_size: Pair, strides: Pair | None, padding: str | Edges, fill: float) -> np.ndarray:
     size = pair(pool_size)
-    around = padding if isinstance(padding, str) else edges(padding)
-    seen = windows(x, size, size if strides is None else pair(strides), (1, 1), around, fill)
+    seen = windows(x, size, size if strides is None else pair(strides), (1, 1), padding, fill)
     return seen.reshape(-1, *seen.shape[2:])
 
 
@@ -26,7 +24,7 @@ def max_pooling2d(
 def average_pooling2d(
     x: np.ndarray, pool_size: Pair = 2, strides: Pair | None = None, padding: str | Edges = "valid"
 ) -> np.ndarray:
-    """The mean of what lies on the map in each window: padding is not counted."""
+    """The mean of what is on the map in each window: padding is not counted."""
     total = _windows(x, pool_size, strides, padding, 0.0).sum(axis=0)
     count = _windows(np.ones_like(x), pool_size, strides, padding, 0.0).sum(axis=0)
     return total / count

@@ -6,6 +6,7 @@ import numpy as np
 
 from reference.conv2d import Pair, conv2d
 from reference.depthwise_conv2d import depthwise_conv2d
+from reference.padding import Edges
 
 
 def separable_conv2d(
@@ -15,7 +16,7 @@ def separable_conv2d(
     pointwise_kernel: np.ndarray,
     bias: np.ndarray | None = None,
     strides: Pair = 1,
-    padding: str = "valid",
+    padding: str | Edges = "valid",
     dilation_rate: Pair = 1,
     activation: str | None = None,
 ) -> np.ndarray:

@@ -16,6 +16,10 @@ def reshape(x: np.ndarray, target_shape: Sequence[int]) -> np.ndarray:
     return x.reshape(x.shape[0], *target_shape)
 
 
+def take(x: np.ndarray, indices: Sequence[int], axis: int = -1) -> np.ndarray:
+    return np.take(x, indices, axis=axis)
+
+
 def permute(x: np.ndarray, dims: Sequence[int]) -> np.ndarray:
     """`dims` counts from 1, as the batch is 0 and stays."""
     return x.transpose(0, *dims)

@@ -132,6 +132,12 @@ def test_predictions_mark_the_mistakes(shape: tuple[int, ...], tmp_path: Path) -
     assert figure.get_suptitle() == "Predictions: 4 of the 5 shown are right"
 
 
+def test_predictions_on_pictures_of_different_sizes() -> None:
+    images = [np.zeros((4, 6), np.uint8), np.zeros((9, 3, 3), np.uint8)]
+    figure = viz.plot_predictions(images, None, [0, 1])
+    assert [axes.images[0].get_array().shape[:2] for axes in figure.axes] == [(4, 6), (9, 3)]
+
+
 def test_predictions_without_truth_and_at_most_so_many() -> None:
     figure = viz.plot_predictions(np.zeros((9, 4, 4)), None, np.arange(9), max_images=4)
     assert [axes.get_xlabel() for axes in figure.axes] == ["0", "1", "2", "3"]
@@ -142,7 +148,7 @@ def test_predictions_without_truth_and_at_most_so_many() -> None:
     [
         ((np.zeros((2, 3)), [0, 0], [0, 0]), r"expects images .* got \(2, 3\)"),
         ((np.zeros((0, 3, 3)), [], []), "at least one image"),
-        ((np.zeros((2, 3, 3)), [0], [0, 0]), r"y_true of shape \(2,\), one class an image, got \(1,\)"),
+        ((np.zeros((2, 3, 3)), [0], [0, 0]), r"y_true of shape \(2,\), one class for each image, got \(1,\)"),
         ((np.zeros((2, 3, 3)), [0, 0], [0.5, 0]), "y_pred to hold class indices"),
         ((np.zeros((2, 3, 3)), [0, 0], [0, 5], ["a", "b"]), "each of the 6 classes, got 2"),
         ((np.zeros((2, 3, 3)), [0, 0], [0, 1], None, np.zeros((2, 1))), r"scores of shape \(2,\) or \(2, classes\)"),
@@ -170,11 +176,19 @@ def test_feature_maps_row_by_row(tmp_path: Path) -> None:
     assert signed.get_clim()[0] == -signed.get_clim()[1]
     mosaic = np.ma.filled(by_title["relu    6 × 6 pixels, 3 channels"].images[0].get_array(), np.nan)
     factor = 32 // 6
-    assert mosaic.shape == (6 * factor, 3 * 6 * factor + 2)
+    assert mosaic.shape == (6 * factor, 16 * 6 * factor + 15)  # the columns of the layer with the most channels
+    assert np.isnan(mosaic[:, 3 * (6 * factor + 1) :]).all()
     np.testing.assert_allclose(mosaic[::factor, 0 : 6 * factor : factor], maps["relu"][:, :, 0])
     assert np.isnan(mosaic[:, 6 * factor]).all()
     bars = by_title["dense    10 units"].patches
     np.testing.assert_allclose([bar.get_height() for bar in bars if isinstance(bar, Rectangle)], maps["dense"][0])
+
+
+def test_the_bars_of_logits_have_the_names_of_classes() -> None:
+    maps = {"relu": rng.normal(size=(1, 5)), "logits": rng.normal(size=(1, 3))}
+    relu, logits = viz.plot_feature_maps(maps, class_names=["cat", "dog", "a very long name"]).axes
+    assert [label.get_text() for label in logits.get_xticklabels()] == ["cat", "dog", "a very long…"]
+    assert [label.get_text() for label in relu.get_xticklabels()] == list("01234")
 
 
 def test_feature_maps_that_are_flat_or_dead_still_draw() -> None:
@@ -189,7 +203,7 @@ def test_feature_maps_refuse_other_ranks(maps: Any, message: str) -> None:
         viz.plot_feature_maps(maps)
 
 
-def test_filters_lie_in_rows_of_inputs(tmp_path: Path) -> None:
+def test_filters_are_in_rows_of_inputs(tmp_path: Path) -> None:
     kernel = rng.normal(size=(3, 5, 2, 4))
     figure = viz.plot_filters(kernel, path=tmp_path / "filters.png")
     assert is_png(tmp_path / "filters.png")
@@ -228,6 +242,12 @@ def test_gradient_flow_is_logarithmic_with_a_line_an_epoch(tmp_path: Path) -> No
     assert zero.get_ydata().tolist() == [1]
 
 
+def test_gradient_flow_shows_the_first_the_middle_and_the_last_epoch() -> None:
+    figure = viz.plot_gradient_flow({"a": list(range(1, 10)), "b": [1.0] * 9})
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["epoch 1", "epoch 5", "epoch 9"]
+    assert not viz.plot_gradient_flow({"a": [1.0], "b": [1.0]}).legends
+
+
 def test_gradient_flow_compares_networks_on_one_scale() -> None:
     figure = viz.plot_gradient_flow({"sigmoid": {"a": [1e-9]}, "ReLU": SimpleNamespace(norms={"a": [1.0], "b": [0.5]})})
     first, second = figure.axes[:2]
@@ -239,8 +259,8 @@ def test_gradient_flow_compares_networks_on_one_scale() -> None:
     ("norms", "error", "message"),
     [
         ({}, ValueError, "found no layer"),
-        ({"a": [1.0], "b": [1.0, 2.0]}, ValueError, "one norm an epoch for every layer"),
-        ({"a": []}, ValueError, "one norm an epoch"),
+        ({"a": [1.0], "b": [1.0, 2.0]}, ValueError, "one norm for each epoch for every layer"),
+        ({"a": []}, ValueError, "one norm for each epoch"),
         (3, TypeError, "expects a GradientFlow"),
     ],
 )

@@ -64,7 +64,9 @@ def test_segmentation_of_scores_and_without_a_truth() -> None:
     assert ((painted[..., 3] > 0) == (found[0] > 0)).all()
     figure = viz.plot_segmentation(rng.random((1, 2, 2)), [[[0, 1], [1, 0]]], np.array([[[[-1], [2]], [[3], [-4]]]]))
     assert figure.axes[3].get_xlabel() == "100.00 % right"
-    with pytest.raises(ValueError, match=r"expects y_true of shape \(1, 2, 2\), one class a pixel, got \(1, 2, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"expects y_true of shape \(1, 2, 2\), one class for each pixel, got \(1, 2, 3\)"
+    ):
         viz.plot_segmentation(rng.random((1, 2, 2)), np.zeros((1, 2, 3)), np.zeros((1, 2, 2)))
     with pytest.raises(ValueError, match="to hold class indices, whole numbers"):
         viz.plot_segmentation(rng.random((1, 2, 2)), None, np.full((1, 2, 2), 0.5))
@@ -95,10 +97,21 @@ def test_detections_are_solid_and_truths_dashed(tmp_path: Path) -> None:
         ((images, found[:1]), "as many predictions as images, 2, got 1"),
         ((images, None), "needs predictions, targets or both"),
         ((images, truth), r"expects \(boxes, labels, scores\) an image"),
-        ((images, None, [(np.zeros((2, 4)), [0])] * 2), "a label and a score a box, got 2, 1"),
+        ((images, None, [(np.zeros((2, 4)), [0])] * 2), "one label and one score for each box, got 2, 1"),
     ]:
         with pytest.raises(ValueError, match=message):
             viz.plot_detections(*arguments)
+
+
+def test_labels_of_detections_do_not_cover_one_another() -> None:
+    boxes = np.array([[10, 40, 30, 60], [12, 41, 32, 61], [60, 40, 80, 60]], np.float32)
+    found = [Detections(boxes, np.zeros(3, np.int64), np.array([0.5, 0.9, 0.4]))]
+    axes = viz.plot_detections([rng.random((100, 100))], found, class_names=["cell"]).axes[0]
+    assert len(rectangles(axes)) == 3
+    assert sorted(text.get_text() for text in axes.texts) == ["cell 0.40", "cell 0.90"]
+    corners = 10.0 * np.stack(np.divmod(np.arange(25), 5), axis=1) + 20
+    many = [Detections(np.concatenate([corners, corners + 8], axis=1), np.zeros(25, np.int64), np.full(25, 0.5))]
+    assert not viz.plot_detections([rng.random((100, 100))], many, class_names=["cell"]).axes[0].texts
 
 
 def test_precision_and_recall_of_a_metric(tmp_path: Path) -> None:

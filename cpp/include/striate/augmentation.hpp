@@ -3,12 +3,14 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "striate/runtime.hpp"
 #include "striate/tensor.hpp"
 
 namespace striate STRIATE_API {
@@ -59,13 +61,33 @@ struct Drawn {
     std::array<uint64_t, 4> noise{};  // random bits from which the noise is drawn
 };
 
+// How an image is moved: mirrored, then turned counterclockwise and enlarged about its centre, then shifted to the
+// right and down.
+struct Motion {
+    bool mirror_x = false, mirror_y = false;  // left and right, top and bottom
+    double angle = 0.0;                       // radians
+    double zoom_x = 1.0, zoom_y = 1.0;
+    double shift_x = 0.0, shift_y = 0.0;  // pixels
+    double cut_x = 0.0, cut_y = 0.0;      // whole pixels, shifted beside
+};
+
+// The map of Drawn::matrix for images of this size.
+std::array<double, 6> matrix_of(const Motion& motion, int64_t height, int64_t width);
+
 // Draws changes and applies them to images of one shape and type. It has memory to work in, so each thread needs one of
 // its own.
 class Augmenter {
   public:
     // `shape` is (height, width, channels). Throws ValueError for a shape or a fill value that does not fit, TypeError
     // for images that are neither uint8 nor float32.
-    Augmenter(const Augmentation& change, const Shape& shape, DType type);
+    Augmenter(const Augmentation& change, const Shape& shape, DType type) : Augmenter(change, shape, type, true) {
+        use_training_kernels();
+    }
+    // Without memory for images: use() gives it `room_bytes()` of it, aligned for floats, whose contents may change
+    // from call to call. The caller sees to use_training_kernels().
+    static Augmenter without_room(const Augmentation& change, const Shape& shape, DType type) {
+        return {change, shape, type, false};
+    }
     ~Augmenter();
     Augmenter(Augmenter&&) noexcept;
 
@@ -83,7 +105,16 @@ class Augmenter {
     // comes in from outside with FillMode::constant; null: zeros.
     void mask(const void* from, size_t pixel_bytes, const void* fill, const Drawn& drawn, void* to);
 
+    // The gradient with respect to `from` of what image() writes, or of what mask() writes if `nearest`; without noise.
+    // For float32 images.
+    void image_gradient(const float* from, const Drawn& drawn, bool nearest, const float* gradient, float* out);
+
+    size_t room_bytes() const;
+    void use(std::byte* room);
+
   private:
+    Augmenter(const Augmentation& change, const Shape& shape, DType type, bool has_room);
+
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };

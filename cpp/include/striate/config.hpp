@@ -43,7 +43,7 @@ class Config {
     std::vector<Entry> entries_;
 };
 
-// A height and a width; one number stands for both.
+// A height and a width; one number means both.
 struct Pair {
     int64_t h = 1, w = 1;
     Pair() = default;

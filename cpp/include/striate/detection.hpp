@@ -20,7 +20,7 @@ struct BoundingBox {
 };
 
 // Intersection over union (Jaccard 1901) of every box of `a` with every box of `b`: out[i * count_b + j]. Where
-// `crowd[j]` is set the area of the box of `a` stands for the union. `crowd` may be null.
+// `crowd[j]` is set the area of the box of `a` replaces the union. `crowd` may be null.
 void box_iou(const BoundingBox* a, int64_t count_a, const BoundingBox* b, int64_t count_b, const bool* crowd,
              double* out, const Between& between = {});
 
@@ -36,7 +36,7 @@ std::vector<int64_t> non_maximum_suppression(const BoundingBox* boxes, const dou
                                              int64_t count, const Suppression& rule, const Between& between = {});
 
 // The maps of a detector's output (N, rows, columns, 5 + classes), finest first. Each next has twice the stride and
-// half the rows and columns; its pixels lie below those of the one before, in rows of the finest one's width.
+// half the rows and columns; its pixels are below those of the one before, in rows of the finest one's width.
 struct DetectionMaps {
     int64_t levels = 1, height = 0, width = 0, stride = 0, classes = 0;  // height and width: of the finest
     int64_t locations() const;

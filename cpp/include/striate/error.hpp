@@ -33,6 +33,12 @@ class FileError : public std::runtime_error {
     int code_;
 };
 
+// A process that takes part in a training failed, or cannot be reached (Python: DistributedError, a RuntimeError).
+class DistributedError : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
 namespace detail {
 // A part of a message and how to write it. Messages are many and rarely made, so that a call of concat() compiles to no
 // more than a list of these.

@@ -18,7 +18,7 @@ struct Scores {
     double loss = 0;  // Trainer::epoch_loss()
     // The share of labels that were predicted, for a model of one output: class labels (N, ...) or one-hot ones, and a
     // score for each class, of which the highest counts; or 0 and 1, and a score for each, a probability or a logit.
-    // NaN where targets are no classes.
+    // NaN where targets are not classes.
     double accuracy = std::numeric_limits<double>::quiet_NaN();
 };
 
@@ -39,6 +39,9 @@ struct FitOptions {
     std::function<bool(const EpochLog&)> after_epoch;  // returns whether to go on
 };
 
+// After Trainer::set_shards() with an exchange, all processes call fit() and evaluate() with the same data and options,
+// and get the same scores.
+//
 // Trains on all of `data`; the trainer is bound to them, or to the validation's, afterwards. Throws ValueError or
 // TypeError for data that do not fit.
 std::vector<EpochLog> fit(Trainer& trainer, const Dataset& data, const FitOptions& options = {});

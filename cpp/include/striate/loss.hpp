@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "striate/config.hpp"
@@ -10,6 +11,20 @@
 #include "striate/tensor.hpp"
 
 namespace striate STRIATE_API {
+
+// What a loss is told of a batch that its own is a part of: the gradients of the parts are added.
+struct WholeBatch {
+    double rows_per_row = 1.0;  // rows of the whole for each row of the part; LossContext::scale is divided by it
+    // Of each of Loss::ignored_classes(), how many targets of the whole batch are not of that class. Written before
+    // each step; the numbers stay where they are.
+    std::vector<std::pair<int64_t, double>> counted;
+
+    const double* counted_without(int64_t ignored) const {
+        for (const auto& [label, count] : counted)
+            if (label == ignored) return &count;
+        return nullptr;
+    }
+};
 
 // What a loss gets of the plan. Tensors are whole batches without a halo.
 struct LossContext {
@@ -23,6 +38,8 @@ struct LossContext {
     TensorId sums;        // doubles to write, from number `first_sum` on: the loss's sums over the batch
     int64_t first_sum;
     float scale;  // the weight of this loss in the sum of losses, already to be in the gradient
+    // Null where the batch is whole. Otherwise `scale` has been multiplied by the part's share of the rows.
+    const WholeBatch* whole = nullptr;
 };
 
 class Loss {
@@ -59,6 +76,10 @@ class Loss {
         (void)output;
         return !activation.empty() && activation == joint_activation();
     }
+
+    // Class labels without a loss, where the mean is over the other targets: their number is counted in the whole batch
+    // before a step on a part of it.
+    virtual std::vector<int64_t> ignored_classes() const { return {}; }
 
     // A loss follows from sums over samples (or pixels), so that the loss of several batches is that of their sums
     // added up: how many sums there are for an output of this shape, and the loss of them. By default it is the first

@@ -17,16 +17,18 @@ struct ParameterInfo {
     std::string name;  // "conv2d/kernel"
     Shape shape;
     int layer;
-    bool trainable;  // false: moving averages and the like
-    bool frozen;     // trainable, but its layer is frozen
-    float* value;
-    float* gradient;  // of the last backward pass; null for what is not trainable
+    bool trainable;        // false: moving averages and the like
+    Penalty penalty = {};  // that training adds to the loss
 };
 
+// Weights belong to layers. The first model that is built with a layer draws its weights; every other model that is
+// built with the same Layer object has the same weights, moving averages and Layer::trainable(): what one trains, the
+// others compute with. Gradients and the optimizer's state are each model's and trainer's own.
+//
 // Sharing a model among threads. Any number of threads may call const functions, forward(), backward() and the other
 // functions that change weights at the same time, and one thread may train the model meanwhile: each prediction of a
-// batch, each copy and each change of weights happens between two steps. Code that reads or writes the memory of
-// `parameters()` directly does so within read() or write().
+// batch, each copy and each change of weights happens between two steps. Where other threads use the model,
+// read_parameter() and read_gradient() are called within read() or write(), and write_parameter() within write().
 class Model {
   public:
     // Weights are drawn here, by each layer's initializers, from `seed`.
@@ -43,15 +45,21 @@ class Model {
     uint64_t seed() const;
 
     const std::vector<ParameterInfo>& parameters() const;
-    // To be called after a parameter's value was written through `value`.
-    void parameters_changed();
-    // Calls `use` while nothing changes weights, gradients or what is frozen.
+    // Copies the value of parameters()[index] to `out`, or from `values`.
+    void read_parameter(size_t index, float* out) const;
+    void write_parameter(size_t index, const float* values);
+    // Copies its gradient of the last backward pass. False: there is none, and `out` is left as it is.
+    bool read_gradient(size_t index, float* out) const;
+    // Calls `use` while nothing changes weights or gradients.
     void read(const std::function<void()>& use) const;
-    // Calls `change` while nothing else reads or changes them, then parameters_changed().
+    // Calls `change` while nothing else reads or changes them.
     void write(const std::function<void()>& change);
     // Grows with every change of a weight that the library knows of.
     uint64_t weights_version() const;
-    // A frozen layer's weights are left as they are by training; batch normalisation then uses its moving averages.
+    // Of each memory that holds weights of this model: its address, and one of the layers whose weights are in it. Two
+    // models that have a layer with weights in common have a memory in common.
+    std::vector<std::pair<uintptr_t, std::string>> weight_stores() const;
+    // Sets Layer::set_trainable of a layer by its name.
     void set_trainable(const std::string& layer, bool trainable);
     bool trainable(const std::string& layer) const;
 
@@ -59,6 +67,13 @@ class Model {
     // PlanOptions::from_environment() as it was when the model was made.
     PlanOptions plan_options() const;
     void set_plan_options(PlanOptions options);
+
+    // Where the model computes from now on: "cpu", "cuda" for the first GPU, "cuda:1" for the second. Until it is set,
+    // what STRIATE_DEVICE in the environment says, or "cpu". Weights stay as they are; a GPU has a copy of them, and
+    // what training changes there is copied back when it is read. A GPU needs the plugin of the package striate-cuda:
+    // where that, the driver or a device is missing, std::runtime_error says which. Throws ValueError for another name.
+    std::string device() const;
+    void set_device(const std::string& name);
 
     // One output tensor for each output of the model; inputs are float32 or uint8 of shape (N, ...), N at least 1.
     std::vector<Tensor> predict(const std::vector<Array>& inputs, int64_t batch_size = 32) const;

@@ -61,9 +61,28 @@ struct ResNet18Options {
     double dropout = 0.0;
     std::optional<double> rescale = {};
     std::optional<uint64_t> seed = {};
+    std::string padding = "same";  // of strided convolutions; "torch": the same number of zeros on all sides
 };
 // Eight residual blocks of two 3x3 convolutions. To (N, classes).
 Model resnet18(const ResNet18Options& options = {});
+
+// Of networks for pictures of 224 x 224 pixels and ImageNet's classes. Layers have the names of torchvision's modules,
+// so that its weights fit. Stochastic depth, which torchvision trains two of them with, is left out.
+struct ImageNetOptions {
+    Shape input_shape = {224, 224, 3};
+    int64_t classes = 1000;
+    std::optional<double> dropout = {};  // of the published network when not given
+    std::optional<double> rescale = {};
+    std::optional<uint64_t> seed = {};
+    bool imagenet_pixels = false;  // bytes or floats from 0 to 255 come in; the network normalises them
+};
+// Each to (N, classes).
+Model resnet50(const ImageNetOptions& options = {});
+Model mobilenet_v2(const ImageNetOptions& options = {});
+Model mobilenet_v3_small(const ImageNetOptions& options = {});
+Model efficientnet_b0(const ImageNetOptions& options = {});
+Model densenet121(const ImageNetOptions& options = {});
+Model convnext_tiny(const ImageNetOptions& options = {});
 
 struct UNetOptions {
     Shape input_shape = {128, 128, 1};

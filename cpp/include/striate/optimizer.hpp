@@ -8,6 +8,7 @@
 
 #include "striate/config.hpp"
 #include "striate/plan.hpp"
+#include "striate/regularizers.hpp"
 
 namespace striate STRIATE_API {
 
@@ -24,23 +25,29 @@ using SchedulePtr = std::shared_ptr<const Schedule>;
 SchedulePtr make_schedule(const std::string& type, const Config& config);
 std::vector<std::string> schedule_types();
 
-// One variable (a layer's kernel, say) within the arena of parameters. Segments are in order and padded to whole cache
-// lines; the padding holds zeros and stays zero.
+// One variable, such as a layer's kernel. Offsets are in floats; each variable begins on a cache line of its own.
 struct Segment {
-    int64_t offset;
+    int64_t offset;  // in the arenas of gradients and slots, where segments are in order
     int64_t size;
     bool trainable;    // false: a frozen layer's, left as it is
     std::string name;  // "conv2d/kernel"
+    size_t values;     // which of UpdateContext::values its value is in
+    int64_t value_offset;
+    Penalty penalty = {};
 };
 
 // What an optimizer gets of the plan.
 struct UpdateContext {
     PlanContext& plan;
-    TensorId parameters, gradients;  // float32 arenas of `size` floats
-    std::vector<TensorId> slots;     // as many arenas of that size as slots()
-    TensorId scalars;                // what scalars() wrote for this step
+    std::vector<TensorId> values;  // float32 arenas of weights: one, or several where models have layers in common
+    TensorId gradients;            // a float32 arena of `size` floats
+    std::vector<TensorId> slots;   // as many arenas of that size as slots()
+    TensorId scalars;              // what scalars() wrote for this step
     int64_t size;
-    const std::vector<Segment>* segments;  // outlives the plan
+    std::vector<Segment> segments;
+    // Where segments have penalties: the optimizer adds their gradients to those of the losses, and makes this a tensor
+    // of doubles whose sum is the penalty of the weights before the step.
+    TensorId& penalties;
 };
 
 class Optimizer {

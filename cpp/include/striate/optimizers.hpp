@@ -6,6 +6,7 @@
 #include "striate/optimizers/adam.hpp"
 #include "striate/optimizers/base.hpp"
 #include "striate/optimizers/lion.hpp"
+#include "striate/optimizers/nadam.hpp"
 #include "striate/optimizers/rmsprop.hpp"
 #include "striate/optimizers/schedules.hpp"
 #include "striate/optimizers/sgd.hpp"

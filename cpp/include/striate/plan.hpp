@@ -16,6 +16,7 @@ namespace striate STRIATE_API {
 class Layer;
 class Device;
 class BackwardContext;
+struct ActivationFunction;
 struct KernelCall;
 
 // Rows and columns of zeros around a map.
@@ -47,6 +48,7 @@ struct Frame {
     std::byte* const* tensors = nullptr;  // by id; inside the halo
     uint64_t seed = 0;                    // of the run, for counter-based random numbers
     uint64_t iteration = 0;               // of training, counted from 0
+    int64_t first_row = 0;                // of the step's batch, where the run has a part of it alone
 
     template <class T = float>
     T* get(TensorId id) const {
@@ -55,7 +57,7 @@ struct Frame {
 };
 
 // One call of one of the library's kernels, or of a function of your own. `units` pieces of work follow from shapes
-// alone and are dealt out to the threads in contiguous ranges; a barrier stands between steps. `scratch` bytes of
+// alone and are dealt out to the threads in contiguous ranges, with a barrier between steps. `scratch` bytes of
 // private memory are given to each thread. Every tensor that the step touches must be among `reads` or `writes`: the
 // memory of a tensor is used for others before its first and after its last step.
 struct Step {
@@ -108,6 +110,8 @@ class PlanContext {
     virtual TensorId output() = 0;
     // True when the output holds a map already that the layer's result is to be added to, before its activation.
     virtual bool adds_to_output() const = 0;
+    // The activation of the layer's sums that the plan has the layer apply itself; null: none.
+    virtual const ActivationFunction* output_activation() const = 0;
     // Makes the output the same memory as `source`, in the output's shape. `source` must have no halo.
     virtual void output_is(TensorId source) = 0;
 
@@ -128,9 +132,9 @@ class PlanContext {
     // tensor around it.
     virtual Extent extent(TensorId id) const = 0;
     virtual View view(TensorId id) const = 0;
-    // Whether its elements lie in one run, without a halo or other channels between them.
+    // Whether its elements are contiguous, without a halo or other channels between them.
     bool contiguous(TensorId id) const { return halo(id).empty() && view(id).pixel == view(id).c; }
-    // Some of the channels of a tensor, where they lie in it.
+    // Some of the channels of a tensor, without a copy.
     virtual TensorId channels(TensorId whole, int64_t first, int64_t count) = 0;
     // Whether both are the same elements in memory.
     virtual bool same_memory(TensorId a, TensorId b) const = 0;

@@ -7,8 +7,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "striate/exchange.hpp"
 #include "striate/loss.hpp"
 #include "striate/model.hpp"
 #include "striate/optimizer.hpp"
@@ -49,6 +51,32 @@ class Trainer {
     // Trains on the rows first..first+count for each of `firsts`, with a clock at each step, after a run without. Then
     // weights, moving averages, gradients, the optimizer's state and the number of steps done are as they were before.
     Profile profile(const std::vector<int64_t>& firsts, int64_t count, const BeforeRun& before_run = {});
+    // From now on each batch is cut in `shards` parts of (nearly) as many rows, whose gradients are computed one after
+    // the other and added in a fixed order. With an exchange, which must outlive its use here, each process computes
+    // its own part of the shards: all of them train the same model on the same batches, and call train_step() with the
+    // same numbers. The bits depend on `shards`, and on neither the number of processes nor that of threads. Batch
+    // normalisation takes the statistics of a shard, and moving averages become the mean of the shards'; losses that do
+    // not add up over rows, such as Dice over the batch, are those of the shards. Throws ValueError if there are fewer
+    // shards than processes. 1 without an exchange is as before.
+    void set_shards(int64_t shards, Exchange* exchange = nullptr);
+    int64_t shards() const;
+    // The rows of a batch of `count` that this process computes: [first, second).
+    std::pair<int64_t, int64_t> own_rows(int64_t count) const;
+    // As train_step() and test_step() for a batch of `count` rows, where the data and the memory for predictions hold
+    // the rows of this process alone.
+    double train_part(const int64_t* rows, int64_t first, int64_t count, const std::vector<float*>& predictions = {});
+    double test_part(const int64_t* rows, int64_t first, int64_t count, const std::vector<float*>& predictions = {});
+    // In place of a training step that this process cannot do: all processes throw DistributedError, which says `why`.
+    void fail_step(const std::string& why);
+    // After the last test step of a pass over shards: the losses since begin_epoch() become those of all processes.
+    // `failure` tells what went wrong in this one, and then all throw DistributedError.
+    void finish_pass(const std::string& failure = "");
+    // Adds up such numbers of all processes.
+    void add_up(std::vector<int64_t>& numbers) const;
+    // Asks that training ends after the next step. With an exchange, all processes know after the same step: then
+    // stop_agreed() is true.
+    void ask_to_stop(bool stop);
+    bool stop_agreed() const;
     // Of the last step, for each output, without its weight; 0 where it has no loss.
     const std::vector<double>& losses() const;
 
@@ -76,27 +104,33 @@ class Trainer {
     uint64_t seed() const;
     void set_seed(uint64_t seed);
     // The optimizer's state: arenas of as many floats as parameter_arena_size(), in the order of Optimizer::slots().
-    std::vector<float*> slots() const;
+    size_t slot_count() const;
+    void read_slot(size_t slot, float* out) const;
+    void write_slot(size_t slot, const float* values);
     int64_t parameter_arena_size() const;
-    // Where a trainable parameter's part of such an arena begins.
-    int64_t parameter_offset(const ParameterInfo& parameter) const;
+    // Where the part of parameters()[index], which must be trainable, begins in such an arena.
+    int64_t parameter_offset(size_t index) const;
+
+    // Whether Layer::trainable() of a layer is not what it was when the trainer was made, which is what the trainer
+    // keeps to.
+    bool trainable_changed() const;
+    // From now on the layers that the models of both trainers have are trained as `before` trains them. Drops plans.
+    void train_as(const Trainer& before);
 
     const Optimizer& optimizer() const;
     const std::vector<LossPtr>& loss_functions() const;
     // The model's.
     const std::vector<ParameterInfo>& parameters() const;
     std::vector<Shape> output_shapes() const;
-    // To be called after a parameter's value was written through `value`.
-    void parameters_changed();
     // As the model's, for the optimizer's state too.
     void read(const std::function<void()>& use) const;
     void write(const std::function<void()>& change);
 
-  private:
-    double train_step_alone(const int64_t* rows, int64_t first, int64_t count, const std::vector<float*>& predictions);
+    struct State;  // internal: src/graph/trainer_state.hpp
+    State& state() const { return *state_; }
 
-    struct Impl;
-    std::unique_ptr<Impl> impl_;
+  private:
+    std::unique_ptr<State> state_;
 };
 
 }  // namespace striate STRIATE_API

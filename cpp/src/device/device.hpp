@@ -1,18 +1,17 @@
-// What a plan runs on: the table of its kernels, and the rules by which work is cut for it.
+// What a plan runs on: which kernels there are, the rules by which work is cut for them, and the memory they work on.
 #pragma once
 
-#include "kernels/table.hpp"
-#include "layers/convolution.hpp"
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "device/rules.hpp"
+#include "kernels/rows.hpp"
 
 namespace striate {
 
-// Rules look at shapes and at the kind of device, never at how many threads or blocks there are: the same sums on every
-// machine that has the same vectors.
-struct Rules {
-    convolution::Machine machine;  // registers of a vector unit: panels of weights and tiles
-    bool winograd = true;          // minimal filtering where it pays
-    bool pooled_at_once = true;    // a convolution's outputs wait for their maxima in the scratch of a thread
-};
+class Accelerator;
 
 class Device {
   public:
@@ -22,12 +21,50 @@ class Device {
     Device& operator=(const Device&) = delete;
 
     virtual const char* name() const = 0;
-    // Its kernels. A null row is done by the CPU.
-    virtual const kernels::Table& table() const = 0;
+    // Whether it has this kernel. What it lacks is done by the CPU.
+    virtual bool has(kernels::Row row) const = 0;
     virtual Rules rules() const = 0;
+    // Null: its kernels work on the host's memory, and the executor calls them.
+    virtual const Accelerator* accelerator() const { return nullptr; }
 };
 
-// The CPU: kernels of the instruction set in use, memory of the host.
-const Device& cpu();
+// One call of a kernel on an accelerator.
+struct Launch {
+    kernels::Row row;
+    const std::byte* arguments;  // with pointers into its memory
+    size_t size;                 // of them, in bytes
+    int64_t units;
+    // Private memory that a thread of the CPU's kernel gets: the place of the pointer among the arguments, or
+    // KernelCall::kNone, and the bytes.
+    uint32_t scratch_field;
+    size_t scratch;
+};
+
+// Calls of kernels that an accelerator starts together, again and again with the same arguments.
+class Recording {
+  public:
+    virtual ~Recording() = default;
+    virtual void launch() const = 0;
+};
+
+// A device whose kernels work on memory of its own, in the order in which they are launched. Every function may be
+// called by several threads, and throws std::runtime_error when the device fails.
+class Accelerator : public Device {
+  public:
+    const Accelerator* accelerator() const final { return this; }
+
+    // Throws std::bad_alloc when there is no memory. It holds zeros.
+    virtual std::byte* allocate(size_t bytes) const = 0;
+    virtual void release(std::byte* memory) const noexcept = 0;
+    virtual void clear(std::byte* memory, size_t bytes) const = 0;
+    virtual void upload(std::byte* to, const std::byte* from, size_t bytes) const = 0;
+    // Waits for the kernels that were launched before.
+    virtual void download(std::byte* to, const std::byte* from, size_t bytes) const = 0;
+    virtual void launch(const Launch& launch) const = 0;
+    // Null: there is nothing to gain.
+    virtual std::unique_ptr<Recording> record(const std::vector<Launch>&) const { return nullptr; }
+    // Whether it failed for good, with all that was in its memory.
+    virtual bool lost() const { return false; }
+};
 
 }  // namespace striate

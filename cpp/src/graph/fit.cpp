@@ -72,10 +72,11 @@ class Accuracy {
         return kind_ == Kind::none ? std::vector<float*>() : std::vector<float*>{predictions_.data()};
     }
 
-    // After a step on the rows rows[0..count) of the data, or first..first + count where `rows` is null.
-    void update(const int64_t* rows, int64_t first, int64_t count) {
+    // After a step on the rows rows[0..count) of the data, or first..first + count where `rows` is null, of which this
+    // process has computed some.
+    void update(const int64_t* rows, int64_t first, std::pair<int64_t, int64_t> own) {
         if (kind_ == Kind::none) return;
-        for (int64_t i = 0; i < count; ++i) {
+        for (int64_t i = own.first; i < own.second; ++i) {
             const int64_t row = rows ? rows[i] : first + i;
             for (int64_t item = 0; item < items_; ++item) {
                 const int64_t index = row * items_ + item;
@@ -86,7 +87,10 @@ class Accuracy {
         }
     }
 
-    double result() const {
+    double result(const Trainer& trainer) {
+        std::vector<int64_t> counts{hits_, total_};
+        trainer.add_up(counts);
+        hits_ = counts[0], total_ = counts[1];
         return total_ > 0 ? static_cast<double>(hits_) / static_cast<double>(total_) : Scores().accuracy;
     }
 
@@ -125,8 +129,9 @@ struct Taken {
 };
 
 // One pass over `total` rows in batches; `data` are what is bound, and `step(first, count, predictions)` gives Taken.
-template <class Step>
-Scores walk(Trainer& trainer, const Dataset& data, int64_t total, int64_t batch_size, Step step) {
+// `finish` is called after the last step.
+template <class Step, class Finish>
+Scores walk(Trainer& trainer, const Dataset& data, int64_t total, int64_t batch_size, Step step, Finish finish) {
     Accuracy accuracy(trainer, data, std::min(batch_size, total));
     const std::vector<float*> predictions = accuracy.buffers();
     Scores scores;
@@ -134,10 +139,11 @@ Scores walk(Trainer& trainer, const Dataset& data, int64_t total, int64_t batch_
     for (int64_t first = 0; first < total; first += batch_size) {
         const int64_t count = std::min(batch_size, total - first);
         const Taken taken = step(first, count, predictions);
-        accuracy.update(taken.rows, taken.first, count);
+        accuracy.update(taken.rows, taken.first, trainer.own_rows(count));
     }
+    finish();
     scores.loss = trainer.epoch_loss();
-    scores.accuracy = accuracy.result();
+    scores.accuracy = accuracy.result(trainer);
     return scores;
 }
 
@@ -186,13 +192,15 @@ Scores train_epoch(Trainer& trainer, const Dataset& data, const FitOptions& opti
     trainer.bind(bound);
     if (feed) feed->begin(order.data(), total, static_cast<uint64_t>(epoch));
     trainer.set_epochs(epoch + 1);
-    const Scores scores = walk(trainer, bound, total, options.batch_size,
-                               [&](int64_t first, int64_t count, const std::vector<float*>& predictions) {
-                                   const int64_t* rows = feed ? nullptr : order.data() + first;
-                                   const int64_t at = feed ? feed->next() : 0;
-                                   trainer.train_step(rows, at, count, predictions);
-                                   return Taken{rows, at};
-                               });
+    const Scores scores = walk(
+        trainer, bound, total, options.batch_size,
+        [&](int64_t first, int64_t count, const std::vector<float*>& predictions) {
+            const int64_t* rows = feed ? nullptr : order.data() + first;
+            const int64_t at = feed ? feed->next() : 0;
+            trainer.train_step(rows, at, count, predictions);
+            return Taken{rows, at};
+        },
+        [] {});
     if (feed) trainer.bind(data);  // the feed does not last as long as the trainer
     return scores;
 }
@@ -224,11 +232,13 @@ std::vector<EpochLog> fit(Trainer& trainer, const Dataset& data, const FitOption
 Scores evaluate(Trainer& trainer, const Dataset& data, int64_t batch_size) {
     check_batch(batch_size, "evaluate");
     trainer.bind(data);
-    return walk(trainer, data, rows_of(data), batch_size,
-                [&](int64_t first, int64_t count, const std::vector<float*>& predictions) {
-                    trainer.test_step(nullptr, first, count, predictions);
-                    return Taken{nullptr, first};
-                });
+    return walk(
+        trainer, data, rows_of(data), batch_size,
+        [&](int64_t first, int64_t count, const std::vector<float*>& predictions) {
+            trainer.test_step(nullptr, first, count, predictions);
+            return Taken{nullptr, first};
+        },
+        [&] { trainer.finish_pass(); });
 }
 
 }  // namespace striate

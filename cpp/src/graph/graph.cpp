@@ -38,9 +38,9 @@ void release(SymbolNode* node) noexcept {
     freeing = false;
 }
 
-Symbol make_symbol(LayerPtr layer, std::vector<Symbol> inputs, Shape shape) {
+Symbol make_symbol(LayerPtr layer, std::vector<Symbol> inputs, Shape shape, Mode mode) {
     static std::atomic<uint64_t> created{0};
-    return {new SymbolNode{std::move(layer), std::move(inputs), std::move(shape), created++}, release};
+    return {new SymbolNode{std::move(layer), std::move(inputs), std::move(shape), created++, mode}, release};
 }
 
 bool is_input(const Layer& layer) {
@@ -124,7 +124,7 @@ Shape infer_checked(const Layer& layer, const std::vector<Shape>& inputs) {
                 listed(inputs), ", which is empty");
     require(!shape.empty(), "[", layer.label(), "] would make an output without dimensions from ", listed(inputs));
     require(element_count(shape) <= kMostElements, "[", layer.label(), "] would make an output of shape ",
-            with_batch(shape), ", which is more than any machine holds");
+            with_batch(shape), ", which is too large for any memory");
     return shape;
 }
 
@@ -147,6 +147,15 @@ void check_shared_weights(const Graph& graph, const Graph::LayerEntry& entry, in
             ", which need weights of different shapes; use a layer for each");
 }
 
+// Whether predictions may do what training does.
+void check_may_train(const Layer& layer, const std::vector<Shape>& inputs) {
+    const std::vector<Parameter> parameters = layer.parameters(inputs);
+    require(std::all_of(parameters.begin(), parameters.end(), [](const Parameter& p) { return p.trainable; }), "[",
+            layer.label(),
+            "] training=True cannot be fixed for a call: predict would change the moving averages; "
+            "leave it out, or call the model on arrays: model(x, training=True)");
+}
+
 void check_names(const std::vector<LayerPtr>& layers) {
     std::unordered_set<std::string> names;
     for (const LayerPtr& layer : layers) {
@@ -164,14 +173,16 @@ Symbol input(Shape shape, std::string name) {
     return striate::apply(std::make_shared<InputLayer>(InputLayer::Options{std::move(shape)}, std::move(name)), {});
 }
 
-Symbol apply(const LayerPtr& layer, const std::vector<Symbol>& inputs) {
+Symbol apply(const LayerPtr& layer, const std::vector<Symbol>& inputs, Mode mode) {
     require(layer != nullptr, "apply: there is no layer");
     for (size_t i = 0; i < inputs.size(); ++i)
         require(inputs[i] != nullptr, "[", layer->label(), "] input ", i, " is null; pass the output of another layer");
     require(!inputs.empty() || is_input(*layer), "[", layer->label(),
             "] needs an input; pass the output of another layer");
     try {
-        return make_symbol(layer, inputs, infer_checked(*layer, shapes_of(inputs)));
+        Shape shape = infer_checked(*layer, shapes_of(inputs));
+        if (mode == Mode::training) check_may_train(*layer, shapes_of(inputs));
+        return make_symbol(layer, inputs, std::move(shape), mode);
     } catch (const ValueError& error) {
         if (!layer->name().empty()) throw;
         throw ValueError(with_name(error.what(), layer->label(), name_after(layer, inputs)));
@@ -213,7 +224,8 @@ Graph Graph::build(const std::vector<Symbol>& inputs, const std::vector<Symbol>&
     for (const SymbolNode* symbol : symbols) {
         const int node = static_cast<int>(graph.nodes.size());
         node_index.emplace(symbol, node);
-        Node& added = graph.nodes.emplace_back(Node{layer_index.at(symbol->layer.get()), {}, symbol->shape});
+        Node& added =
+            graph.nodes.emplace_back(Node{layer_index.at(symbol->layer.get()), {}, symbol->shape, symbol->mode});
         input_count += is_input(*symbol->layer);
         for (const Symbol& source : symbol->inputs) added.inputs.push_back(node_index.at(source.get()));
         LayerEntry& entry = graph.layers[added.layer];

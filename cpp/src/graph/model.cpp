@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "dispatch/dispatch.hpp"
+#include "cpu/dispatch.hpp"
 #include "graph/model_state.hpp"
-#include "graph/recorder.hpp"
+#include "running/recorder.hpp"
 #include "striate/error.hpp"
 
 namespace striate {
@@ -26,15 +26,15 @@ int64_t check_batch(const Array& array, const Shape& expected, const std::string
     const bool same =
         got.size() == expected.size() + 1 && std::equal(expected.begin(), expected.end(), got.begin() + 1);
     if (!same) {
-        std::string mend;
+        std::string remedy;
         if (!got.empty() && got[0] > 0 && element_count(Shape(got.begin() + 1, got.end())) == element_count(expected)) {
             Shape whole{got[0]};
             whole.insert(whole.end(), expected.begin(), expected.end());
-            mend = "; reshape it to " + to_string(whole);
+            remedy = "; reshape it to " + to_string(whole);
         } else if (got == expected) {
-            mend = "; a single sample needs a batch dimension in front: x[None]";
+            remedy = "; a single sample needs a batch dimension in front: x[None]";
         }
-        fail("[", name, "] expects ", what, " of shape ", with_batch(expected), ", got ", to_string(got), mend);
+        fail("[", name, "] expects ", what, " of shape ", with_batch(expected), ", got ", to_string(got), remedy);
     }
     require(got[0] > 0, "[", name, "] got an empty batch: ", what, " of shape ", to_string(got));
     return got[0];
@@ -57,6 +57,77 @@ int64_t check_inputs(const Graph& graph, const std::vector<Array>& inputs) {
 
 void set_sources(std::vector<PlanData::Source>& sources, const std::vector<Array>& arrays) {
     for (size_t i = 0; i < arrays.size(); ++i) sources[i] = {arrays[i].data, arrays[i].type};
+}
+
+Model::State::State(Graph g, uint64_t s)
+    : graph(std::move(g)),
+      seed(s),
+      random(std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                         [](const Graph::Node& node) { return node.mode == Mode::training; })),
+      parameters(graph, s),
+      weights(parameters.locks()) {}
+
+uint64_t Model::State::next_run() {
+    return random ? random_runs++ : 0;
+}
+
+PlanRequest Model::State::request(int64_t batch) const {
+    PlanRequest made;
+    made.device = device;
+    made.batch = batch;
+    made.options = options;
+    made.outputs = graph.outputs;
+    return made;
+}
+
+std::vector<char> Model::State::frozen() const {
+    std::vector<char> layers;
+    for (const Graph::LayerEntry& entry : graph.layers) layers.push_back(!entry.layer->trainable());
+    return layers;
+}
+
+void Model::State::move_to(const Device& other) {
+    const Writing writing(weights);
+    if (device.exchange(&other) == &other) return;
+    raw.reset();
+    raw_workspace = Workspace();
+    raw_forward_done = false;
+    std::vector<std::unique_ptr<Plan>> plans;  // their memory is of use on the former device alone
+    std::vector<std::unique_ptr<Workspace>> workspaces;
+    {
+        const std::lock_guard<std::mutex> lock(mutex);
+        plans.swap(idle);
+        workspaces.swap(idle_workspaces);
+    }
+    std::exception_ptr lost;
+    for (Mirrored* memory : parameters.memory()) {
+        try {
+            memory->leave_device();
+        } catch (const std::runtime_error&) {
+            lost = std::current_exception();
+        }
+    }
+    if (lost) std::rethrow_exception(lost);
+}
+
+Pieces Model::State::pieces_of(const PlanRequest& request) {
+    if (request.batch == 1) return {1};
+    const double near_bytes = request.device->rules().near_bytes;
+    if (near_bytes <= 0) return {request.batch};
+    {
+        const std::lock_guard<std::mutex> lock(mutex);
+        if (cutting && cutting->outputs == request.outputs && cutting->options == request.options)
+            return striate::pieces_of(cutting->traffic, request.batch, near_bytes);
+    }
+    std::vector<double> weight_bytes(graph.layers.size(), 0.0);
+    for (size_t layer = 0; layer < weight_bytes.size(); ++layer)
+        for (int i = parameters.begin(static_cast<int>(layer)); i < parameters.begin(static_cast<int>(layer) + 1); ++i)
+            weight_bytes[layer] +=
+                static_cast<double>(element_count(parameters.infos()[static_cast<size_t>(i)].shape)) * sizeof(float);
+    Cutting made{request.outputs, request.options, traffic_of(graph, request, weight_bytes)};
+    const std::lock_guard<std::mutex> lock(mutex);
+    cutting = std::move(made);
+    return striate::pieces_of(cutting->traffic, request.batch, near_bytes);
 }
 
 Model::State::Lease Model::State::borrow(const PlanRequest& request) {
@@ -134,8 +205,20 @@ std::vector<Shape> Model::output_shapes() const {
 const std::vector<ParameterInfo>& Model::parameters() const {
     return state_->parameters.infos();
 }
-void Model::parameters_changed() {
+void Model::read_parameter(size_t index, float* out) const {
+    const ParameterInfo& info = parameters().at(index);
+    std::copy_n(state_->parameters.value(static_cast<int>(index)), element_count(info.shape), out);
+}
+void Model::write_parameter(size_t index, const float* values) {
+    const ParameterInfo& info = parameters().at(index);
+    std::copy_n(values, element_count(info.shape), state_->parameters.change(static_cast<int>(index)));
     state_->parameters.changed();
+}
+bool Model::read_gradient(size_t index, float* out) const {
+    const ParameterInfo& info = parameters().at(index);
+    const float* const gradient = state_->parameters.gradient(static_cast<int>(index));
+    if (gradient) std::copy_n(gradient, element_count(info.shape), out);
+    return gradient != nullptr;
 }
 uint64_t Model::weights_version() const {
     return state_->parameters.version();
@@ -155,20 +238,23 @@ void Model::write(const std::function<void()>& change) {
     change();
 }
 
+std::vector<std::pair<uintptr_t, std::string>> Model::weight_stores() const {
+    const Parameters& parameters = state_->parameters;
+    std::vector<std::pair<uintptr_t, std::string>> stores;
+    for (const auto& store : parameters.stores()) stores.emplace_back(reinterpret_cast<uintptr_t>(store.get()), "");
+    for (size_t i = graph().layers.size(); i-- > 0;) {
+        const int at = parameters.store_of(static_cast<int>(i));
+        if (at >= 0) stores[static_cast<size_t>(at)].second = graph().layers[i].name;
+    }
+    return stores;
+}
+
 void Model::set_trainable(const std::string& layer, bool trainable) {
-    const int index = graph().find_layer(layer);
-    const Writing writing(state_->weights);
-    if (state_->parameters.frozen(index) == !trainable) return;
-    state_->parameters.freeze(index, !trainable);
-    ++state_->structure;  // plans of inference do not depend on it
-    state_->raw.reset();
-    state_->raw_forward_done = false;
+    graph().layers[static_cast<size_t>(graph().find_layer(layer))].layer->set_trainable(trainable);
 }
 
 bool Model::trainable(const std::string& layer) const {
-    const int index = graph().find_layer(layer);
-    const Reading reading(state_->weights);
-    return !state_->parameters.frozen(index);
+    return graph().layers[static_cast<size_t>(graph().find_layer(layer))].layer->trainable();
 }
 
 PlanOptions Model::plan_options() const {
@@ -176,6 +262,12 @@ PlanOptions Model::plan_options() const {
 }
 void Model::set_plan_options(PlanOptions options) {
     state_->options = options;
+}
+std::string Model::device() const {
+    return state_->device.load()->name();
+}
+void Model::set_device(const std::string& name) {
+    state_->move_to(device_named(name));
 }
 
 namespace {
@@ -186,27 +278,55 @@ void predict_rows(Model::State& state, const std::vector<Array>& inputs, int64_t
     const int64_t rows = check_inputs(state.graph, inputs);
     std::vector<int64_t> sizes;
     for (int node : nodes) sizes.push_back(element_count(state.graph.nodes[node].shape));
-    const PlanOptions options = state.options;
-    Model::State::Lease lease;
-    for (int64_t first = 0; first < rows; first += batch_size) {
-        const int64_t count = std::min(batch_size, rows - first);
-        if (before_batch) before_batch();
-        if (!lease.plan || lease.plan->request().batch != count) {
-            if (lease.plan) state.give_back(std::move(lease));
-            PlanRequest request;
-            request.batch = count;
-            request.options = options;
-            request.outputs = nodes;
-            lease = state.borrow(request);
-        }
-        Plan& plan = *lease.plan;
-        set_sources(plan.data.inputs, inputs);
+    PlanRequest request = state.request(std::min(batch_size, rows));
+    request.outputs = nodes;
+    const Pieces pieces = state.pieces_of(request);
+    const bool cut = pieces.cut >= 0;
+    PlanRequest behind = request;  // of the layers that have the whole batch
+    if (cut) request.outputs = behind.sources = {pieces.cut};
+    const int64_t at_once = pieces.images;
+    const int64_t given = cut ? element_count(state.graph.nodes[static_cast<size_t>(pieces.cut)].shape) : 0;
+    // Of pieces of `at_once` images, of the last one of a batch, and of the layers behind the cut.
+    Model::State::Lease whole, rest, last;
+    const auto borrow = [&](Model::State::Lease& lease, PlanRequest& wanted, int64_t count) {
+        if (lease.plan && lease.plan->request().batch == count) return false;
+        if (lease.plan) state.give_back(std::move(lease));
+        wanted.batch = count;
+        lease = state.borrow(wanted);
+        return true;
+    };
+    const auto plan_for = [&](Model::State::Lease& lease, int64_t count) {
+        if (borrow(lease, request, count)) set_sources(lease.plan->data.inputs, inputs);
+    };
+    const auto plan_behind = [&](int64_t count) {
+        if (!borrow(last, behind, count)) return;
+        AlignedBuffer& memory = last.workspace->given;
+        const size_t bytes = static_cast<size_t>(count * given) * sizeof(float);
+        if (memory.size() < bytes) memory = AlignedBuffer(bytes);
+        last.plan->data.inputs[0] = {memory.data(), DType::float32};
+    };
+    const auto run = [&](Plan& plan, int64_t first, int64_t in_batch, bool to_end) {
         plan.data.first = first;
-        for (size_t o = 0; o < nodes.size(); ++o) plan.data.outputs[o] = outputs[o] + first * sizes[o];
+        if (to_end)
+            for (size_t o = 0; o < nodes.size(); ++o) plan.data.outputs[o] = outputs[o] + in_batch * sizes[o];
+        else
+            plan.data.outputs[0] = last.workspace->given.floats() + in_batch * given;
+        plan.run(Plan::gather, Plan::end, state.seed, state.next_run());
+    };
+    for (int64_t first = 0; first < rows; first += batch_size) {
+        const int64_t count = std::min(batch_size, rows - first), left = count % at_once;
+        if (before_batch) before_batch();
+        if (cut) plan_behind(count);
+        if (count >= at_once) plan_for(whole, at_once);
+        if (left > 0) plan_for(rest, left);
         const Reading reading(state.weights);
-        plan.run(Plan::gather, Plan::end, state.seed, 0);
+        const int64_t begin = cut ? 0 : first;
+        for (int64_t i = 0; i + at_once <= count; i += at_once) run(*whole.plan, first + i, begin + i, !cut);
+        if (left > 0) run(*rest.plan, first + count - left, begin + count - left, !cut);
+        if (cut) run(*last.plan, 0, first, true);
     }
-    state.give_back(std::move(lease));
+    for (Model::State::Lease* lease : {&whole, &rest, &last})
+        if (lease->plan) state.give_back(std::move(*lease));
 }
 
 std::vector<Tensor> make_outputs(const Graph& graph, const std::vector<int>& nodes, int64_t rows,
@@ -242,12 +362,10 @@ std::vector<Tensor> Model::predict_nodes(const std::vector<Array>& inputs, const
 std::vector<Tensor> Model::forward(const std::vector<Array>& inputs, bool training) {
     dispatch::use_training_kernels();
     State& state = *state_;
-    PlanRequest request;
-    request.batch = check_inputs(state.graph, inputs);
-    request.options = state.options;
+    PlanRequest request = state.request(check_inputs(state.graph, inputs));
     request.training = training;
     request.backward = request.input_gradient = true;
-    request.outputs = state.graph.outputs;
+    request.frozen = state.frozen();
     const Writing writing(state.weights);
     state.raw_forward_done = false;
     if (!state.raw || !state.raw->request().same_plan(request)) {
@@ -301,8 +419,7 @@ Model::NodeGradients Model::node_gradients(const std::vector<Array>& inputs, con
                                            const std::vector<int>& nodes) {
     dispatch::use_training_kernels();
     State& state = *state_;
-    PlanRequest request;
-    request.batch = check_inputs(state.graph, inputs);
+    PlanRequest request = state.request(check_inputs(state.graph, inputs));
     require(output_gradients.size() == state.graph.outputs.size(), "the model has ", state.graph.outputs.size(),
             " output(s), got ", output_gradients.size(), " gradient(s)");
     for (size_t o = 0; o < output_gradients.size(); ++o) {
@@ -315,9 +432,7 @@ Model::NodeGradients Model::node_gradients(const std::vector<Array>& inputs, con
     for (int node : nodes)
         require(node >= 0 && node < static_cast<int>(state.graph.nodes.size()), "there is no node ", node,
                 " in the graph");
-    request.options = state.options;
     request.backward = true;
-    request.outputs = state.graph.outputs;
     request.watched = nodes;
     request.weight_gradients = false;  // their memory is what other threads train with
     const std::unique_ptr<Plan> plan = build_plan(state.graph, state.parameters, request);
@@ -327,7 +442,7 @@ Model::NodeGradients Model::node_gradients(const std::vector<Array>& inputs, con
     set_sources(plan->data.output_gradients, output_gradients);
     {
         const Reading reading(state.weights);
-        plan->run(Plan::gather, Plan::end, state.seed, 0);
+        plan->run(Plan::gather, Plan::end, state.seed, state.next_run());
     }
     NodeGradients result;
     for (size_t i = 0; i < nodes.size(); ++i) {
@@ -343,10 +458,7 @@ Profile Model::profile(const std::vector<Array>& inputs, const std::vector<int64
                        const BeforeRun& before_run) const {
     const int64_t rows = check_inputs(graph(), inputs);
     check_profile(rows, firsts, count);
-    PlanRequest request;
-    request.batch = count;
-    request.options = state_->options;
-    request.outputs = graph().outputs;
+    const PlanRequest request = state_->request(count);
     // A plan of its own: nobody else may meet it while it has a recorder.
     const std::unique_ptr<Plan> plan = build_plan(graph(), state_->parameters, request);
     Workspace workspace;
@@ -356,19 +468,16 @@ Profile Model::profile(const std::vector<Array>& inputs, const std::vector<int64
     return record(*plan, firsts, before_run, [&](int64_t first) {
         plan->data.first = first;
         const Reading reading(state_->weights);
-        plan->run(Plan::gather, Plan::end, state_->seed, 0);
+        plan->run(Plan::gather, Plan::end, state_->seed, state_->next_run());
     });
 }
 
 size_t Model::arena_bytes(int64_t batch, bool training) const {
     require(batch > 0, "batch must be positive, got ", batch);
     if (training) dispatch::use_training_kernels();
-    PlanRequest request;
-    request.batch = batch;
-    request.options = state_->options;
+    PlanRequest request = state_->request(batch);
     request.training = request.backward = training;
-    request.outputs = graph().outputs;
-    const Reading reading(state_->weights);  // of what is frozen
+    request.frozen = state_->frozen();
     return measure_plan(state_->graph, state_->parameters, request);
 }
 

@@ -2,62 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
-#include "dispatch/dispatch.hpp"
-#include "graph/model_state.hpp"
-#include "graph/recorder.hpp"
+#include "cpu/dispatch.hpp"
+#include "graph/sharding.hpp"
+#include "graph/trainer_state.hpp"
+#include "running/recorder.hpp"
 #include "striate/error.hpp"
 #include "striate/losses/detection_loss.hpp"
 
 namespace striate {
-
-struct Trainer::Impl {
-    Impl(Model& m, OptimizerPtr o, std::vector<LossPtr> l)
-        : model(m.state()), optimizer(std::move(o)), losses(std::move(l)) {}
-
-    Model::State& model;
-    OptimizerPtr optimizer;
-    std::vector<LossPtr> losses;
-    std::vector<float> scales;
-    uint64_t seed = 0;
-    int64_t iteration = 0, epochs = 0;
-    double rate_override = -1.0;
-
-    std::vector<AlignedBuffer> slots;
-    AlignedBuffer scalars;
-
-    // What bind() was given, and what follows from it. It is replaced as a whole.
-    struct Bound {
-        Dataset data;
-        int64_t rows = 0;
-        std::vector<Shape> weight_dimensions;  // beyond the rows, for each output
-        std::vector<char> labels;              // whether each output's targets are class labels
-        std::vector<Array> parts;              // targets of some rows: `data` and the first dimension are set for each
-
-        const Array& weights_of(size_t output) const {
-            static const Array& none = *new Array;
-            return data.weights.empty() ? none : data.weights[data.weights.size() == 1 ? 0 : output];
-        }
-    } bound;
-    std::vector<int64_t> step_rows;
-
-    Workspace workspace;  // of all plans: only one step runs at a time
-    std::vector<std::unique_ptr<Plan>> plans;
-    uint64_t structure = 0;
-    std::vector<double> last_losses;
-    std::vector<std::vector<double>> epoch_sums;  // of each output's loss, since begin_epoch()
-
-    PlanRequest request(int64_t batch, bool training);
-    Plan& plan(int64_t batch, bool training);
-    double run(Plan& plan, const int64_t* row_list, int64_t first, int64_t count,
-               const std::vector<float*>& predictions);
-    void check_target(Bound& made, size_t output) const;
-    void check_weights(Bound& made) const;
-    void check_given_weights(Bound& made, size_t output) const;
-    void check_values(const int64_t* row_list, int64_t first, int64_t count);
-    void check_values(int64_t first, int64_t count);
-    double loss_of(size_t output, const double* sums) const;
-};
 
 namespace {
 
@@ -72,11 +26,12 @@ constexpr size_t kKeptRequests = 4;
 
 Trainer::Trainer(Model& model, OptimizerPtr optimizer, std::vector<LossPtr> losses, std::vector<double> loss_weights,
                  uint64_t seed)
-    : impl_(std::make_unique<Impl>(model, std::move(optimizer), std::move(losses))) {
+    : state_(std::make_unique<State>(model, std::move(optimizer), std::move(losses))) {
     dispatch::use_training_kernels();
-    Impl& t = *impl_;
+    State& t = *state_;
     require(t.optimizer != nullptr, "a trainer needs an optimizer");
-    t.optimizer->check(t.model.parameters.segments());
+    t.frozen = t.model.frozen();
+    t.optimizer->check(t.model.parameters.segments(t.frozen));
     const Graph& graph = t.model.graph;
     require(t.losses.size() == graph.outputs.size(), "the model has ", graph.outputs.size(), " output(s), got ",
             t.losses.size(), " loss(es); give one for each output");
@@ -98,14 +53,19 @@ Trainer::Trainer(Model& model, OptimizerPtr optimizer, std::vector<LossPtr> loss
     const int64_t size = t.model.parameters.arena_size();
     for (size_t i = 0; i < t.optimizer->slots().size(); ++i) {
         t.slots.emplace_back(size * sizeof(float));
-        std::fill_n(t.slots.back().floats(), size, t.optimizer->initial(i));
+        std::fill_n(reinterpret_cast<float*>(t.slots.back().change()), size, t.optimizer->initial(i));
     }
-    t.scalars = AlignedBuffer(std::max<size_t>(1, t.optimizer->scalar_count()) * sizeof(float));
+    t.scalars = Mirrored(std::max<size_t>(1, t.optimizer->scalar_count()) * sizeof(float));
 }
 
 Trainer::~Trainer() = default;
 
-void Trainer::Impl::check_target(Bound& made, size_t o) const {
+Trainer::State::State(Model& m, OptimizerPtr o, std::vector<LossPtr> l)
+    : model(m.state()), optimizer(std::move(o)), losses(std::move(l)) {}
+
+Trainer::State::~State() = default;
+
+void Trainer::State::check_target(Bound& made, size_t o) const {
     if (!losses[o]) return;
     const int node = model.graph.outputs[o];
     const std::string& name = model.graph.name(node);
@@ -141,7 +101,7 @@ void check_weight_values(const Array& weights, int64_t first, int64_t count) {
 
 }  // namespace
 
-void Trainer::Impl::check_weights(Bound& made) const {
+void Trainer::State::check_weights(Bound& made) const {
     const size_t count = made.data.weights.size();
     require(count <= 1 || count == losses.size(), "expected sample weights for all of the ", losses.size(),
             " outputs or for each, got ", count, " arrays");
@@ -150,7 +110,7 @@ void Trainer::Impl::check_weights(Bound& made) const {
         if (losses[o] && made.weights_of(o).data) check_given_weights(made, o);
 }
 
-void Trainer::Impl::check_given_weights(Bound& made, size_t o) const {
+void Trainer::State::check_given_weights(Bound& made, size_t o) const {
     const Array& weights = made.weights_of(o);
     const Shape& shape = weights.shape;
     require(weights.type == DType::float32, "sample weights must be float32, got ", name_of(weights.type));
@@ -168,8 +128,8 @@ void Trainer::Impl::check_given_weights(Bound& made, size_t o) const {
 }
 
 void Trainer::bind(const Dataset& data) {
-    Impl& t = *impl_;
-    Impl::Bound made;
+    State& t = *state_;
+    State::Bound made;
     made.data = data;
     made.rows = check_inputs(t.model.graph, data.inputs);
     require(data.targets.size() == t.losses.size(), "the model has ", t.losses.size(), " output(s), got ",
@@ -184,7 +144,7 @@ void Trainer::bind(const Dataset& data) {
 }
 
 void Trainer::release() noexcept {
-    Impl::Bound& bound = impl_->bound;
+    State::Bound& bound = state_->bound;
     bound.data.inputs.clear();
     bound.data.targets.clear();
     bound.data.weights.clear();
@@ -194,7 +154,7 @@ void Trainer::release() noexcept {
 
 // The caller may have changed labels, boxes or weights since bind() checked them: a callback or another thread writes
 // to the same memory.
-void Trainer::Impl::check_values(const int64_t* row_list, int64_t first, int64_t count) {
+void Trainer::State::check_values(const int64_t* row_list, int64_t first, int64_t count) {
     try {
         if (!row_list) return check_values(first, count);
         for (int64_t i = 0; i < count; ++i) check_values(row_list[i], 1);
@@ -204,7 +164,7 @@ void Trainer::Impl::check_values(const int64_t* row_list, int64_t first, int64_t
     }
 }
 
-void Trainer::Impl::check_values(int64_t first, int64_t count) {
+void Trainer::State::check_values(int64_t first, int64_t count) {
     for (size_t o = 0; o < losses.size(); ++o) {
         if (!losses[o]) continue;
         // Other targets are numbers that no memory is addressed by.
@@ -223,12 +183,10 @@ void Trainer::Impl::check_values(int64_t first, int64_t count) {
     }
 }
 
-PlanRequest Trainer::Impl::request(int64_t batch, bool training) {
-    PlanRequest wanted;
-    wanted.batch = batch;
-    wanted.options = model.options;
+PlanRequest Trainer::State::request(int64_t batch, bool training, int64_t whole) {
+    PlanRequest wanted = model.request(batch);
     wanted.training = wanted.backward = training;
-    wanted.outputs = model.graph.outputs;
+    wanted.frozen = frozen;
     for (const Shape& beyond : bound.weight_dimensions) {
         Shape& shape = wanted.weight_shapes.emplace_back(Shape{batch});
         shape.insert(shape.end(), beyond.begin(), beyond.end());
@@ -236,35 +194,46 @@ PlanRequest Trainer::Impl::request(int64_t batch, bool training) {
     wanted.losses = losses;
     wanted.labels = bound.labels;
     wanted.loss_scales = scales;
+    wanted.whole = whole;
+    if (whole > 0)
+        for (float& scale : wanted.loss_scales)
+            scale = static_cast<float>(static_cast<double>(scale) * static_cast<double>(batch) /
+                                       static_cast<double>(whole));
     if (training) {
         wanted.optimizer = optimizer;
-        for (AlignedBuffer& slot : slots) wanted.slots.push_back(slot.floats());
-        wanted.scalars = scalars.floats();
+        for (Mirrored& slot : slots) wanted.slots.push_back(&slot);
+        wanted.scalars = &scalars;
     }
     return wanted;
 }
 
-Plan& Trainer::Impl::plan(int64_t batch, bool training) {
-    if (structure != model.structure) {
-        plans.clear();
-        structure = model.structure;
-    }
+Plan& Trainer::State::plan(int64_t batch, bool training, int64_t whole) {
     const PlanOptions options = model.options;
     const auto found = std::find_if(plans.begin(), plans.end(), [&](const auto& p) {
-        return p->request().batch == batch && p->request().training == training && p->request().options == options;
+        const PlanRequest& of = p->request();
+        return of.batch == batch && of.whole == whole && of.training == training && of.options == options &&
+               of.device == model.device;
     });
     if (found != plans.end()) {
         std::rotate(plans.begin(), found, found + 1);
     } else {
-        plans.insert(plans.begin(), build_plan(model.graph, model.parameters, request(batch, training)));
-        drop_idle(plans, kKeptRequests, workspace);
+        const Device* const device = model.device;
+        const auto elsewhere = [&](const auto& p) { return p->request().device != device; };
+        const auto gone = std::remove_if(plans.begin(), plans.end(), elsewhere);
+        if (gone != plans.end()) {
+            plans.erase(gone, plans.end());
+            workspace.on_device = DeviceMemory();
+            workspace.user = 0;
+        }
+        plans.insert(plans.begin(), build_plan(model.graph, model.parameters, request(batch, training, whole)));
+        drop_idle(plans, sharding ? 2 * kKeptRequests : kKeptRequests, workspace);
     }
     plans.front()->use(workspace);
     return *plans.front();
 }
 
-double Trainer::Impl::run(Plan& p, const int64_t* row_list, int64_t first, int64_t count,
-                          const std::vector<float*>& predictions) {
+void Trainer::State::aim(Plan& p, const int64_t* row_list, int64_t first, int64_t count,
+                         const std::vector<float*>& predictions) {
     if (row_list) {
         // A copy: the caller's memory may change between the check and the step.
         step_rows.assign(row_list, row_list + count);
@@ -281,10 +250,22 @@ double Trainer::Impl::run(Plan& p, const int64_t* row_list, int64_t first, int64
     for (size_t o = 0; o < losses.size(); ++o) p.data.outputs[o] = predictions.empty() ? nullptr : predictions[o];
     p.data.rows = row_list;
     p.data.first = first;
-    p.run(Plan::gather, Plan::end, seed, static_cast<uint64_t>(iteration));
-    double total = 0.0;
+}
+
+double Trainer::State::run(Plan& p, const int64_t* row_list, int64_t first, int64_t count,
+                           const std::vector<float*>& predictions) {
+    aim(p, row_list, first, count, predictions);
+    const bool trains = p.request().training;
+    p.run(Plan::gather, Plan::end, seed, trains ? static_cast<uint64_t>(iteration) : model.next_run());
+    return account(p.penalty(), count, [&p](size_t o) { return p.loss_sums(o); });
+}
+
+double Trainer::State::account(double penalty, int64_t count, const std::function<const double*(size_t)>& sums_of) {
+    double total = penalty;
+    epoch_penalty += total * static_cast<double>(count);
+    epoch_rows += static_cast<double>(count);
     for (size_t o = 0; o < losses.size(); ++o) {
-        const double* sums = p.loss_sums(o);
+        const double* sums = sums_of(o);
         if (!sums) continue;
         for (size_t i = 0; i < epoch_sums[o].size(); ++i) epoch_sums[o][i] += sums[i];
         last_losses[o] = loss_of(o, sums);
@@ -293,11 +274,9 @@ double Trainer::Impl::run(Plan& p, const int64_t* row_list, int64_t first, int64
     return total;
 }
 
-double Trainer::Impl::loss_of(size_t o, const double* sums) const {
+double Trainer::State::loss_of(size_t o, const double* sums) const {
     return losses[o] ? losses[o]->value(sums, model.graph.nodes[model.graph.outputs[o]].shape) : 0.0;
 }
-
-namespace {
 
 void check_rows(int64_t rows, const int64_t* list, int64_t first, int64_t count) {
     require(rows > 0, "bind() data to the trainer before stepping");
@@ -306,27 +285,29 @@ void check_rows(int64_t rows, const int64_t* list, int64_t first, int64_t count)
             " are not within the ", rows, " rows of the data");
 }
 
-}  // namespace
-
 double Trainer::train_step(const int64_t* rows, int64_t first, int64_t count, const std::vector<float*>& predictions) {
-    const Writing writing(impl_->model.weights);
-    return train_step_alone(rows, first, count, predictions);
+    const Writing writing(state_->model.weights);
+    if (state_->sharding) return state_->sharding->train(rows, first, count, 0, predictions);
+    return state_->train_step(rows, first, count, predictions);
 }
 
-double Trainer::train_step_alone(const int64_t* rows, int64_t first, int64_t count,
-                                 const std::vector<float*>& predictions) {
-    Impl& t = *impl_;
-    check_rows(t.bound.rows, rows, first, count);
-    Plan& plan = t.plan(count, true);
-    t.optimizer->scalars(t.iteration, learning_rate(), t.scalars.floats());
-    const double loss = t.run(plan, rows, first, count, predictions);
-    ++t.iteration;
-    t.model.parameters.changed();
+double Trainer::State::train_step(const int64_t* row_list, int64_t first, int64_t count,
+                                  const std::vector<float*>& predictions) {
+    check_rows(bound.rows, row_list, first, count);
+    Plan& wanted = plan(count, true);
+    optimizer->scalars(iteration, learning_rate(), reinterpret_cast<float*>(scalars.change()));
+    const double loss = run(wanted, row_list, first, count, predictions);
+    ++iteration;
+    model.parameters.changed();
     return loss;
 }
 
 double Trainer::test_step(const int64_t* rows, int64_t first, int64_t count, const std::vector<float*>& predictions) {
-    Impl& t = *impl_;
+    State& t = *state_;
+    if (t.sharding) {
+        const Reading reading(t.model.weights);
+        return t.sharding->test(rows, first, count, 0, predictions);
+    }
     check_rows(t.bound.rows, rows, first, count);
     const Reading reading(t.model.weights);
     return t.run(t.plan(count, false), rows, first, count, predictions);
@@ -334,147 +315,170 @@ double Trainer::test_step(const int64_t* rows, int64_t first, int64_t count, con
 
 namespace {
 
-// Floats that are as they were when this goes.
+// Memory that holds what it held when this goes.
 class Restored {
   public:
-    void keep(float* data, int64_t size) { kept_.push_back({data, {data, data + size}}); }
+    void keep(Mirrored& memory) {
+        const std::byte* const data = memory.read();
+        kept_.push_back({&memory, {data, data + memory.size()}});
+    }
     ~Restored() {
-        for (const auto& [data, values] : kept_) std::copy(values.begin(), values.end(), data);
+        for (const auto& [memory, bytes] : kept_) std::copy(bytes.begin(), bytes.end(), memory->change());
     }
 
   private:
-    std::vector<std::pair<float*, std::vector<float>>> kept_;
+    std::vector<std::pair<Mirrored*, std::vector<std::byte>>> kept_;
 };
 
 }  // namespace
 
 Profile Trainer::profile(const std::vector<int64_t>& firsts, int64_t count, const BeforeRun& before_run) {
-    Impl& t = *impl_;
+    State& t = *state_;
     require(t.bound.rows > 0, "bind() data to the trainer before profiling");
     check_profile(t.bound.rows, firsts, count);
     // All runs are one change. fork() waits for a run alone: a caller of `before_run` may wait for who forks.
-    const std::unique_lock<StepLock> weights(t.model.weights);
+    const std::unique_lock<WeightLocks> weights(t.model.weights);
     Plan& plan = t.plan(count, true);
     struct Rest {
         ~Rest() {
             trainer.iteration = iteration;
             trainer.last_losses.swap(losses);
             trainer.epoch_sums.swap(sums);
+            trainer.epoch_penalty = penalty;
+            trainer.epoch_rows = rows;
             trainer.model.parameters.changed();
         }
-        Impl& trainer;
+        State& trainer;
         int64_t iteration;
         std::vector<double> losses;
         std::vector<std::vector<double>> sums;
-    } rest{t, t.iteration, t.last_losses, t.epoch_sums};
+        double penalty, rows;
+    } rest{t, t.iteration, t.last_losses, t.epoch_sums, t.epoch_penalty, t.epoch_rows};
     Restored restored;
-    for (const ParameterInfo& info : t.model.parameters.infos()) {
-        const int64_t size = element_count(info.shape);
-        restored.keep(info.value, size);
-        if (info.gradient) restored.keep(info.gradient, size);
-    }
-    for (float* slot : slots()) restored.keep(slot, parameter_arena_size());
+    for (Mirrored* memory : t.model.parameters.memory()) restored.keep(*memory);
+    for (Mirrored& slot : t.slots) restored.keep(slot);
     return record(plan, firsts, before_run, [&](int64_t first) {
         const forks::Gate gate;
-        train_step_alone(nullptr, first, count, {});
+        t.train_step(nullptr, first, count, {});
     });
 }
 
 const std::vector<double>& Trainer::losses() const {
-    return impl_->last_losses;
+    return state_->last_losses;
 }
 
 void Trainer::begin_epoch() {
-    for (std::vector<double>& sums : impl_->epoch_sums) std::fill(sums.begin(), sums.end(), 0.0);
+    if (state_->sharding) state_->sharding->begin_pass();
+    for (std::vector<double>& sums : state_->epoch_sums) std::fill(sums.begin(), sums.end(), 0.0);
+    state_->epoch_penalty = state_->epoch_rows = 0.0;
 }
 std::vector<double> Trainer::epoch_losses() const {
     std::vector<double> losses;
-    for (size_t o = 0; o < impl_->losses.size(); ++o) losses.push_back(impl_->loss_of(o, impl_->epoch_sums[o].data()));
+    for (size_t o = 0; o < state_->losses.size(); ++o)
+        losses.push_back(state_->loss_of(o, state_->epoch_sums[o].data()));
     return losses;
 }
 double Trainer::epoch_loss() const {
-    double total = 0.0;
-    for (size_t o = 0; o < impl_->losses.size(); ++o)
-        total += static_cast<double>(impl_->scales[o]) * impl_->loss_of(o, impl_->epoch_sums[o].data());
+    double total = state_->epoch_rows > 0.0 ? state_->epoch_penalty / state_->epoch_rows : 0.0;
+    for (size_t o = 0; o < state_->losses.size(); ++o)
+        total += static_cast<double>(state_->scales[o]) * state_->loss_of(o, state_->epoch_sums[o].data());
     return total;
 }
 
 void Trainer::set_learning_rate(double rate) {
-    impl_->rate_override = rate;
+    state_->rate_override = rate;
 }
 double Trainer::learning_rate() const {
-    return impl_->rate_override >= 0.0 ? impl_->rate_override : impl_->optimizer->learning_rate(impl_->iteration);
+    return state_->learning_rate();
+}
+double Trainer::State::learning_rate() const {
+    return rate_override >= 0.0 ? rate_override : optimizer->learning_rate(iteration);
 }
 
 std::optional<double> Trainer::learning_rate_override() const {
-    return impl_->rate_override >= 0.0 ? std::optional<double>(impl_->rate_override) : std::nullopt;
+    return state_->rate_override >= 0.0 ? std::optional<double>(state_->rate_override) : std::nullopt;
 }
 
 size_t Trainer::arena_bytes(int64_t batch, bool training) const {
     require(batch > 0, "batch must be positive, got ", batch);
-    const Reading reading(impl_->model.weights);  // of what is frozen
-    return measure_plan(impl_->model.graph, impl_->model.parameters, impl_->request(batch, training));
+    return measure_plan(state_->model.graph, state_->model.parameters, state_->request(batch, training));
 }
 
 int64_t Trainer::iteration() const {
-    return impl_->iteration;
+    return state_->iteration;
 }
 void Trainer::set_iteration(int64_t iteration) {
-    impl_->iteration = iteration;
+    state_->iteration = iteration;
 }
 
 int64_t Trainer::epochs() const {
-    return impl_->epochs;
+    return state_->epochs;
 }
 void Trainer::set_epochs(int64_t epochs) {
-    impl_->epochs = epochs;
+    state_->epochs = epochs;
 }
 uint64_t Trainer::seed() const {
-    return impl_->seed;
+    return state_->seed;
 }
 void Trainer::set_seed(uint64_t seed) {
-    impl_->seed = seed;
+    state_->seed = seed;
 }
 
-std::vector<float*> Trainer::slots() const {
-    std::vector<float*> pointers;
-    for (AlignedBuffer& slot : impl_->slots) pointers.push_back(slot.floats());
-    return pointers;
+size_t Trainer::slot_count() const {
+    return state_->slots.size();
+}
+void Trainer::read_slot(size_t slot, float* out) const {
+    Mirrored& memory = state_->slots.at(slot);
+    if (memory.size() > 0) std::memcpy(out, memory.read(), memory.size());
+}
+void Trainer::write_slot(size_t slot, const float* values) {
+    Mirrored& memory = state_->slots.at(slot);
+    if (memory.size() > 0) std::memcpy(memory.change(), values, memory.size());
 }
 int64_t Trainer::parameter_arena_size() const {
-    return impl_->model.parameters.arena_size();
+    return state_->model.parameters.arena_size();
 }
-int64_t Trainer::parameter_offset(const ParameterInfo& parameter) const {
-    return parameter.value - impl_->model.parameters.values();
+int64_t Trainer::parameter_offset(size_t index) const {
+    require(parameters().at(index).trainable, "'", parameters()[index].name, "' has no optimizer state");
+    return state_->model.parameters.arena_begin(static_cast<int>(index));
+}
+
+void Trainer::train_as(const Trainer& before) {
+    const State& old = *before.state_;
+    State& t = *state_;
+    for (size_t i = 0; i < t.frozen.size(); ++i)
+        for (size_t k = 0; k < old.frozen.size(); ++k)
+            if (t.model.graph.layers[i].layer == old.model.graph.layers[k].layer) t.frozen[i] = old.frozen[k];
+    t.plans.clear();
+}
+
+bool Trainer::trainable_changed() const {
+    return state_->frozen != state_->model.frozen();
 }
 
 const Optimizer& Trainer::optimizer() const {
-    return *impl_->optimizer;
+    return *state_->optimizer;
 }
 const std::vector<LossPtr>& Trainer::loss_functions() const {
-    return impl_->losses;
+    return state_->losses;
 }
 const std::vector<ParameterInfo>& Trainer::parameters() const {
-    return impl_->model.parameters.infos();
+    return state_->model.parameters.infos();
 }
 std::vector<Shape> Trainer::output_shapes() const {
     std::vector<Shape> shapes;
-    for (int node : impl_->model.graph.outputs) shapes.push_back(impl_->model.graph.nodes[node].shape);
+    for (int node : state_->model.graph.outputs) shapes.push_back(state_->model.graph.nodes[node].shape);
     return shapes;
 }
-void Trainer::parameters_changed() {
-    impl_->model.parameters.changed();
-}
-
 void Trainer::read(const std::function<void()>& use) const {
-    const Reading reading(impl_->model.weights);
+    const Reading reading(state_->model.weights);
     use();
 }
 
 void Trainer::write(const std::function<void()>& change) {
-    const Writing writing(impl_->model.weights);
+    const Writing writing(state_->model.weights);
     change();
-    impl_->model.parameters.changed();
+    state_->model.parameters.changed();
 }
 
 }  // namespace striate

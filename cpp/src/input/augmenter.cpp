@@ -4,8 +4,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "device/device.hpp"
-#include "dispatch/dispatch.hpp"
+#include "cpu/cpu.hpp"
+#include "cpu/dispatch.hpp"
 #include "kernels/units.hpp"
 #include "striate/error.hpp"
 
@@ -29,7 +29,7 @@ Border border(FillMode mode) {
     return Border::reflect;
 }
 
-// The pixel of 0 .. n - 1 that stands at any whole coordinate; -1: outside.
+// The pixel of 0 .. n - 1 for any whole coordinate; -1: outside.
 int32_t inside(int64_t i, int64_t n, FillMode mode) {
     if (mode == FillMode::constant) return static_cast<int32_t>(i < 0 || i >= n ? -1 : i);
     if (mode == FillMode::nearest) return static_cast<int32_t>(std::clamp<int64_t>(i, 0, n - 1));
@@ -90,12 +90,7 @@ Augmenter::Impl::Impl(const Augmentation& a, const Shape& shape, DType t) : chan
     shades = a.brightness > 0.0 || a.contrast > 0.0 || a.noise > 0.0;
     cuts = bytes || a.value_range;
 
-    const auto pixels = static_cast<size_t>(height * width), values = pixels * static_cast<size_t>(channels);
-    padded = AlignedBuffer(static_cast<size_t>((height + 1) * (width + 1) * channels) * sizeof(float));
     const auto fill_value = static_cast<float>(a.fill == FillMode::constant ? a.fill_value : 0.0);
-    std::fill_n(padded.floats(), (height + 1) * (width + 1) * channels, fill_value);
-    if (bytes) work = AlignedBuffer(values * sizeof(float));
-    chosen = AlignedBuffer(pixels * sizeof(int32_t));
     fill.resize(static_cast<size_t>(channels) * byte_size(type));
     for (int64_t c = 0; c < channels; ++c) {
         const auto byte = static_cast<uint8_t>(bytes ? std::nearbyint(fill_value) : 0.0f);
@@ -112,6 +107,16 @@ Augmenter::Impl::Impl(const Augmentation& a, const Shape& shape, DType t) : chan
         across.emplace(width, a.elastic_grid), down.emplace(height, a.elastic_grid);
         bend_x.resize(side * width), bend_y.resize(side * width);
     }
+}
+
+size_t Augmenter::Impl::room_bytes() const {
+    return sizeof(float) * static_cast<size_t>((height + 1) * (width + 1) * channels + height * width * (channels + 1));
+}
+
+void Augmenter::Impl::use(std::byte* room) {
+    padded = reinterpret_cast<float*>(room);
+    work = padded + (height + 1) * (width + 1) * channels;
+    chosen = reinterpret_cast<int32_t*>(work + height * width * channels);
 }
 
 bool Augmenter::Impl::whole(const Drawn& drawn) const {
@@ -162,8 +167,8 @@ void Augmenter::Impl::move(const void* from, size_t pixel_bytes, const void* pix
     for (int64_t y = 0; y < height; ++y) {
         std::byte* row = static_cast<std::byte*>(to) + y * row_bytes;
         if (from_y[y] < 0) {
-            std::fill_n(reinterpret_cast<int32_t*>(chosen.data()), width, -1);
-            copy_pixels(nullptr, reinterpret_cast<const int32_t*>(chosen.data()), width, pixel_bytes, pixel, row);
+            std::fill_n(chosen, width, -1);
+            copy_pixels(nullptr, chosen, width, pixel_bytes, pixel, row);
             continue;
         }
         const std::byte* source = static_cast<const std::byte*>(from) + from_y[y] * row_bytes;
@@ -175,7 +180,29 @@ void Augmenter::Impl::move(const void* from, size_t pixel_bytes, const void* pix
     }
 }
 
-void Augmenter::Impl::shade(const float* values, const Drawn& drawn, void* to) {
+void Augmenter::Impl::sample(const void* from, const Drawn& drawn, float* to) {
+    const kernels::Table& table = cpu().table();
+    const auto kind = type == DType::uint8 ? kernels::SourceKind::uint8 : kernels::SourceKind::float32;
+    const int64_t row = (width + 1) * channels;
+    table.gather({kind, from, nullptr, whole_image(height, width, channels, row), padded, 1.0f, 0.0f}, 0, height);
+    if (change.fill == FillMode::constant) {
+        const auto value = static_cast<float>(change.fill_value);
+        for (int64_t y = 0; y < height; ++y) std::fill_n(padded + y * row + width * channels, channels, value);
+        std::fill_n(padded + height * row, row, value);
+    }
+    table.warp({coordinates(drawn), channels, padded, to}, 0, height);
+}
+
+void Augmenter::Impl::choose(const Drawn& drawn) {
+    if (!whole(drawn)) return cpu().table().nearest_pixels({coordinates(drawn), chosen}, 0, height);
+    sources(drawn);
+    for (int64_t y = 0; y < height; ++y)
+        for (int64_t x = 0; x < width; ++x)
+            chosen[y * width + x] =
+                from_y[y] < 0 || from_x[x] < 0 ? -1 : static_cast<int32_t>(from_y[y] * width + from_x[x]);
+}
+
+void Augmenter::Impl::shade(const float* values, const Drawn& drawn, void* to, bool limited) {
     const kernels::Table& table = cpu().table();
     const int64_t pixels = height * width;
     const bool changed = shades;
@@ -197,7 +224,7 @@ void Augmenter::Impl::shade(const float* values, const Drawn& drawn, void* to) {
     args.scale = scale.data(), args.shift = shift.data();
     args.noise = static_cast<float>(change.noise * (high - low));
     args.source = {drawn.noise[0], drawn.noise[1], static_cast<uint32_t>(drawn.noise[2])};
-    args.limited = cuts && changed;
+    args.limited = limited;
     args.low = static_cast<float>(bytes ? std::clamp(low, 0.0, 255.0) : low);
     args.high = static_cast<float>(bytes ? std::clamp(high, 0.0, 255.0) : high);
     args.floats = bytes ? nullptr : static_cast<float*>(to);
@@ -205,9 +232,34 @@ void Augmenter::Impl::shade(const float* values, const Drawn& drawn, void* to) {
     table.shade(args, 0, kernels::units(args));
 }
 
-Augmenter::Augmenter(const Augmentation& change, const Shape& shape, DType type)
+void Augmenter::Impl::shade_gradient(const float* values, const Drawn& drawn, const float* gradient, float* out) {
+    const int64_t size = height * width * channels;
+    if (cuts) {  // nothing comes through where the values were cut
+        shade(values, drawn, work, false);
+        const auto least = static_cast<float>(low), most = static_cast<float>(high);
+        for (int64_t i = 0; i < size; ++i) out[i] = work[i] < least || work[i] > most ? 0.0f : gradient[i];
+        gradient = out;
+    }
+    const float factor = change.contrast > 0.0 ? drawn.contrast : 1.0f;
+    if (factor == 1.0f) {
+        if (out != gradient) std::copy_n(gradient, size, out);
+        return;
+    }
+    // Each value is a part of its channel's mean too.
+    const View view = whole_image(height, width, channels, width * channels);
+    cpu().table().channel_sums({view, gradient, means.data(), 1, nullptr, 0}, 0, 1);
+    for (int64_t c = 0; c < channels; ++c) {
+        scale[c] = factor;
+        shift[c] = static_cast<float>((1.0 - factor) * means[c] / static_cast<double>(height * width));
+    }
+    for (int64_t i = 0; i < size; ++i) out[i] = gradient[i] * scale[i % channels] + shift[i % channels];
+}
+
+Augmenter::Augmenter(const Augmentation& change, const Shape& shape, DType type, bool has_room)
     : impl_(std::make_unique<Impl>(change, shape, type)) {
-    dispatch::use_training_kernels();
+    if (!has_room) return;
+    impl_->own = AlignedBuffer(impl_->room_bytes());
+    impl_->use(impl_->own.data());
 }
 Augmenter::~Augmenter() = default;
 Augmenter::Augmenter(Augmenter&&) noexcept = default;
@@ -227,35 +279,64 @@ void Augmenter::displacements(const Drawn& drawn, float* out) const {
     }
 }
 
+size_t Augmenter::room_bytes() const {
+    return impl_->room_bytes();
+}
+
+void Augmenter::use(std::byte* room) {
+    impl_->use(room);
+}
+
 void Augmenter::image(const void* from, const Drawn& drawn, void* to) {
     Impl& m = *impl_;
-    const kernels::Table& table = cpu().table();
     const bool bytes = m.type == DType::uint8;
-    const auto kind = bytes ? kernels::SourceKind::uint8 : kernels::SourceKind::float32;
-    const int64_t row = m.width * m.channels;
-    float* values = bytes ? m.work.floats() : static_cast<float*>(to);
+    float* values = bytes ? m.work : static_cast<float*>(to);
     if (m.whole(drawn)) {
         m.move(from, static_cast<size_t>(m.channels) * byte_size(m.type), m.fill.data(), drawn, to);
         if (!m.shades) return;
         if (bytes)
-            table.gather({kind, to, nullptr, whole_image(m.height, m.width, m.channels, row), values, 1.0f, 0.0f}, 0,
-                         m.height);
+            cpu().table().gather({kernels::SourceKind::uint8, to, nullptr,
+                                  whole_image(m.height, m.width, m.channels, m.width * m.channels), values, 1.0f, 0.0f},
+                                 0, m.height);
     } else {
-        table.gather({kind, from, nullptr, whole_image(m.height, m.width, m.channels, row + m.channels),
-                      m.padded.floats(), 1.0f, 0.0f},
-                     0, m.height);
-        table.warp({m.coordinates(drawn), m.channels, m.padded.floats(), values}, 0, m.height);
+        m.sample(from, drawn, values);
         if (!bytes && !m.shades) return;
     }
-    m.shade(values, drawn, to);
+    m.shade(values, drawn, to, m.cuts && m.shades);
 }
 
 void Augmenter::mask(const void* from, size_t pixel_bytes, const void* fill, const Drawn& drawn, void* to) {
     Impl& m = *impl_;
     if (m.whole(drawn)) return m.move(from, pixel_bytes, fill, drawn, to);
-    auto* chosen = reinterpret_cast<int32_t*>(m.chosen.data());
-    cpu().table().nearest_pixels({m.coordinates(drawn), chosen}, 0, m.height);
-    copy_pixels(from, chosen, m.height * m.width, pixel_bytes, fill, to);
+    m.choose(drawn);
+    copy_pixels(from, m.chosen, m.height * m.width, pixel_bytes, fill, to);
+}
+
+void Augmenter::image_gradient(const float* from, const Drawn& drawn, bool nearest, const float* gradient, float* out) {
+    Impl& m = *impl_;
+    const kernels::Table& table = cpu().table();
+    const int64_t row = m.width * m.channels, size = m.height * row;
+    const bool whole = m.whole(drawn);
+    if (m.shades && !nearest) {
+        if (m.cuts && whole) m.move(from, sizeof(float) * static_cast<size_t>(m.channels), m.fill.data(), drawn, out);
+        if (m.cuts && !whole) m.sample(from, drawn, out);
+        m.shade_gradient(out, drawn, gradient, out);
+        gradient = out;
+    }
+    if (!whole && !nearest) {
+        std::fill_n(m.padded, (m.height + 1) * (row + m.channels), 0.0f);
+        table.warp_backward({m.coordinates(drawn), m.channels, gradient, m.padded}, 0, 1);
+        for (int64_t y = 0; y < m.height; ++y) std::copy_n(m.padded + y * (row + m.channels), row, out + y * row);
+        return;
+    }
+    m.choose(drawn);
+    std::fill_n(m.padded, size, 0.0f);
+    for (int64_t i = 0; i < m.height * m.width; ++i) {
+        if (m.chosen[i] < 0) continue;
+        float* to = m.padded + m.chosen[i] * m.channels;
+        for (int64_t c = 0; c < m.channels; ++c) to[c] += gradient[i * m.channels + c];
+    }
+    std::copy_n(m.padded, size, out);
 }
 
 }  // namespace striate

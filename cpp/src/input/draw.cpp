@@ -5,37 +5,13 @@
 #include <numbers>
 
 #include "input/augmenter.hpp"
+#include "input/uniforms.hpp"
 #include "striate/error.hpp"
-#include "striate/random.hpp"
 
 namespace striate {
 namespace {
 
-// The second word of a key: one for each use, so that two uses of one seed share no numbers. Shuffling in Python has 1.
-constexpr uint64_t kChanges = 2, kNoise = 3, kElastic = 4;
-
 constexpr int64_t kMaxCrop = 1 << 20, kMaxGrid = 1024;
-
-// Numbers on [0, 1), one after the other.
-class Uniforms {
-  public:
-    Uniforms(uint64_t seed, uint64_t use, uint64_t index, uint64_t epoch)
-        : key_{seed, use}, counter_{0, index, epoch, 0} {}
-
-    double next() {
-        if (left_ == 0) {
-            ++counter_[0];  // a stream begins behind its counter, as NumPy's does
-            words_ = philox4x64(key_, counter_);
-            left_ = 4;
-        }
-        return static_cast<double>(words_[4 - left_--] >> 11) * 0x1p-53;
-    }
-
-  private:
-    std::array<uint64_t, 2> key_;
-    std::array<uint64_t, 4> counter_, words_{};
-    int left_ = 0;
-};
 
 }  // namespace
 
@@ -80,6 +56,19 @@ Augmentation for_boxes(const Augmentation& change) {
     return resolved;
 }
 
+std::array<double, 6> matrix_of(const Motion& motion, int64_t height, int64_t width) {
+    const double sign_x = motion.mirror_x ? -1.0 : 1.0, sign_y = motion.mirror_y ? -1.0 : 1.0;
+    const double cos = std::cos(motion.angle), sin = std::sin(motion.angle);
+    const double center_x = (static_cast<double>(width) - 1) / 2, center_y = (static_cast<double>(height) - 1) / 2;
+    const double moved_x = center_x + motion.shift_x + motion.cut_x, moved_y = center_y + motion.shift_y + motion.cut_y;
+    std::array<double, 6> m;
+    m[0] = sign_x * (cos / motion.zoom_x), m[1] = -sign_x * (sin / motion.zoom_y);
+    m[3] = sign_y * (sin / motion.zoom_x), m[4] = sign_y * (cos / motion.zoom_y);
+    m[2] = center_x - (m[0] * moved_x + m[1] * moved_y);
+    m[5] = center_y - (m[3] * moved_x + m[4] * moved_y);
+    return m;
+}
+
 void Augmenter::draw(uint64_t index, uint64_t epoch, Drawn& drawn) const {
     const Augmentation& a = impl_->change;
     const auto height = static_cast<double>(impl_->height), width = static_cast<double>(impl_->width);
@@ -87,22 +76,18 @@ void Augmenter::draw(uint64_t index, uint64_t epoch, Drawn& drawn) const {
     Uniforms uniforms(a.seed, kChanges, index, epoch);
     for (double& value : u) value = uniforms.next();
     const auto either_way = [&](int i) { return 2.0 * u[i] - 1.0; };
-    const double sign_x = u[0] < a.flip_horizontal ? -1.0 : 1.0, sign_y = u[1] < a.flip_vertical ? -1.0 : 1.0;
-    const double angle = either_way(2) * a.rotation * (std::numbers::pi / 180.0);
     const double zoom = a.zoom_smallest + u[5] * (a.zoom_largest - a.zoom_smallest);
     const auto cut = [&](int i) {
         return std::floor(u[i] * static_cast<double>(2 * a.crop + 1)) - static_cast<double>(a.crop);
     };
-    // Flip, then turn and zoom about the centre, then shift.
-    const double cos = std::cos(angle) / zoom, sin = std::sin(angle) / zoom;
-    const double center_x = (width - 1) / 2, center_y = (height - 1) / 2;
-    const double moved_x = center_x + either_way(4) * (a.shift_width * width) + cut(7);
-    const double moved_y = center_y + either_way(3) * (a.shift_height * height) + cut(6);
-    std::array<double, 6>& m = drawn.matrix;
-    m[0] = sign_x * cos, m[1] = -sign_x * sin;
-    m[3] = sign_y * sin, m[4] = sign_y * cos;
-    m[2] = center_x - (m[0] * moved_x + m[1] * moved_y);
-    m[5] = center_y - (m[3] * moved_x + m[4] * moved_y);
+    Motion motion;
+    motion.mirror_x = u[0] < a.flip_horizontal, motion.mirror_y = u[1] < a.flip_vertical;
+    motion.angle = either_way(2) * a.rotation * (std::numbers::pi / 180.0);
+    motion.zoom_x = motion.zoom_y = zoom;
+    motion.shift_x = either_way(4) * (a.shift_width * width),
+    motion.shift_y = either_way(3) * (a.shift_height * height);
+    motion.cut_x = cut(7), motion.cut_y = cut(6);
+    drawn.matrix = matrix_of(motion, impl_->height, impl_->width);
     drawn.brightness = static_cast<float>(either_way(8) * (a.brightness * (impl_->high - impl_->low)));
     drawn.contrast = static_cast<float>(1.0 + either_way(9) * a.contrast);
     if (a.elastic > 0.0) {

@@ -117,7 +117,7 @@ Array Feed::Impl::add(const Array& source, Follows follows) {
     memory.emplace_back(std::max<size_t>(1, static_cast<size_t>(element_count(buffer.shape)) * byte_size(source.type)));
     column.to = memory.back().data();
     buffer.data = column.to;
-    // Rows of the data, so that whoever checks the buffers finds targets as good as the data's.
+    // Rows of the data, so that checks of the buffers find valid targets.
     for (int64_t row = 0; row < 2 * batch; ++row)
         std::memcpy(
             column.to + static_cast<size_t>(row) * column.row_bytes,

@@ -17,7 +17,7 @@ void check_follows(const Array& array, Follows follows, const Shape& image, cons
         if (array.type != DType::float32)
             throw TypeError(concat(what, ": boxes must be float32, got ", name_of(array.type)));
         require(shape.size() == 3 && shape[2] >= 5, what,
-                ": boxes must have shape (N, M, K) K >= 5: x1, y1, x2, y2, class, ..., got ", to_string(shape));
+                ": boxes must have shape (N, M, K), K >= 5: x1, y1, x2, y2, class, ..., got ", to_string(shape));
     }
 }
 

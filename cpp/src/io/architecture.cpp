@@ -8,7 +8,7 @@ namespace striate::io {
 namespace {
 
 constexpr const char* kFormat = "striate";
-constexpr int64_t kVersion = 1;
+constexpr int64_t kVersion = 2;
 constexpr int kDepth = 16;
 constexpr const char* kWhat = "the architecture";
 
@@ -43,7 +43,14 @@ std::vector<Symbol> read_nodes(const Json& json, const std::vector<LayerPtr>& la
         std::vector<Symbol> inputs;
         for (const Json& source : array_member(item, "inputs", where))
             inputs.push_back(nodes[index_of(source, static_cast<int64_t>(nodes.size()), where + ": an input")]);
-        nodes.push_back(striate::apply(layers[layer], inputs));
+        Mode mode = Mode::of_run;
+        for (const auto& [name, fixed] : {std::pair("inference", Mode::inference), {"training", Mode::training}}) {
+            const auto found = item.find(name);
+            if (found == item.end()) continue;
+            require(found->is_boolean(), where, ": '", name, "' is neither true nor false");
+            if (found->get<bool>()) mode = fixed;
+        }
+        nodes.push_back(striate::apply(layers[layer], inputs, mode));
     }
     return nodes;
 }
@@ -55,6 +62,17 @@ std::vector<Symbol> read_ends(const Json& json, const char* name, const std::vec
     return ends;
 }
 
+// A config without the regularizers that a layer does not have: programs that know none read it.
+Config written(const Config& config) {
+    constexpr std::string_view kEnd = "_regularizer";
+    Config kept;
+    for (const auto& [name, value] : config.entries()) {
+        const bool regularizer = name.size() > kEnd.size() && name.substr(name.size() - kEnd.size()) == kEnd;
+        if (!regularizer || !std::holds_alternative<Null>(value)) kept.set(name, value);
+    }
+    return kept;
+}
+
 }  // namespace
 
 std::string write_architecture(const Model& model) {
@@ -62,12 +80,17 @@ std::string write_architecture(const Model& model) {
     Json layers = Json::array(), nodes = Json::array(), frozen = Json::array();
     for (const Graph::LayerEntry& entry : graph.layers) {
         layers.push_back(
-            {{"type", entry.layer->type()}, {"name", entry.name}, {"config", json_of(entry.layer->config())}});
+            {{"type", entry.layer->type()}, {"name", entry.name}, {"config", json_of(written(entry.layer->config()))}});
         if (!model.trainable(entry.name)) frozen.push_back(entry.name);
     }
-    for (const Graph::Node& node : graph.nodes) nodes.push_back({{"layer", node.layer}, {"inputs", node.inputs}});
+    bool modes = false;
+    for (const Graph::Node& node : graph.nodes) {
+        nodes.push_back({{"layer", node.layer}, {"inputs", node.inputs}});
+        if (node.mode != Mode::of_run) nodes.back()[node.mode == Mode::training ? "training" : "inference"] = true;
+        modes |= node.mode != Mode::of_run;
+    }
     return dump_json({{"format", kFormat},
-                      {"version", kVersion},
+                      {"version", modes ? kVersion : 1},  // as old as can be, so that older programs read it
                       {"seed", model.seed()},
                       {"layers", std::move(layers)},
                       {"nodes", std::move(nodes)},

@@ -1,7 +1,8 @@
 // A model's architecture as JSON, as model files hold it in their metadata:
 //   {"format": "striate", "version": 1, "seed": 0,
 //    "layers": [{"type": "Conv2D", "name": "conv2d", "config": {"filters": 32, ...}}, ...],
-//    "nodes": [{"layer": 0, "inputs": []}, ...],      in an order in which each comes after its inputs
+//    "nodes": [{"layer": 0, "inputs": []}, ...],      in an order in which each comes after its inputs; version 2 has
+//                                                     "inference" or "training": true where a call's mode is fixed
 //    "inputs": [0], "outputs": [7],                   nodes
 //    "frozen": ["conv2d"]}
 #pragma once

@@ -11,10 +11,10 @@ IdxArray read_idx(const std::string& path) {
         if (!good) throw ValueError(concat("cannot read '", path, "': ", what));
     };
     uint8_t head[4];
-    check(file.size() >= sizeof head, "it is no IDX file: too short");
+    check(file.size() >= sizeof head, "it is not an IDX file: too short");
     file.read_at(0, head, sizeof head);
     check(!(head[0] == 0x1f && head[1] == 0x8b), "it is compressed; unpack it with gunzip");
-    check(head[0] == 0 && head[1] == 0 && head[3] >= 1 && head[3] <= 4, "it is no IDX file of one to four axes");
+    check(head[0] == 0 && head[1] == 0 && head[3] >= 1 && head[3] <= 4, "it is not an IDX file of one to four axes");
     check(head[2] == 0x08, "its values are no unsigned bytes");
     IdxArray result;
     uint64_t offset = sizeof head, count = 1;

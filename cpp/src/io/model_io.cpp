@@ -1,5 +1,6 @@
 #include "striate/io.hpp"
 
+#include "graph/model_state.hpp"
 #include "io/architecture.hpp"
 #include "io/safetensors.hpp"
 #include "io/weights.hpp"
@@ -10,10 +11,14 @@ namespace {
 
 constexpr const char* kArchitectureKey = "striate";
 
+// Within read().
 std::vector<io::NamedTensor> tensors_of(const Model& model) {
     std::vector<io::NamedTensor> tensors;
-    for (const ParameterInfo& parameter : model.parameters())
-        tensors.push_back({parameter.name, parameter.shape, parameter.value});
+    Parameters& parameters = model.state().parameters;
+    for (size_t i = 0; i < parameters.infos().size(); ++i) {
+        const ParameterInfo& parameter = parameters.infos()[i];
+        tensors.push_back({parameter.name, parameter.shape, parameters.value(static_cast<int>(i))});
+    }
     return tensors;
 }
 

@@ -80,7 +80,7 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : file_(path) {
 }
 
 void SafetensorsFile::parse_header(const std::string& header, uint64_t data_size) {
-    require(header.front() == '{', "the header does not begin with '{'; this is no safetensors file");
+    require(header.front() == '{', "the header does not begin with '{'; this is not a safetensors file");
     const Json json = parse_json(header, kHeaderDepth, "the header");
     for (const auto& [name, value] : json.items()) {
         if (name != "__metadata__") {
@@ -117,13 +117,13 @@ void SafetensorsFile::read(const Entry& entry, float* out) const {
     file_.read_at(data_begin_ + entry.begin, out, entry.end - entry.begin);
 }
 
-StagedTensor::StagedTensor(const SafetensorsFile& file, const std::string& name, int64_t count, float* place)
-    : values_(static_cast<size_t>(count)), place_(place) {
+StagedTensor::StagedTensor(const SafetensorsFile& file, const std::string& name, int64_t count)
+    : values_(static_cast<size_t>(count)) {
     file.read(*file.find(name), values_.data());
 }
 
-void StagedTensor::commit() const noexcept {
-    std::copy(values_.begin(), values_.end(), place_);
+void StagedTensor::commit(float* place) const noexcept {
+    std::copy(values_.begin(), values_.end(), place);
 }
 
 void write_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata,

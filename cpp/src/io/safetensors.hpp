@@ -12,7 +12,7 @@
 
 namespace striate::io {
 
-// A file whose header has been checked against the file's length: every tensor lies within the data, they neither
+// A file whose header has been checked against the file's length: every tensor is within the data, they neither
 // overlap nor leave holes, and their sizes are those of their shapes.
 class SafetensorsFile {
   public:
@@ -25,7 +25,7 @@ class SafetensorsFile {
     // Throws FileError, or ValueError when the file is damaged or of another format.
     explicit SafetensorsFile(const std::string& path);
 
-    // In the order in which they lie.
+    // In the order of their offsets.
     const std::vector<Entry>& entries() const { return entries_; }
     const Metadata& metadata() const { return metadata_; }
     // Null when there is none of that name.
@@ -46,13 +46,12 @@ class SafetensorsFile {
 // A tensor of type F32 that has been read and waits to be copied to its place.
 class StagedTensor {
   public:
-    // Reads `count` floats for `place`. The file must have a tensor of this name.
-    StagedTensor(const SafetensorsFile& file, const std::string& name, int64_t count, float* place);
-    void commit() const noexcept;
+    // Reads `count` floats. The file must have a tensor of this name.
+    StagedTensor(const SafetensorsFile& file, const std::string& name, int64_t count);
+    void commit(float* place) const noexcept;
 
   private:
     std::vector<float> values_;
-    float* place_;
 };
 
 struct NamedTensor {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 
+#include "graph/trainer_state.hpp"
 #include "io/json.hpp"
 #include "io/safetensors.hpp"
 #include "striate/error.hpp"
@@ -56,16 +57,20 @@ State read_state(const Trainer& trainer, const io::SafetensorsFile& file) {
     return result;
 }
 
-// Calls use(name, parameter, memory) for everything that a file of this training holds.
+// Calls use(name, shape, place) for everything that a file of this training holds.
 template <class Use>
 void each_tensor(const Trainer& trainer, Use use) {
     const std::vector<std::string> names = trainer.optimizer().slots();
-    const std::vector<float*> slots = trainer.slots();
-    for (const ParameterInfo& parameter : trainer.parameters()) {
-        use(parameter.name, parameter, parameter.value);
+    Parameters& parameters = trainer.state().model.parameters;
+    std::vector<Mirrored>& slots = trainer.state().slots;
+    for (size_t p = 0; p < parameters.infos().size(); ++p) {
+        const ParameterInfo& parameter = parameters.infos()[p];
+        const Parameters::Place place = parameters.place(static_cast<int>(p));
+        use(parameter.name, parameter.shape, place);
         if (!parameter.trainable) continue;
+        const size_t begin = sizeof(float) * static_cast<size_t>(parameters.arena_begin(static_cast<int>(p)));
         for (size_t i = 0; i < slots.size(); ++i)
-            use(slot_name(names[i], parameter), parameter, slots[i] + trainer.parameter_offset(parameter));
+            use(slot_name(names[i], parameter), parameter.shape, Parameters::Place{&slots[i], begin});
     }
 }
 
@@ -73,10 +78,6 @@ void each_tensor(const Trainer& trainer, Use use) {
 
 void save_training(const Trainer& trainer, const std::string& path, const Metadata& extra,
                    const std::map<std::string, Array>& arrays, bool overwrite) {
-    std::vector<io::NamedTensor> tensors;
-    each_tensor(trainer, [&](const std::string& name, const ParameterInfo& parameter, const float* data) {
-        tensors.push_back({name, parameter.shape, data});
-    });
     io::Json state;
     state["iteration"] = static_cast<uint64_t>(trainer.iteration());
     state["epochs"] = static_cast<uint64_t>(trainer.epochs());
@@ -85,14 +86,20 @@ void save_training(const Trainer& trainer, const std::string& path, const Metada
     if (trainer.learning_rate_override()) state["learning_rate"] = *trainer.learning_rate_override();
     state["optimizer"]["type"] = trainer.optimizer().type();
     state["optimizer"]["config"] = io::json_of(trainer.optimizer().config());
-    for (const auto& [name, array] : arrays) {
+    for (const auto& [name, array] : arrays)
         require(array.type == DType::float32, "an array that is kept beside the training must be float32, got ",
                 name_of(array.type));
-        tensors.push_back({kExtra + name, array.shape, static_cast<const float*>(array.data)});
-    }
     Metadata metadata = extra;
     metadata[kKey] = io::dump_json(state);
-    trainer.read([&] { io::write_safetensors(path, tensors, metadata, overwrite); });
+    trainer.read([&] {
+        std::vector<io::NamedTensor> tensors;
+        each_tensor(trainer, [&](const std::string& name, const Shape& shape, const Parameters::Place& place) {
+            tensors.push_back({name, shape, reinterpret_cast<const float*>(place.memory->read() + place.begin)});
+        });
+        for (const auto& [name, array] : arrays)
+            tensors.push_back({kExtra + name, array.shape, static_cast<const float*>(array.data)});
+        io::write_safetensors(path, tensors, metadata, overwrite);
+    });
 }
 
 void load_training(Trainer& trainer, const std::string& path) {
@@ -101,24 +108,27 @@ void load_training(Trainer& trainer, const std::string& path) {
         const io::SafetensorsFile file(path);
         const State state = read_state(trainer, file);
         std::set<std::string> needed;
-        each_tensor(trainer, [&](const std::string& name, const ParameterInfo& parameter, const float*) {
+        each_tensor(trainer, [&](const std::string& name, const Shape& shape, const Parameters::Place&) {
             const io::SafetensorsFile::Entry* entry = file.find(name);
             require(entry != nullptr, "the file has no tensor ", quoted(name), ", which the training needs");
-            require(entry->type == "F32" && entry->shape == parameter.shape, "tensor ", quoted(name), " is ",
-                    entry->type, " of shape ", to_string(entry->shape), " in the file, and the training needs F32 of ",
-                    to_string(parameter.shape));
+            require(entry->type == "F32" && entry->shape == shape, "tensor ", quoted(name), " is ", entry->type,
+                    " of shape ", to_string(entry->shape), " in the file, and the training needs F32 of ",
+                    to_string(shape));
             needed.insert(name);
         });
         for (const io::SafetensorsFile::Entry& entry : file.entries())
             require(needed.count(entry.name) == 1 || is_extra(entry.name), "the file has a tensor ", quoted(entry.name),
                     ", which the training does not need");
         // A disk may fail at any tensor; until all are there, nothing is changed. From then on nothing can fail.
-        std::vector<io::StagedTensor> staged;
-        each_tensor(trainer, [&](const std::string& name, const ParameterInfo& parameter, float* memory) {
-            staged.emplace_back(file, name, element_count(parameter.shape), memory);
+        std::vector<std::pair<Parameters::Place, io::StagedTensor>> staged;
+        each_tensor(trainer, [&](const std::string& name, const Shape& shape, const Parameters::Place& place) {
+            staged.emplace_back(place, io::StagedTensor(file, name, element_count(shape)));
         });
         trainer.write([&] {
-            for (const io::StagedTensor& tensor : staged) tensor.commit();
+            std::vector<float*> places;
+            for (const auto& [place, tensor] : staged)
+                places.push_back(reinterpret_cast<float*>(place.memory->change() + place.begin));
+            for (size_t i = 0; i < staged.size(); ++i) staged[i].second.commit(places[i]);
         });
         trainer.set_iteration(state.iteration);
         trainer.set_epochs(state.epochs);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "graph/model_state.hpp"
 #include "striate/io.hpp"
 #include "suggest.hpp"
 
@@ -75,7 +76,7 @@ Match match(const Graph& graph, const SafetensorsFile& file, const LoadOptions& 
         if (!options.by_name && known.insert(layer).second)
             result.skipped.push_back({layer, "the file has such a layer, the model has none"});
     }
-    require(!result.layers.empty() || names.empty(), "no layer of the file fits the model, so that nothing was read",
+    require(!result.layers.empty() || names.empty(), "no layer of the file fits the model; nothing was read",
             result.skipped.empty() ? "" : ": " + result.skipped.front().reason);
     return result;
 }
@@ -92,7 +93,7 @@ void check_all(const Graph& graph, const SafetensorsFile& file) {
     const std::unordered_set<std::string> known(names.begin(), names.end());
     for (const auto& entry : file.entries())
         require(known.contains(entry.name), "the file has a tensor ", quoted(entry.name),
-                ", for which the model has no place; ", suggestion(entry.name, names));
+                ", which fits no weight of the model; ", suggestion(entry.name, names));
 }
 
 }  // namespace
@@ -103,8 +104,9 @@ void io::check_weights(const Graph& graph, const SafetensorsFile& file) {
 
 void io::read_weights(Model& model, const SafetensorsFile& file) {
     model.write([&] {
-        for (const ParameterInfo& parameter : model.parameters())
-            file.read(*file.find(parameter.name), parameter.value);
+        Parameters& parameters = model.state().parameters;
+        for (size_t i = 0; i < parameters.infos().size(); ++i)
+            file.read(*file.find(parameters.infos()[i].name), parameters.change(static_cast<int>(i)));
     });
 }
 
@@ -116,12 +118,18 @@ std::vector<SkippedLayer> load_weights(Model& model, const std::string& path, co
         if (strict) check_all(graph, file);
         Match found = strict ? Match{} : match(graph, file, options);
         // Reading may fail at any tensor; until all are there, nothing is changed.
-        std::vector<io::StagedTensor> staged;
-        for (const ParameterInfo& parameter : model.parameters())
+        std::vector<std::pair<int, io::StagedTensor>> staged;
+        Parameters& parameters = model.state().parameters;
+        for (size_t i = 0; i < parameters.infos().size(); ++i) {
+            const ParameterInfo& parameter = parameters.infos()[i];
             if (strict || found.layers.contains(graph.layers[static_cast<size_t>(parameter.layer)].name))
-                staged.emplace_back(file, parameter.name, element_count(parameter.shape), parameter.value);
+                staged.emplace_back(static_cast<int>(i),
+                                    io::StagedTensor(file, parameter.name, element_count(parameter.shape)));
+        }
         model.write([&] {
-            for (const io::StagedTensor& tensor : staged) tensor.commit();
+            std::vector<float*> places;
+            for (const auto& [index, tensor] : staged) places.push_back(parameters.change(index));
+            for (size_t i = 0; i < staged.size(); ++i) staged[i].second.commit(places[i]);
         });
         return std::move(found.skipped);
     });

@@ -4,7 +4,7 @@
 
 namespace striate::kernels {
 
-// What lies outside an image of the columns a b c d: its mirror image (c b a | a b c d | d c b), its copies, one value,
+// What is outside an image of the columns a b c d: its mirror image (c b a | a b c d | d c b), its copies, one value,
 // or its nearest pixel.
 enum class Border : int32_t { reflect, wrap, constant, nearest };
 
@@ -28,6 +28,15 @@ struct WarpArgs {
     int64_t c;
     const float* source;  // (h + 1, w + 1, c)
     float* out;           // (h, w, c)
+};
+
+// The gradient of the source: what WarpArgs reads with a share is added to with that share. Unit = the image, since
+// rows of the output share pixels of the source.
+struct WarpGradArgs {
+    PixelMap map;
+    int64_t c;
+    const float* dy;  // (h, w, c)
+    float* source;    // (h + 1, w + 1, c), zeros at first
 };
 
 // The nearest pixel of the source, as row * w + column, or -1 outside with Border::constant. Unit = row of the output.

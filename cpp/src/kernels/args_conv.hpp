@@ -2,14 +2,14 @@
 
 #include <stdint.h>
 
-#include "kernels/view.hpp"
+#include "kernels/args_elementwise.hpp"
 
 namespace striate::kernels {
 
 // y = f(bias + sum over taps of A * W): convolution in all its forms (forward, gradient to input, transposed) and dense
 // layers. Output pixel (image, row, col) of group g reads, for tap (r, c), `depth` contiguous floats at
 //     x + x_offset + g * x_group + image * x_image + row * x_row + col * x_col + r * tap_row + c * tap_col
-// which lie inside the map or its halo, and multiplies them with the rows (r * tap_cols + c) * depth .. + depth of W.
+// which are inside the map or its halo, and multiplies them with the rows (r * tap_cols + c) * depth .. + depth of W.
 // Channel o of W's row k is at weights + g * w_group + (o / panel) * w_panel + k * w_step + o % panel; every row can be
 // read up to the next multiple of the vector width. The pixel's channel o is written at y + y_offset + g * y_group +
 // image * y_image + row * y_row + col * y_col + o * y_channel.
@@ -29,14 +29,14 @@ struct ConvArgs {
     int64_t groups, x_group, y_group, w_group;
     int64_t panel, w_panel, w_step;
     bool accumulate;  // add to what is in y
-    bool relu;
+    Epilogue epilogue;
 
     // How the work is cut: `cols` into strips of nearly equal length, at most `strip`; when that is one strip, the
     // strips of `segments` neighbouring lines make a tile together. A unit is `unit_tiles` tiles times `unit_panels`
     // panels of channels, and the reduction is done `block_rows` tap rows and `block_depth` of the depth at a time.
     int64_t strip, segments, unit_tiles, unit_panels;
     int64_t block_rows, block_depth;
-    bool panels_outer;  // order of the units: whether neighbours share weights or pixels
+    bool panels_outer;  // order of the units: whether adjacent units share weights or pixels
 };
 
 // dst[p][k][j] = src[g * s_group + r * s_row + c * s_col + d * s_depth + (p * panel + j) * s_channel], zero behind the
@@ -52,7 +52,7 @@ struct PackArgs {
 
 // slots[piece][g][k][o] = the piece's part of sum over output pixels of A(pixel)[k] * dy(pixel)[o]: the gradient with
 // respect to weights. Row k = (r * tap_cols + c) * depth + d of A is where ConvArgs reads it. Rows of a slot are w_step
-// floats apart, a whole number of vectors, so that the floats behind the last channel are rubbish. The output pixels
+// floats apart, a whole number of vectors, so that the padding after the last channel is undefined. The output pixels
 // are cut into chunks of chunk_images x chunk_rows x chunk_cols and the chunks dealt out to `pieces` pieces; a unit
 // does one piece of one group for `unit_panels` panels of channels and `unit_taps` taps.
 struct ConvWeightArgs {
@@ -131,7 +131,7 @@ struct DepthwiseArgs {
     int64_t w_row, w_col;
     int64_t channels, multiplier;  // `channels` of the narrow side
     bool gather;
-    bool relu;
+    Epilogue epilogue;  // linear with `gather`
 };
 
 // slots[piece][tap][o] = the piece's part of sum over pixels of x * dy; sum_slots() adds the pieces. Unit = piece, a

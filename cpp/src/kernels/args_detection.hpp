@@ -5,7 +5,7 @@
 namespace striate::kernels {
 
 // A detector's output for an image: `levels` maps of locations one behind the other, the finest of h x w first; each
-// next has half the rows and columns and twice the stride. A location lies at the centre of its cell of stride x stride
+// next has half the rows and columns and twice the stride. A location is at the centre of its cell of stride x stride
 // pixels and has c numbers: the offset of a box's centre (x, y) and the logarithms of its width and height, all in
 // strides, the logit of there being an object, and a logit for each class.
 struct DetectionGrid {
@@ -14,7 +14,7 @@ struct DetectionGrid {
 
 // Which location answers for which box (after Tian et al., "FCOS", ICCV 2019): a box belongs to the first level of
 // whose strides its longer side is at most `size_limit`, or to the last; there to the locations inside it that are at
-// most `radius` strides from its centre each way, and to the cell in which its centre lies. Where boxes compete, the
+// most `radius` strides from its centre each way, and to the cell in which its centre is. Where boxes compete, the
 // smallest wins, and of equal ones the first. Unit = image.
 struct DetectionAssignArgs {
     DetectionGrid grid;

@@ -21,7 +21,37 @@ enum class ActivationKind : int32_t {
     hard_swish,
     gelu_tanh,
     rectifier,
+    exponential,
+    log,
+    sqrt,
+    abs,
+    reciprocal,
+    reciprocal_no_nan,  // 0 at 0
+    erf,
 };
+
+// The function of its sums that a kernel writes.
+struct Epilogue {
+    ActivationKind kind = ActivationKind::linear;
+    float alpha = 0;  // slope of leaky_relu
+};
+inline bool fits_epilogue(ActivationKind kind) {
+    switch (kind) {
+        case ActivationKind::relu:
+        case ActivationKind::relu6:
+        case ActivationKind::leaky_relu:
+        case ActivationKind::sigmoid:
+        case ActivationKind::tanh:
+        case ActivationKind::silu:
+        case ActivationKind::gelu:
+        case ActivationKind::gelu_tanh:
+        case ActivationKind::hard_sigmoid:
+        case ActivationKind::hard_swish:
+            return true;
+        default:
+            return false;
+    }
+}
 
 // y = f(x), element by element. May work in place.
 struct ActivationArgs {
@@ -33,7 +63,8 @@ struct ActivationArgs {
     float threshold = 0, ceiling = 0;  // of rectifier
 };
 
-// dx = dy * f'(x). silu, gelu, gelu_tanh, hard_swish and rectifier read x, linear neither, all others y. dx may be dy.
+// dx = dy * f'(x). silu, gelu, gelu_tanh, hard_swish, rectifier, log, abs and erf read x, linear neither, all others y.
+// dx may be dy.
 struct ActivationGradArgs {
     ActivationKind kind;
     float alpha;
@@ -70,15 +101,26 @@ struct MergeSumsArgs {
     double scale;
 };
 
-enum class BinaryKind : int32_t { add, subtract, multiply, add_relu };
+// maximum and minimum of a NaN and a number are NaN.
+enum class BinaryKind : int32_t { add, subtract, multiply, add_relu, add_scaled, maximum, minimum };
 
-// y = a (+, -, *) b, or max(0, a + b). An axis of a or b that has size 1 where y's has more is broadcast. y may be a or
-// b.
+// y = a (+, -, *) b, or max(0, a + b), or (a + b) * scale, or the larger or smaller of a and b. An axis of a or b that
+// has size 1 where y's has more is broadcast. y may be a or b.
 struct BinaryArgs {
     BinaryKind kind;
     View view_a, view_b, view_y;
     const float *a, *b;
     float* y;
+    float scale = 1.0f;  // of add_scaled
+};
+
+// The gradient of y, the maximum or the minimum of several inputs, with respect to one of them, x: dx = dy where
+// x == y, and 0 elsewhere. `rest` is dy without dx: for the inputs that follow. An axis of x that has size 1 where y's
+// has more is broadcast; dx has the shape of y. dx or rest may be dy.
+struct ExtremeGradArgs {
+    View view_x, view_y, view_dy, view_dx, view_rest;
+    const float *x, *y, *dy;
+    float *dx, *rest;  // either may be null
 };
 
 // The gradient behind a broadcast: out = factor * sum of dy * other (or of dy, when `other` is null) over the axes
@@ -126,26 +168,32 @@ struct ZeroHaloArgs {
     int64_t top, bottom, left, right;
 };
 
-// Channel by channel, y = (x - mean) * scale + shift, then max(0, y) if `relu`. A null mean or shift stands for
-// 0. `image_stride` is 0, or c when mean and scale differ from image to image; shift never does. May work in place.
+// The activations that normalisations apply themselves, f below: linear, relu, relu6, silu and hard_swish.
+inline bool fits_normalization(ActivationKind kind) {
+    return kind == ActivationKind::linear || kind == ActivationKind::relu || kind == ActivationKind::relu6 ||
+           kind == ActivationKind::silu || kind == ActivationKind::hard_swish;
+}
+
+// Channel by channel, y = f((x - mean) * scale + shift). A null mean or shift means 0 if f is linear or relu.
+// `image_stride` is 0, or c when mean and scale differ from image to image; shift never does. May work in place.
 struct ChannelAffineArgs {
     View view_x, view_y;
     const float* x;
     float* y;
     const float *mean, *scale, *shift;
     int64_t image_stride;
-    bool relu;
+    ActivationKind activation;
 };
-// dx = g * scale + (x - mean) * slope + offset, where g is dy, or, if `relu`, 0 where (x - mean) * scale + shift <= 0.
-// When slope is null, dx = g * scale, and offset is not read, nor are x and mean when not `relu`. dx may be dy.
+// dx = g * scale + (x - mean) * slope + offset, where g = dy * f'((x - mean) * scale + shift). When slope is null, dx =
+// g * scale, and offset is not read, nor are x and mean when f is linear. dx may be dy.
 struct ChannelAffineGradArgs {
     View view_x, view_dy, view_dx;
     const float *x, *dy;
     float* dx;
-    const float *mean, *scale, *shift;  // shift is for `relu`; null stands for 0
+    const float *mean, *scale, *shift;  // shift is for f; null means 0
     const float *slope, *offset;        // like mean and scale with image_stride
     int64_t image_stride;
-    bool relu;
+    ActivationKind activation;
 };
 
 // Rows of a whole array, chosen by `indices`, as a batch: y[i] = source[indices[i]] * scale + shift.

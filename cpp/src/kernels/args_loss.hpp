@@ -18,7 +18,8 @@ struct LossRows {
     double* sums;
 };
 
-// Losses that are the mean over a row of a function of each prediction and its target, as Keras 3 defines them.
+// Losses that are the mean over a row of a function of each prediction and its target, as Keras 3 defines them. For
+// kl_divergence, it is the sum over a row; both are clipped to [1e-7, 1].
 // huber: Huber, 1964. focal: Lin et al., 2017. From probabilities, predictions are clipped to [1e-7, 1 - 1e-7].
 enum class ElementLoss : int32_t {
     squared_error,
@@ -28,6 +29,7 @@ enum class ElementLoss : int32_t {
     binary_crossentropy_logits,
     binary_focal,
     binary_focal_logits,
+    kl_divergence,
 };
 struct ElementLossArgs {
     LossRows batch;

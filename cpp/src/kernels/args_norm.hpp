@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/view.hpp"
+#include "kernels/args_elementwise.hpp"
 
 namespace striate::kernels {
 
@@ -17,20 +17,21 @@ struct MomentsArgs {
     int64_t groups, pieces;
 };
 
-// partials[group][piece][0][c]: sum of g, [1][c]: sum of g * (x - mean), where g is dy, or, if `relu`, 0 where
-// (x - mean) * scale + shift <= 0. Unit = piece of a group.
+// partials[group][piece][0][c]: sum of g, [1][c]: sum of g * (x - mean), where g = dy * f'((x - mean) * scale + shift)
+// with the activation f, as in ChannelAffineGradArgs. Unit = piece of a group.
 struct MomentsGradArgs {
     View view_x, view_dy;
     const float *x, *dy;
-    const float *mean, *scale, *shift;  // scale and shift are for `relu`; a null shift stands for 0
+    const float *mean, *scale, *shift;  // scale and shift are for f; a null shift means 0
     int64_t mean_stride;                // of mean and scale: 0, or c when groups differ
     double* partials;
     int64_t groups, pieces;
-    bool relu;
+    ActivationKind activation;
 };
 
 // Batch statistics (Ioffe & Szegedy, 2015) from partials of one group. Also moves the moving averages:
-// moving = moving * momentum + batch * (1 - momentum), with the biased variance. Unit = kMergeChunk channels.
+// moving = moving * momentum + batch * (1 - momentum), with the biased variance, or with the one that divides by the
+// number of pixels less 1. Unit = kMergeChunk channels.
 struct BatchNormMergeArgs {
     int64_t c, rows, row_pixels;  // of the batch: n * h rows of w pixels
     int64_t pieces;
@@ -40,6 +41,7 @@ struct BatchNormMergeArgs {
     const float* gamma;                    // null: 1
     float *mean, *inverse_std, *scale;     // of the batch; scale = gamma * inverse_std
     float *moving_mean, *moving_variance;  // null: left alone
+    bool unbiased;                         // of the moving variance
 };
 
 // The same scale from moving averages, for inference and frozen layers. Unit = kMergeChunk channels.

@@ -5,7 +5,7 @@
 namespace striate::kernels {
 
 // A window of rows x columns moves in steps; its first place is `top` rows above and `left` pixels left of the map.
-// Where it hangs over the edge, only what lies inside counts: padding never wins a maximum and is not part of an
+// Where it hangs over the edge, only what is inside counts: padding never wins a maximum and is not part of an
 // average.
 struct PoolWindow {
     int64_t rows, columns;

@@ -10,6 +10,9 @@ namespace striate::kernels {
 struct RandomSource {
     uint64_t seed, stream;
     uint32_t step;
+    // Of a batch that is a part of a larger one: elements of a row, and the row of the whole that the first one is.
+    // Element 0 of the part is then element row * first_row.
+    int64_t row = 0, first_row = 0;
 };
 
 // y = x / (1 - rate) where the element's random word is at least rate * 2^32, and 0 elsewhere (Srivastava et al.,

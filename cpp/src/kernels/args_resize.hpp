@@ -4,8 +4,8 @@
 
 namespace striate::kernels {
 
-// Output position o of `out` lies at (o + 1/2) * in / out - 1/2 of the input (half-pixel centres, as in TensorFlow 2
-// and Keras). Nearest takes the pixel whose square it falls into; bilinear mixes the two neighbours of each axis,
+// Output position o of `out` is at (o + 1/2) * in / out - 1/2 of the input (half-pixel centres, as in TensorFlow 2
+// and Keras). Nearest takes the pixel whose square it falls into; bilinear mixes the two nearest pixels of each axis,
 // clamped at edges. Unit = output row.
 struct ResizeArgs {
     bool bilinear;

@@ -24,7 +24,7 @@ struct WinogradTiles {
 };
 
 // out[p * point + t * t_step + (c / panel) * panel_step + c % panel] = point p of tile t's window of `x`, transformed.
-// The window of tile (i, j) begins at row top + 4 i, column left + 4 j; what lies outside [row_begin, row_end) x
+// The window of tile (i, j) begins at row top + 4 i, column left + 4 j; what is outside [row_begin, row_end) x
 // [col_begin, col_end) is taken as zero, and nothing there is read.
 //   winograd_input: 6x6 windows, B^T x B.   winograd_gradient: 4x4 windows, A x A^T.
 struct WinogradMapArgs {

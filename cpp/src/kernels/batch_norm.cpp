@@ -32,7 +32,8 @@ void batch_norm_merge(const BatchNormMergeArgs& a, int64_t begin, int64_t end) {
             if (!a.moving_mean) continue;
             const double keep = a.momentum;
             a.moving_mean[c] = static_cast<float>(a.moving_mean[c] * keep + mean[i] * (1 - keep));
-            a.moving_variance[c] = static_cast<float>(a.moving_variance[c] * keep + variance * (1 - keep));
+            const double kept = a.unbiased && seen > 1 ? squares[i] / (seen - 1) : variance;
+            a.moving_variance[c] = static_cast<float>(a.moving_variance[c] * keep + kept * (1 - keep));
         }
     }
 }

@@ -1,4 +1,4 @@
-#include "kernels/args_elementwise.hpp"
+#include "kernels/activations.hpp"
 #include "kernels/lanes.hpp"
 
 namespace striate::kernels::STRIATE_ISA {
@@ -32,7 +32,7 @@ STRIATE_INLINE void each_parameter(const View (&views)[K], const int64_t* offset
         }
 }
 
-template <bool kMean, bool kShift, bool kRelu>
+template <bool kMean, bool kShift, ActivationKind kKind>
 STRIATE_INLINE void forward(const ChannelAffineArgs& a, int64_t begin, int64_t end) {
     const View views[] = {a.view_x, a.view_y};
     const int64_t c = a.view_x.c, abreast = pixels_abreast(c, all_packed(views));
@@ -52,14 +52,14 @@ STRIATE_INLINE void forward(const ChannelAffineArgs& a, int64_t begin, int64_t e
                 Vec v = lanes.load(a.x + at[0] + i);
                 if (kMean) v = v - lanes.load(mean + i);
                 v = scaled<kShift>(v, lanes.load(scale + i), kShift ? lanes.load(shift + i) : Vec{});
-                lanes.store(a.y + at[1] + i, kRelu ? max(Vec{}, v) : v);
+                lanes.store(a.y + at[1] + i, activated<kKind>(v));
             });
         });
 }
 
-template <bool kSlope, bool kRelu, bool kShift>
+template <bool kSlope, ActivationKind kKind, bool kShift>
 STRIATE_INLINE void backward(const ChannelAffineGradArgs& a, int64_t begin, int64_t end) {
-    constexpr bool kCentred = kSlope || kRelu;
+    constexpr bool kApplied = kKind != ActivationKind::linear, kCentred = kSlope || kApplied;
     const View views[] = {a.view_dy, a.view_dx, kCentred ? a.view_x : a.view_dy};
     const int64_t c = a.view_dy.c, abreast = pixels_abreast(c, all_packed(views));
     Repeated means, scales, shifts, slopes, biases;
@@ -82,10 +82,8 @@ STRIATE_INLINE void backward(const ChannelAffineGradArgs& a, int64_t begin, int6
                 Vec g = lanes.load(a.dy + at[0] + i);
                 const Vec factor = lanes.load(scale + i);
                 const Vec centred = kCentred ? lanes.load(a.x + at[2] + i) - lanes.load(mean + i) : Vec{};
-                if (kRelu) {
-                    const Vec y = scaled<kShift>(centred, factor, kShift ? lanes.load(shift + i) : Vec{});
-                    g = select(y <= 0.0f, Vec{}, g);
-                }
+                if (kApplied)
+                    g = passed_back<kKind>(g, scaled<kShift>(centred, factor, kShift ? lanes.load(shift + i) : Vec{}));
                 g = g * factor;
                 if (kSlope) g = g + centred * lanes.load(slope + i) + lanes.load(offset + i);
                 lanes.store(a.dx + at[1] + i, g);
@@ -96,18 +94,24 @@ STRIATE_INLINE void backward(const ChannelAffineGradArgs& a, int64_t begin, int6
 }  // namespace
 
 void channel_affine(const ChannelAffineArgs& a, int64_t begin, int64_t end) {
-    choose(a.mean != nullptr, [&](auto mean) {
-        choose(a.shift != nullptr, [&](auto shift) {
-            choose(a.relu, [&](auto relu) { forward<mean.value, shift.value, relu.value>(a, begin, end); });
-        });
+    choose_activation(a.activation, [&](auto kind) {
+        constexpr bool kPlain = kind.linear || kind.value == ActivationKind::relu;
+        if constexpr (kPlain) {
+            choose(a.mean != nullptr, [&](auto mean) {
+                choose(a.shift != nullptr,
+                       [&](auto shift) { forward<mean.value, shift.value, kind.value>(a, begin, end); });
+            });
+        } else {
+            forward<true, true, kind.value>(a, begin, end);
+        }
     });
 }
 
 void channel_affine_backward(const ChannelAffineGradArgs& a, int64_t begin, int64_t end) {
-    choose(a.slope != nullptr, [&](auto slope) {
-        choose(a.relu, [&](auto relu) {
-            choose(a.relu && a.shift,
-                   [&](auto shift) { backward<slope.value, relu.value, shift.value>(a, begin, end); });
+    choose_activation(a.activation, [&](auto kind) {
+        choose(a.slope != nullptr, [&](auto slope) {
+            choose(!kind.linear && a.shift,
+                   [&](auto shift) { backward<slope.value, kind.value, shift.value>(a, begin, end); });
         });
     });
 }

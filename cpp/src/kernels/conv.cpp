@@ -1,4 +1,5 @@
 // Convolution forward, and everything that is one: gradients to inputs, transposed convolution, dense layers.
+#include "kernels/activate.hpp"
 #include "kernels/args_conv.hpp"
 #include "kernels/gemm_strips.hpp"
 #include "kernels/lanes.hpp"
@@ -13,8 +14,8 @@ struct Block {
 };
 
 // A tile by way of a copy: its last columns are not to be stored, or channels are not side by side in y.
-void run_copied(TileFunction function, TileCall t, int64_t segments, int64_t length, int64_t channels, int64_t width,
-                int64_t y_channel) {
+void run_copied(TileFunction function, TileCall t, const Epilogue* epilogue, int64_t segments, int64_t length,
+                int64_t channels, int64_t width, int64_t y_channel) {
     float copy[32 * kWidth];  // as many floats as accumulators
     float* target[kMaxSegments];
     const int64_t step = t.c_step;
@@ -27,6 +28,7 @@ void run_copied(TileFunction function, TileCall t, int64_t segments, int64_t len
     }
     t.c_step = width;
     function(t);
+    if (epilogue) activate(*epilogue, copy, 1, 0, segments * length * width);
     for (int64_t s = 0; s < segments; ++s) {
         if (y_channel == 1) {
             for (int64_t r = 0; r < length; ++r)
@@ -40,7 +42,7 @@ void run_copied(TileFunction function, TileCall t, int64_t segments, int64_t len
 }
 
 // It is worth to ask for the outputs' memory where so many terms are summed and rows are less than a page apart.
-constexpr int64_t kLongSum = 32, kPage = 1024;
+constexpr int64_t kLongSum = 8, kPage = 1024;
 
 void run_tiles(const ConvArgs& a, const Strips& strips, int64_t group, int64_t panel, const Block& block,
                int64_t tile_begin, int64_t tile_end) {
@@ -60,7 +62,11 @@ void run_tiles(const ConvArgs& a, const Strips& strips, int64_t group, int64_t p
     const int64_t channels = least(a.panel, a.channels - first_channel);
     t.bias = a.bias && block.first ? a.bias + group * a.channels + first_channel : nullptr;
     t.load = a.accumulate || !block.first;
-    t.relu = a.relu && block.last;
+    const Bounds bounds(a.epilogue);
+    t.clamps = block.last && bounds.clamp();
+    t.floor = bounds.floor, t.ceiling = bounds.ceiling;
+    // The tile is in the nearest cache still.
+    const Epilogue* epilogue = block.last && applied_apart(a.epilogue) ? &a.epilogue : nullptr;
     const int64_t vectors = divide_up(channels, kWidth);
     const bool whole = channels == vectors * kWidth && a.y_channel == 1;
     t.ask = whole && t.outer * t.inner * t.depth >= kLongSum && t.c_step < kPage;
@@ -89,8 +95,10 @@ void run_tiles(const ConvArgs& a, const Strips& strips, int64_t group, int64_t p
         const TileFunction function = forward_tiles.of[vectors][segments][place.length];
         if (whole) {
             function(t);
+            for (int64_t s = 0; epilogue && s < segments; ++s)
+                activate(*epilogue, t.c[s], place.length, t.c_step, channels);
         } else {
-            run_copied(function, t, segments, place.length, channels, vectors * kWidth, a.y_channel);
+            run_copied(function, t, epilogue, segments, place.length, channels, vectors * kWidth, a.y_channel);
         }
         const int64_t line = place.line;
         place = strips.after(place);

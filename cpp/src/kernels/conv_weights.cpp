@@ -66,7 +66,7 @@ void run_chunk(const ConvWeightArgs& a, const Chunk& chunk, int64_t group, int64
     t.bias = nullptr;
     t.load = !first;
     t.ask = false;
-    t.relu = false;
+    t.clamps = false;
 
     const Strips strips(a.depth, a.strip, a.segments);
     const float* x =

@@ -4,7 +4,7 @@
 namespace striate::kernels::STRIATE_ISA {
 namespace {
 
-// The first and the last cell of `count` whose centres lie within [low, high], in cells.
+// The first and the last cell of `count` whose centres are within [low, high], in cells.
 struct Range {
     int64_t first, last;
 };
@@ -16,7 +16,7 @@ STRIATE_INLINE Range centres_within(double low, double high, int64_t count) {
     const auto below = static_cast<int64_t>(low);
     return {below + (static_cast<double>(below) < low), static_cast<int64_t>(high)};
 }
-// The cell that a place lies in, or the nearest.
+// The cell that a place is in, or the nearest.
 STRIATE_INLINE int64_t cell_of(double place, int64_t count) {
     if (!(place > 0)) return 0;
     return place < static_cast<double>(count) ? static_cast<int64_t>(place) : count - 1;

@@ -11,12 +11,12 @@ STRIATE_INLINE Rule rule(double rate) {
     return {static_cast<uint32_t>(rate * 4294967296.0), static_cast<float>(1.0 / (1.0 - rate))};
 }
 
-// f(first, count, words) for the groups of 64 elements that lie in [first, first + count), with the random words of
-// theirs.
+// f(first, count, words) for the groups of 64 elements that are in [part_first, part_first + count) of a batch, with
+// their random words. Groups are those of the whole batch.
 template <class F>
-STRIATE_INLINE void each_group(const RandomSource& source, int64_t first, int64_t count, F f) {
+STRIATE_INLINE void each_group(const RandomSource& source, int64_t part_first, int64_t count, F f) {
     uint32_t words[64];
-    const int64_t last = first + count;
+    const int64_t first = source.row * source.first_row + part_first, last = first + count;
     for (int64_t group = first / 64; group * 64 < last; ++group) {
         const int64_t from = greater(first, group * 64), to = lesser(last, group * 64 + 64);
         random_words(source, group, words);

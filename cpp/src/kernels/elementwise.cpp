@@ -14,7 +14,7 @@ STRIATE_INLINE void combine(const BinaryArgs& a, int64_t begin, int64_t end, F f
             each_vector(count,
                         [&](int64_t i, auto lanes) { lanes.store(y + i, f(lanes.load(p + i), lanes.load(q + i))); });
         });
-    // One of them has a single channel, which stands for all.
+    // One of them has a single channel, which is used for all.
     const bool one_a = a.view_a.c < a.view_y.c, one_b = a.view_b.c < a.view_y.c;
     for (int64_t unit = begin; unit < end; ++unit) {
         int64_t at[3];
@@ -58,6 +58,39 @@ void binary(const BinaryArgs& a, int64_t begin, int64_t end) {
             return combine(a, begin, end, [](Vec p, Vec q) { return p * q; });
         case BinaryKind::add_relu:
             return combine(a, begin, end, [](Vec p, Vec q) { return max(Vec{}, p + q); });
+        case BinaryKind::add_scaled:
+            return combine(a, begin, end, [&](Vec p, Vec q) { return (p + q) * a.scale; });
+        case BinaryKind::maximum:
+            return combine(a, begin, end, [](Vec p, Vec q) { return select((p > q) | (p != p), p, q); });
+        case BinaryKind::minimum:
+            return combine(a, begin, end, [](Vec p, Vec q) { return select((p < q) | (p != p), p, q); });
+    }
+}
+
+void extreme_backward(const ExtremeGradArgs& a, int64_t begin, int64_t end) {
+    const View& y = a.view_y;
+    const View views[] = {y, broadcast_to(a.view_x, y), a.view_dy, a.dx ? a.view_dx : y, a.rest ? a.view_rest : y};
+    const auto run = [&](const int64_t* at, int64_t count, auto one) {
+        const float *x = a.x + at[1], *dy = a.dy + at[2];
+        const Vec only = broadcast(*x);
+        each_vector(count, [&](int64_t i, auto lanes) {
+            const Vec g = lanes.load(dy + i);
+            const VecI here = (decltype(one)::value ? only : lanes.load(x + i)) == lanes.load(a.y + at[0] + i);
+            if (a.dx) lanes.store(a.dx + at[3] + i, select(here, g, Vec{}));
+            if (a.rest) lanes.store(a.rest + at[4] + i, select(here, Vec{}, g));
+        });
+    };
+    if (a.view_x.c == y.c)
+        return each_run(views, begin, end,
+                        [&](const int64_t* at, int64_t, int64_t count) { run(at, count, Flag<false>{}); });
+    // A single channel, which is compared with all.
+    for (int64_t unit = begin; unit < end; ++unit) {
+        int64_t at[5];
+        for (int k = 0; k < 5; ++k) at[k] = unit / y.h * views[k].image + unit % y.h * views[k].row;
+        for (int64_t px = 0; px < y.w; ++px) {
+            run(at, y.c, Flag<true>{});
+            for (int k = 0; k < 5; ++k) at[k] += views[k].pixel;
+        }
     }
 }
 

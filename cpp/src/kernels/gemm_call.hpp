@@ -21,7 +21,8 @@ struct TileCall {
     const float* bias;  // added at the start, or null
     bool load;          // start from c
     bool ask;           // if not: ask for c's memory before the sum, lest the stores wait for it to be read
-    bool relu;
+    bool clamps;        // what is stored is within floor and ceiling
+    float floor, ceiling;
 };
 
 enum class Walk { forward, transposed };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/gemm_call.hpp"
+#include "kernels/hide.hpp"
 
 namespace striate::kernels::STRIATE_ISA {
 namespace {
@@ -15,19 +16,6 @@ constexpr int kRowsPerBase = 3;
 // templates with lambdas compile to the same loops, but take five to ten times as long.
 #define STRIATE_UNROLL _Pragma("GCC unroll 128")
 
-// An empty asm statement after which the compiler no longer knows how a value was computed. It costs no instruction.
-// Without it, the compiler keeps sums of addresses and products in registers, and spills accumulators.
-template <class T>
-STRIATE_INLINE void hide_pointer(T& value) {
-    asm("" : "+r"(value));
-}
-STRIATE_INLINE void hide_vector([[maybe_unused]] Vec& value) {
-#if defined(__x86_64__)
-    asm("" : "+v"(value));
-#elif defined(__aarch64__)
-    asm("" : "+w"(value));
-#endif
-}
 // Which values to hide was chosen by the vector spills and instructions of the loops over depth.
 #if defined(__AVX2__) && !defined(__AVX512F__) && !defined(__clang__)
 constexpr bool kHideStep = true;
@@ -132,9 +120,10 @@ struct Tile {
     }
 
     static STRIATE_INLINE void finish(const TileCall& t, Accumulators& acc) {
-        if (t.relu) {
+        if (t.clamps) {
+            const Vec floor = broadcast(t.floor), ceiling = broadcast(t.ceiling);
             STRIATE_UNROLL
-            for (int n = 0; n < kRows * kVectors; ++n) acc[n] = max(Vec{}, acc[n]);
+            for (int n = 0; n < kRows * kVectors; ++n) acc[n] = min(ceiling, max(floor, acc[n]));
         }
         float* c = t.c[0];
         STRIATE_UNROLL

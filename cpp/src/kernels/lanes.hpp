@@ -227,7 +227,7 @@ STRIATE_INLINE void each_run(const View (&views)[K], int64_t begin, int64_t end,
 }
 
 // The units [begin, end) of strip_units() as strips of pixels: body(offsets, first, pixels, contiguous), where `first`
-// is the first pixel's number in n, y, x order. When not contiguous, pixel i of view k lies i * views[k].pixel further
+// is the first pixel's number in n, y, x order. When not contiguous, pixel i of view k is i * views[k].pixel further
 // on. With `by_row` the units are image rows even where memory is one run.
 template <int K, class Body>
 STRIATE_INLINE void each_strip(const View (&views)[K], bool by_row, int64_t begin, int64_t end, Body&& body) {
@@ -255,7 +255,7 @@ STRIATE_INLINE void each_vectors(int64_t count, F&& f) {
     if (i < count) f(i, Part{count - i}, Vectors<1>{});
 }
 
-// What a normalisation makes of a value that lies `centred` from the mean. All who ask for it ask here, so that ReLU's
+// What a normalisation makes of a value that is `centred` from the mean. All who ask for it ask here, so that ReLU's
 // gradient goes by the sign that the forward pass saw.
 template <bool kShift>
 STRIATE_INLINE Vec scaled(Vec centred, Vec scale, Vec shift) {

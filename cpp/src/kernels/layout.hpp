@@ -6,7 +6,11 @@
 
 #include "kernels/view.hpp"
 
+#ifdef __CUDACC__
+#define STRIATE_LAYOUT static __host__ __device__ __forceinline__
+#else
 #define STRIATE_LAYOUT static inline __attribute__((always_inline))
+#endif
 
 namespace striate::kernels {
 

@@ -1,5 +1,5 @@
-// One face for the two ways a row of classes is worked on: short rows lie across lanes, kWidth rows at a time; long
-// rows lie along vectors, one at a time. Losses are written once, against this face:
+// One face for the two ways a row of classes is worked on: short rows across lanes, kWidth rows at a time; long
+// rows along vectors, one at a time. Losses are written once, against this face:
 //   each(f)            f(e) for every element e (of every row)
 //   prediction(e)      the element of each row
 //   times_target(e, v) target * v, and 0 where the target is 0, whatever v
@@ -148,7 +148,8 @@ STRIATE_INLINE int64_t label_at(const Labels& labels, int64_t row) {
     return static_cast<const int64_t*>(labels.data)[row];
 }
 
-// The class of a row, or -1 for one that has no loss: an ignored one or, noted in `bad`, one whose label is no class.
+// The class of a row, or -1 for one that has no loss: an ignored one or, noted in `bad`, one whose label is not a
+// class.
 STRIATE_INLINE int32_t class_of(const DenseTargets&, int64_t, int64_t, int64_t&) {
     return 0;
 }

@@ -123,6 +123,15 @@ void element_loss(const ElementLossArgs& a, int64_t begin, int64_t end) {
                 slope = one * (1.0f - t) - zero * t;
                 focus(a, t, t * zero + (1.0f - t) * one, (1.0f - 2.0f * t) * one * zero, value, slope);
             });
+        case ElementLoss::kl_divergence: {
+            const auto columns = static_cast<float>(a.batch.c);  // a sum where the others have a mean
+            return each_element(a, 0, 1, begin, end, [=](Vec p, Vec t, Vec& value, Vec& slope) {
+                const Vec q = min(broadcast(1.0f), max(broadcast(kEpsilon), p));
+                const Vec share = columns * min(broadcast(1.0f), max(broadcast(kEpsilon), t));
+                value = share * (log(share / columns) - log(q));
+                slope = select((p < kEpsilon) | (p > 1.0f), Vec{}, -share / q);
+            });
+        }
     }
 }
 

@@ -109,7 +109,7 @@ STRIATE_INLINE void each_part(const OverlapArgs& a, const Targets& targets, floa
             const int64_t count = lesser(step, last - row);
             int32_t classes[kWidth];
             float weights[kWidth];
-            int64_t bad = 0;  // what is no class was found before training
+            int64_t bad = 0;  // what is not a class was found before training
             for (int64_t r = 0; r < kWidth; ++r) {
                 const int64_t of = narrow ? row + r : row;  // a long row has all lanes
                 classes[r] = of < last ? class_of(targets, of, a.c, bad) : -1;

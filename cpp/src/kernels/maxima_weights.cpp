@@ -10,7 +10,7 @@ namespace {
 
 constexpr int kTapsAtOnce = 9;  // accumulators that leave room in 16 registers
 
-// The gradients of a vector of maxima, ready to be multiplied with what stands at the places that won.
+// The gradients of a vector of maxima, ready to be multiplied with the values at the maxima.
 class Winners {
   public:
     STRIATE_INLINE Winners(Vec gradient, VecI place) : gradient_(select(place == kNoPlace, Vec{}, gradient)) {
@@ -60,7 +60,7 @@ STRIATE_INLINE void gather_fours(const MaximaWeightArgs& a, const float* x, floa
     const int64_t across = fours_across(a), right = a.col_stride * a.x_pixel;
     for (int64_t r = 0; r < a.tap_rows; ++r) {
         const float *upper = x + r * a.tap_row, *lower = upper + a.x_row;
-        if (right == 1) {  // one channel: neighbours are
+        if (right == 1) {  // one channel: adjacent values are
             for (int64_t q = 0; q < across; ++q, to += 4) {
                 __builtin_memcpy(to, upper + q, 8);
                 __builtin_memcpy(to + 2, lower + q, 8);

@@ -1,3 +1,4 @@
+#include "kernels/activations.hpp"
 #include "kernels/args_norm.hpp"
 #include "kernels/lanes.hpp"
 
@@ -40,23 +41,24 @@ void wide_moments(const float* x, const int64_t* offsets, int64_t count, double&
     }
 }
 
-template <bool kRelu, bool kShift>
+template <ActivationKind kKind, bool kShift>
 STRIATE_INLINE void block_sums(const MomentsGradArgs& a, const float* mean, const float* scale, const float* shift,
                                const int64_t* x_at, const int64_t* dy_at, int64_t count, int64_t width, float* sums,
                                float* products) {
-    each_vectors<kRelu ? 2 : 4>(width, [&](int64_t i, auto lanes, auto vectors) {
+    constexpr bool kApplied = kKind != ActivationKind::linear;
+    each_vectors<kApplied ? 2 : 4>(width, [&](int64_t i, auto lanes, auto vectors) {
         constexpr int kVectors = decltype(vectors)::value;
         Vec centre[kVectors], factor[kVectors] = {}, term[kVectors] = {}, total[kVectors] = {}, product[kVectors] = {};
         for (int k = 0; k < kVectors; ++k) {
             centre[k] = lanes.load(mean + i + k * kWidth);
-            if (kRelu) factor[k] = lanes.load(scale + i + k * kWidth);
+            if (kApplied) factor[k] = lanes.load(scale + i + k * kWidth);
             if (kShift) term[k] = lanes.load(shift + i + k * kWidth);
         }
         for (int64_t p = 0; p < count; ++p)
             for (int k = 0; k < kVectors; ++k) {
                 Vec g = lanes.load(a.dy + dy_at[p] + i + k * kWidth);
                 const Vec centred = lanes.load(a.x + x_at[p] + i + k * kWidth) - centre[k];
-                if (kRelu) g = select(scaled<kShift>(centred, factor[k], term[k]) <= 0.0f, Vec{}, g);
+                if (kApplied) g = passed_back<kKind>(g, scaled<kShift>(centred, factor[k], term[k]));
                 total[k] += g;
                 product[k] += g * centred;
             }
@@ -74,8 +76,9 @@ STRIATE_INLINE const float* abreast(const float* values, int64_t c, bool wide, f
     return room;
 }
 
-template <bool kRelu, bool kShift>
+template <ActivationKind kKind, bool kShift>
 STRIATE_INLINE void backward(const MomentsGradArgs& a, int64_t begin, int64_t end) {
+    constexpr bool kApplied = kKind != ActivationKind::linear;
     const View views[] = {a.view_x, a.view_dy};
     const int64_t c = a.view_x.c, group_rows = rows(a.view_x) / a.groups;
     const bool wide = pixels_abreast(c, all_packed(views)) > 1;
@@ -87,13 +90,13 @@ STRIATE_INLINE void backward(const MomentsGradArgs& a, int64_t begin, int64_t en
         const int64_t own = unit / a.pieces * a.mean_stride;
         float means[kWidest], scales[kWidest], shifts[kWidest];
         const float* mean = abreast(a.mean + own, c, wide, means);
-        const float* scale = kRelu ? abreast(a.scale + own, c, wide, scales) : nullptr;
+        const float* scale = kApplied ? abreast(a.scale + own, c, wide, scales) : nullptr;
         const float* shift = kShift ? abreast(a.shift, c, wide, shifts) : nullptr;
         each_block(views, first + piece_begin(group_rows, a.pieces, piece),
                    first + piece_begin(group_rows, a.pieces, piece + 1),
                    [&](const int64_t(&offsets)[2][kBlock], int64_t count, int64_t channel, int64_t width) {
                        float block_total[kWidest], block_product[kWidest];
-                       block_sums<kRelu, kShift>(a, mean + channel, kRelu ? scale + channel : nullptr,
+                       block_sums<kKind, kShift>(a, mean + channel, kApplied ? scale + channel : nullptr,
                                                  kShift ? shift + channel : nullptr, offsets[0], offsets[1], count,
                                                  width, block_total, block_product);
                        for (int64_t lane = 0; lane < width; lane += c) {
@@ -119,8 +122,8 @@ void moments(const MomentsArgs& a, int64_t begin, int64_t end) {
         const int64_t first = unit / a.pieces * group_rows, piece = unit % a.pieces;
         int64_t seen_from = 0;  // the channel that `seen` counts for
         double seen = 0;
-        // Deviations are from the mean so far, which for the first block is its own: how far a later block lies from it
-        // is part of the variance, so no digits are lost.
+        // Deviations are from the mean so far, which for the first block is its own: the distance of a later block from
+        // it is part of the variance, so no digits are lost.
         float centre[kWidest];
         each_block(views, first + piece_begin(group_rows, a.pieces, piece),
                    first + piece_begin(group_rows, a.pieces, piece + 1),
@@ -158,8 +161,8 @@ void moments(const MomentsArgs& a, int64_t begin, int64_t end) {
 }
 
 void moments_backward(const MomentsGradArgs& a, int64_t begin, int64_t end) {
-    choose(a.relu, [&](auto relu) {
-        choose(a.relu && a.shift, [&](auto shift) { backward<relu.value, shift.value>(a, begin, end); });
+    choose_activation(a.activation, [&](auto kind) {
+        choose(!kind.linear && a.shift, [&](auto shift) { backward<kind.value, shift.value>(a, begin, end); });
     });
 }
 

@@ -10,26 +10,69 @@ namespace {
 // do the same step for larger ones.
 constexpr float kLargestSquared = 1e18f;
 
+// The sum of term(i) over [0, count), in a fixed order that the compiler can vectorise.
+template <class Term>
+STRIATE_INLINE double sum_of(int64_t count, Term term) {
+    double lanes[kWidth] = {};
+    int64_t i = 0;
+    for (; i + kWidth <= count; i += kWidth)
+        for (int j = 0; j < kWidth; ++j) lanes[j] += term(i + j);
+    double total = 0.0;
+    for (; i < count; ++i) total += term(i);
+    for (int j = 0; j < kWidth; ++j) total += lanes[j];
+    return total;
+}
+
+STRIATE_INLINE bool penalised(const UpdatePiece& piece) {
+    return piece.l1 != 0.0f || piece.l2 != 0.0f;
+}
+
+STRIATE_INLINE double penalty(const UpdatePiece& piece, const float* __restrict p) {
+    if (!penalised(piece)) return 0.0;
+    const double l1 = piece.l1, l2 = piece.l2;
+    return sum_of(piece.count, [=](int64_t i) {
+        const double w = p[i];
+        return l1 * __builtin_fabs(w) + l2 * w * w;
+    });
+}
+
+// The gradient of the loss and the penalty.
+STRIATE_INLINE float with_penalty(const UpdatePiece& piece, float g, float p) {
+    const float side = p > 0.0f ? piece.l1 : (p < 0.0f ? -piece.l1 : 0.0f);
+    return g + (2.0f * piece.l2 * p + side);
+}
+
+template <bool squares, bool with, class Rule>
+STRIATE_INLINE void update_piece(const UpdateArgs& a, const UpdatePiece& piece, Rule rule) {
+    const float most = squares ? kLargestSquared : __builtin_inff();
+    const float limit = a.clip_value > 0.0f && a.clip_value < most ? a.clip_value : most;
+    const bool infinite_is_nan = squares && !(a.clip_value > 0.0f);
+    const float scale = a.clip_scales ? a.clip_scales[piece.segment] : 1.0f;
+    const float decay = piece.decays ? a.weight_decay * a.scalars[0] : 0.0f;
+    float* __restrict p = a.parameters + piece.value;
+    const float* __restrict g = a.gradients + piece.offset;
+#pragma GCC ivdep
+    for (int64_t i = 0; i < piece.count; ++i) {
+        const float whole = with ? with_penalty(piece, g[i], p[i]) : g[i];
+        float gradient = whole * scale;
+        gradient = gradient > limit ? limit : gradient;
+        gradient = gradient < -limit ? -limit : gradient;
+        if (infinite_is_nan) gradient += (whole - whole) * scale;
+        p[i] = rule(piece.offset + i, p[i] - p[i] * decay, gradient);
+    }
+}
+
 // Calls rule(i, parameter, gradient) -> new parameter for each element of the pieces [begin, end). An infinite gradient
 // is handed over as NaN where `squares` says that the rule squares it.
 template <bool squares = false, class Rule>
 STRIATE_INLINE void update(const UpdateArgs& a, int64_t begin, int64_t end, Rule rule) {
-    const float most = squares ? kLargestSquared : __builtin_inff();
-    const float limit = a.clip_value > 0.0f && a.clip_value < most ? a.clip_value : most;
-    const bool infinite_is_nan = squares && !(a.clip_value > 0.0f);
     for (int64_t u = begin; u < end; ++u) {
         const UpdatePiece piece = a.pieces[u];
-        const float scale = a.clip_scales ? a.clip_scales[piece.segment] : 1.0f;
-        const float decay = piece.decays ? a.weight_decay * a.scalars[0] : 0.0f;
-        float* __restrict p = a.parameters + piece.offset;
-        const float* __restrict g = a.gradients + piece.offset;
-#pragma GCC ivdep
-        for (int64_t i = 0; i < piece.count; ++i) {
-            float gradient = g[i] * scale;
-            gradient = gradient > limit ? limit : gradient;
-            gradient = gradient < -limit ? -limit : gradient;
-            if (infinite_is_nan) gradient += (g[i] - g[i]) * scale;
-            p[i] = rule(piece.offset + i, p[i] - p[i] * decay, gradient);
+        if (a.penalties) a.penalties[u] = penalty(piece, a.parameters + piece.value);
+        if (penalised(piece)) {
+            update_piece<squares, true>(a, piece, rule);
+        } else {
+            update_piece<squares, false>(a, piece, rule);
         }
     }
 }
@@ -138,6 +181,20 @@ void update_adam(const UpdateArgs& a, int64_t begin, int64_t end) {
     }
 }
 
+// Dozat 2016, with the bias corrections and the warming of the momentum folded into factors of the mean (scalars[1]),
+// the gradient (scalars[2]) and the root of the mean square (scalars[3]). Slots: mean, mean square.
+void update_nadam(const UpdateArgs& a, int64_t begin, int64_t end) {
+    const float of_mean = a.scalars[1], of_gradient = a.scalars[2], of_root = a.scalars[3];
+    const float keep1 = a.keep0, keep2 = a.keep1, epsilon = a.epsilon;
+    float* __restrict mean = a.slot0;
+    float* __restrict square = a.slot1;
+    update<true>(a, begin, end, [=](int64_t i, float p, float g) {
+        mean[i] += (g - mean[i]) * keep1;
+        square[i] += (g * g - square[i]) * keep2;
+        return p - (mean[i] * of_mean + g * of_gradient) / (__builtin_sqrtf(square[i]) * of_root + epsilon);
+    });
+}
+
 // Chen et al. 2023. Slot: mean.
 void update_lion(const UpdateArgs& a, int64_t begin, int64_t end) {
     const float rate = a.scalars[0], beta1 = a.rate0, beta2 = a.rate1, keep1 = a.keep0, keep2 = a.keep1;
@@ -154,15 +211,20 @@ void gradient_squares(const GradientSquaresArgs& a, int64_t begin, int64_t end) 
     for (int64_t u = begin; u < end; ++u) {
         const UpdatePiece piece = a.pieces[u];
         const float* g = a.gradients + piece.offset;
-        double lanes[kWidth] = {};
-        int64_t i = 0;
-        for (; i + kWidth <= piece.count; i += kWidth)
-            for (int j = 0; j < kWidth; ++j) lanes[j] += static_cast<double>(g[i + j]) * g[i + j];
-        double total = 0.0;
-        for (; i < piece.count; ++i) total += static_cast<double>(g[i]) * g[i];
-        for (int j = 0; j < kWidth; ++j) total += lanes[j];
-        a.partials[u] = total;
+        const float* p = a.parameters + piece.value;
+        if (penalised(piece)) {
+            a.partials[u] = sum_of(piece.count, [=](int64_t i) {
+                const double whole = with_penalty(piece, g[i], p[i]);
+                return whole * whole;
+            });
+        } else {
+            a.partials[u] = sum_of(piece.count, [=](int64_t i) { return static_cast<double>(g[i]) * g[i]; });
+        }
     }
+}
+
+void penalties(const PenaltiesArgs& a, int64_t begin, int64_t end) {
+    for (int64_t u = begin; u < end; ++u) a.penalties[u] = penalty(a.pieces[u], a.parameters + a.pieces[u].value);
 }
 
 void clip_scales(const ClipScalesArgs& a, int64_t, int64_t) {

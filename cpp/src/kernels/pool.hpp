@@ -1,4 +1,4 @@
-// Where windows lie: shared by the pooling kernels.
+// The positions of windows: shared by the pooling kernels.
 #pragma once
 
 #include "kernels/args_pool.hpp"

@@ -48,7 +48,7 @@ STRIATE_INLINE void keep(const PoolWindow& w, float* y, Winners winners, Lanes l
     winners.store(lanes, at, winner);
 }
 
-// Rows of 2 x 2 windows that lie side by side within the map.
+// Rows of 2 x 2 windows that are side by side within the map.
 template <bool kRelu, class Winners>
 STRIATE_INLINE void forward_2x2(const MaxPoolArgs& a, Winners winners, int64_t unit) {
     const View &v = a.view_x, &o = a.view_y;
@@ -77,7 +77,7 @@ STRIATE_INLINE void forward_any(const MaxPoolArgs& a, Winners winners, int64_t u
     const Span down = span(unit % o.h, w.row_step, w.top, w.rows, v.h);
     for (int64_t x = 0; x < o.w; ++x) {
         const Span across = span(x, w.column_step, w.left, w.columns, v.w);
-        const int64_t gap = w.columns - (across.end - across.begin);  // places of a window's row that lie outside
+        const int64_t gap = w.columns - (across.end - across.begin);  // places of a window's row that are outside
         each_vector(v.c, [&](int64_t i, auto lanes) {
             int32_t place = static_cast<int32_t>(down.first * w.columns + across.first);
             Vec best = lanes.load(image + down.begin * v.row + across.begin * v.pixel + i);

@@ -96,6 +96,14 @@ void reach(const BinaryArgs& a, V& visit) {
     visit(a.y, all(a.view_y));
 }
 template <class V>
+void reach(const ExtremeGradArgs& a, V& visit) {
+    visit(a.x, all(a.view_x));
+    visit(a.y, all(a.view_y));
+    visit(a.dy, all(a.view_dy));
+    visit.optional(a.dx, all(a.view_dx));
+    visit.optional(a.rest, all(a.view_rest));
+}
+template <class V>
 void reach(const ReduceBroadcastArgs& a, V& visit) {
     visit(a.dy, all(a.view_dy));
     visit.optional(a.other, all(a.view_other));
@@ -114,6 +122,27 @@ void reach(const AccumulateArgs& a, V& visit) {
 template <class V>
 void reach(const CopyArgs& a, V& visit) {
     visit(a.x, all(a.view_x));
+    visit(a.y, all(a.view_y));
+}
+template <class V>
+void reach(const TakeArgs& a, V& visit) {
+    const int64_t sizes[] = {a.view_y.h, a.view_y.w, a.view_y.c};
+    visit(a.indices, first(sizes[a.axis]));
+    visit(a.x, all(a.view_x));
+    visit(a.y, all(a.view_y));
+}
+template <class V>
+void reach(const TakeGradArgs& a, V& visit) {
+    const int64_t sizes[] = {a.view_dx.h, a.view_dx.w, a.view_dx.c}, taken[] = {a.view_dy.h, a.view_dy.w, a.view_dy.c};
+    visit(a.begins, first(sizes[a.axis] + 1));
+    visit(a.places, first(taken[a.axis]));
+    visit(a.dy, all(a.view_dy));
+    visit(a.dx, all(a.view_dx));
+}
+template <class V>
+void reach(const MatMulArgs& a, V& visit) {
+    visit(a.a, all(a.view_a));
+    visit(a.b, all(a.view_b));
     visit(a.y, all(a.view_y));
 }
 template <class V>
@@ -496,6 +525,25 @@ void reach(const DepthwiseWeightArgs& a, V& visit) {
     visit(a.slots, first(a.pieces * a.tap_rows * a.tap_cols * wide));
 }
 template <class V>
+void reach(const GroupedConvArgs& a, V& visit) {
+    visit(a.x, walk_x(a, taps_of(a, a.channels)).from(a.x_offset));
+    visit(a.weights, first(divide_up(a.channels, a.panel) * a.tap_rows * a.tap_cols * a.group * a.panel));
+    visit.optional(a.bias, first(a.channels));
+    visit(a.y, walk_y(a, first(a.channels)).from(a.y_offset));
+}
+template <class V>
+void reach(const GroupedWeightArgs& a, V& visit) {
+    visit(a.x, walk_x(a, taps_of(a, a.channels)).from(a.x_offset));
+    visit(a.dy, walk_y(a, first(a.channels)));
+    visit(a.slots, first(a.pieces * a.tap_rows * a.tap_cols * a.group * a.channels));
+}
+template <class V>
+void reach(const GroupedPackArgs& a, V& visit) {
+    visit(a.src,
+          first(a.channels).times(a.group, a.s_depth).times(a.cols, a.s_col).times(a.rows, a.s_row).from(a.src_offset));
+    visit(a.dst, first(divide_up(a.channels, a.panel) * a.rows * a.cols * a.group * a.panel));
+}
+template <class V>
 void reach(const ChannelSumArgs& a, V& visit) {
     visit(a.x, all(a.view_x));
     visit(a.partials, first(a.pieces * a.view_x.c));
@@ -515,30 +563,6 @@ void reach(const PooledConvArgs& a, V& visit) {
     visit.optional(a.places, first(elements(y)));
 }
 
-// Optimizers.
-template <class V>
-void reach(const UpdateArgs& a, V& visit) {
-    visit(a.pieces, first(a.count));
-    visit(a.parameters, first(a.size));
-    visit(a.gradients, first(a.size));
-    visit.optional(a.slot0, first(a.size));
-    visit.optional(a.slot1, first(a.size));
-    visit.optional(a.slot2, first(a.size));
-    visit(a.scalars, first(at_least_one(a.scalar_count)));  // each rule reads the learning rate
-    visit.optional(a.clip_scales, first(a.segments));
-}
-template <class V>
-void reach(const GradientSquaresArgs& a, V& visit) {
-    visit(a.pieces, first(a.count));
-    visit(a.gradients, first(a.size));
-    visit(a.partials, first(a.count));
-}
-template <class V>
-void reach(const ClipScalesArgs& a, V& visit) {
-    visit(a.pieces, first(a.count));
-    visit(a.partials, first(a.count));
-    visit(a.scales, first(a.segments));
-}
 template <class V>
 void reach(const DetectionMergeArgs& a, V& visit) {
     visit(a.sums, first(a.size));

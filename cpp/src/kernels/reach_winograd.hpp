@@ -9,7 +9,7 @@ namespace striate::kernels {
 inline Reach matrices(int64_t rows, int64_t columns, int64_t point) {
     return first(rows * columns).times(kWinogradPoints, point);
 }
-// Windows may lie over the edge, but nothing outside of the rows and columns given is read.
+// Windows may reach over the edge, but nothing outside of the rows and columns given is read.
 inline Reach map_of(const WinogradMapArgs& a) {
     const View& v = a.view;
     return first(v.c)

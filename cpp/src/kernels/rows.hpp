@@ -43,7 +43,7 @@ const char* name_of(Row row);
 // Whether the table has this kernel.
 bool has(const Table& table, Row row);
 
-// Calls the row's kernel of the table with arguments that lie at `arguments`.
+// Calls the row's kernel of the table with arguments that are at `arguments`.
 using Invoke = void (*)(const Table& table, const void* arguments, int64_t begin, int64_t end);
 Invoke invoker(Row row);
 

@@ -1,10 +1,14 @@
 // One vector type for every instruction set, by GCC/Clang vector extensions. Included only by kernel sources, which are
-// compiled once per ISA: all of it lies in an anonymous namespace inside the ISA's own, so no symbol can leak between
+// compiled once per ISA: all of it is in an anonymous namespace inside the ISA's own, so no symbol can leak between
 // them.
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
+
+#if defined(__AVX__) || defined(__SSE2__)
+#include <immintrin.h>
+#endif
 
 #ifndef STRIATE_ISA
 #error "kernel sources are compiled by cmake/isa.cmake, which defines STRIATE_ISA"
@@ -63,12 +67,29 @@ STRIATE_INLINE void store_partial(float* p, Vec v, int64_t count) {
 STRIATE_INLINE Vec select(VecI mask, Vec yes, Vec no) {
     return mask ? yes : no;
 }
-// The second operand wins unless the first is greater (less), so a NaN in `b` passes through.
+// The second operand wins unless the first is greater (less), so a NaN in `b` passes through. GCC makes two
+// instructions of the comparison and the choice, which x86 has as one.
 STRIATE_INLINE Vec max(Vec a, Vec b) {
+#if defined(__AVX512F__)
+    return reinterpret_cast<Vec>(_mm512_maskz_max_ps(0xffff, reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b)));
+#elif defined(__AVX__)
+    return reinterpret_cast<Vec>(_mm256_max_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b)));
+#elif defined(__SSE2__)
+    return reinterpret_cast<Vec>(_mm_max_ps(reinterpret_cast<__m128>(a), reinterpret_cast<__m128>(b)));
+#else
     return select(a > b, a, b);
+#endif
 }
 STRIATE_INLINE Vec min(Vec a, Vec b) {
+#if defined(__AVX512F__)
+    return reinterpret_cast<Vec>(_mm512_maskz_min_ps(0xffff, reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b)));
+#elif defined(__AVX__)
+    return reinterpret_cast<Vec>(_mm256_min_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b)));
+#elif defined(__SSE2__)
+    return reinterpret_cast<Vec>(_mm_min_ps(reinterpret_cast<__m128>(a), reinterpret_cast<__m128>(b)));
+#else
     return select(a < b, a, b);
+#endif
 }
 STRIATE_INLINE VecI bits(Vec v) {
     return reinterpret_cast<VecI>(v);

@@ -96,6 +96,25 @@ STRIATE_INLINE Vec sigmoid(Vec x) {
     return select(x >= 0.0f, broadcast(1.0f), e) / (1.0f + e);
 }
 
+// x * sigmoid(x) = x / (1 + e^-x), in half the instructions of sigmoid(). Below -88, where the result is within 1e-36
+// of 0, it is 0.
+STRIATE_INLINE Vec silu(Vec x) {
+    Vec r;
+    VecI n;
+#if defined(__AVX512F__)
+    const Vec p = reduce_exp(min(broadcast(88.0f), max(broadcast(-60.0f), -x)), r, n);
+    const Vec d = 1.0f + from_bits(bits(r * r * p + r + 1.0f) + (n << 23));
+    // The reciprocal by one step of Newton's method, in a third of the time of the division.
+    const Vec guess = reinterpret_cast<Vec>(_mm512_maskz_rcp14_ps(0xffff, reinterpret_cast<__m512>(d)));
+    const Vec y = x * (guess + guess * (1.0f - d * guess));
+    return select(x < -88.0f, x * 0.0f, y);
+#else
+    const Vec p = reduce_exp(min(broadcast(89.0f), max(broadcast(-60.0f), -x)), r, n);
+    const Vec half = from_bits(bits(r * r * p + r + 1.0f) + ((n - 1) << 23));  // of e^-x, which may be infinite
+    return x / (1.0f + (half + half));
+#endif
+}
+
 // log(1 + e^x)
 STRIATE_INLINE Vec softplus(Vec x) {
     return max(Vec{}, x) + log1p(exp(-abs(x)));

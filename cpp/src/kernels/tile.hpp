@@ -26,7 +26,7 @@ struct Tile {
     STRIATE_INLINE void set(int64_t j, Vec v) { store(room[j], v); }
 };
 
-// What stands for a row's elements in sums and maxima, whether the row lies along a vector or across one lane.
+// A row's value in sums and maxima, whether the row is along a vector or in one lane.
 
 // max over c elements of `tile`
 STRIATE_INLINE Vec row_max(const Tile& tile, int64_t c) {

@@ -13,12 +13,16 @@ inline int64_t units(const ActivationArgs& a) {
 inline int64_t units(const ActivationGradArgs& a) {
     const bool from_x = a.kind == ActivationKind::silu || a.kind == ActivationKind::gelu ||
                         a.kind == ActivationKind::gelu_tanh || a.kind == ActivationKind::hard_swish ||
-                        a.kind == ActivationKind::rectifier;
+                        a.kind == ActivationKind::rectifier || a.kind == ActivationKind::log ||
+                        a.kind == ActivationKind::abs || a.kind == ActivationKind::erf;
     const View& source = from_x ? a.view_x : a.kind == ActivationKind::linear ? a.view_dy : a.view_y;
     return run_units(a.view_dy, flat(a.view_dy) && flat(a.view_dx) && flat(source));
 }
 inline int64_t units(const WarpArgs& a) {
     return a.map.h;
+}
+inline int64_t units(const WarpGradArgs&) {
+    return 1;
 }
 inline int64_t units(const NearestArgs& a) {
     return a.map.h;
@@ -42,6 +46,10 @@ inline int64_t units(const SoftmaxGradArgs& a) {
 inline int64_t units(const BinaryArgs& a) {
     return run_units(a.view_y, flat_together(a.view_a, a.view_b, a.view_y));
 }
+inline int64_t units(const ExtremeGradArgs& a) {
+    return run_units(a.view_y, flat_together(a.view_x, a.view_dy, a.view_y) && (!a.dx || flat(a.view_dx)) &&
+                                   (!a.rest || flat(a.view_rest)));
+}
 inline int64_t units(const ReduceBroadcastArgs& a) {
     return rows(a.view_out);
 }
@@ -54,6 +62,15 @@ inline int64_t units(const AccumulateArgs& a) {
 inline int64_t units(const CopyArgs& a) {
     return run_units(a.view_x, flat(a.view_x) && flat(a.view_y));
 }
+inline int64_t units(const TakeArgs& a) {
+    return rows(a.view_y);
+}
+inline int64_t units(const TakeGradArgs& a) {
+    return rows(a.view_dx);
+}
+inline int64_t units(const MatMulArgs& a) {
+    return rows(a.view_y) * divide_up(a.view_y.w, kMatMulRows);
+}
 inline int64_t units(const FillArgs& a) {
     return run_units(a.view, flat(a.view));
 }
@@ -65,7 +82,7 @@ inline int64_t units(const ChannelAffineArgs& a) {
 }
 inline int64_t units(const ChannelAffineGradArgs& a) {
     return strip_units(a.view_dy, a.image_stride == 0 && flat(a.view_dy) && flat(a.view_dx) &&
-                                      ((!a.slope && !a.relu) || flat(a.view_x)));
+                                      ((!a.slope && a.activation == ActivationKind::linear) || flat(a.view_x)));
 }
 inline int64_t units(const MergeSumsArgs& a) {
     return divide_up(a.size, kMergeChunk);
@@ -195,6 +212,9 @@ inline int64_t units(const UpdateArgs& a) {
 inline int64_t units(const GradientSquaresArgs& a) {
     return a.count;
 }
+inline int64_t units(const PenaltiesArgs& a) {
+    return a.count;
+}
 inline int64_t units(const ClipScalesArgs&) {
     return 1;
 }
@@ -257,6 +277,15 @@ inline int64_t units(const DepthwiseArgs& a) {
 }
 inline int64_t units(const DepthwiseWeightArgs& a) {
     return a.pieces;
+}
+inline int64_t units(const GroupedConvArgs& a) {
+    return a.images * a.rows;
+}
+inline int64_t units(const GroupedWeightArgs& a) {
+    return a.pieces * divide_up(divide_up(a.channels, a.panel), a.unit_vectors);
+}
+inline int64_t units(const GroupedPackArgs& a) {
+    return divide_up(a.channels, a.panel) * a.rows * a.cols;
 }
 inline int64_t units(const ChannelSumArgs& a) {
     return a.pieces;

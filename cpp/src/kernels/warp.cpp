@@ -42,7 +42,7 @@ STRIATE_INLINE VecI modulo(VecI i, int32_t n) {
     return rest >= n ? broadcast_int(n - 1) : rest;
 }
 
-// The pixel of 0 .. n - 1 that stands at any whole coordinate; Border::constant: n for all that lies outside.
+// The pixel of 0 .. n - 1 for any whole coordinate; Border::constant: n outside.
 template <Border border>
 STRIATE_INLINE VecI inside(VecI i, int32_t n) {
     if constexpr (border == Border::constant) {
@@ -71,26 +71,37 @@ STRIATE_INLINE Vec gather_floats(const float* base, VecI index) {
 #endif
 }
 
+// The four pixels of a source of w + 1 columns around a place, as offsets of their first channel, and where between
+// them it is.
+struct Corners {
+    VecI upper_left, upper_right, lower_left, lower_right;
+    Vec along, down;
+};
+template <Border border, class Lanes>
+STRIATE_INLINE Corners corners(const PixelMap& map, int32_t c, int64_t x, int64_t y, Lanes lanes) {
+    const int32_t w = static_cast<int32_t>(map.w), h = static_cast<int32_t>(map.h);
+    const Place column = split(coordinate(map, map.along_x, map.down_x[y], map.bend_x, x, y, lanes));
+    const Place row = split(coordinate(map, map.along_y, map.down_y[y], map.bend_y, x, y, lanes));
+    const VecI x0 = inside<border>(column.low, w), x1 = inside<border>(column.low + 1, w);
+    const VecI y0 = inside<border>(row.low, h) * (w + 1), y1 = inside<border>(row.low + 1, h) * (w + 1);
+    return {(y0 + x0) * c, (y0 + x1) * c, (y1 + x0) * c, (y1 + x1) * c, column.part, row.part};
+}
+
 template <Border border>
 STRIATE_INLINE void warp_rows(const WarpArgs& a, int64_t begin, int64_t end) {
     const PixelMap& map = a.map;
-    const int32_t w = static_cast<int32_t>(map.w), h = static_cast<int32_t>(map.h), c = static_cast<int32_t>(a.c);
+    const int32_t c = static_cast<int32_t>(a.c);
     for (int64_t y = begin; y < end; ++y) {
         float* out = a.out + y * map.w * a.c;
         each_vector(map.w, [&](int64_t x, auto lanes) {
-            const Place column = split(coordinate(map, map.along_x, map.down_x[y], map.bend_x, x, y, lanes));
-            const Place row = split(coordinate(map, map.along_y, map.down_y[y], map.bend_y, x, y, lanes));
-            const VecI x0 = inside<border>(column.low, w), x1 = inside<border>(column.low + 1, w);
-            const VecI y0 = inside<border>(row.low, h) * (w + 1), y1 = inside<border>(row.low + 1, h) * (w + 1);
-            const VecI upper_left = (y0 + x0) * c, upper_right = (y0 + x1) * c;
-            const VecI lower_left = (y1 + x0) * c, lower_right = (y1 + x1) * c;
+            const Corners at = corners<border>(map, c, x, y, lanes);
             for (int32_t channel = 0; channel < c; ++channel) {
                 const float* plane = a.source + channel;
                 // a + part * (b - a) keeps a flat region flat to the last bit.
-                Vec upper = gather_floats(plane, upper_left), lower = gather_floats(plane, lower_left);
-                upper += column.part * (gather_floats(plane, upper_right) - upper);
-                lower += column.part * (gather_floats(plane, lower_right) - lower);
-                upper += row.part * (lower - upper);
+                Vec upper = gather_floats(plane, at.upper_left), lower = gather_floats(plane, at.lower_left);
+                upper += at.along * (gather_floats(plane, at.upper_right) - upper);
+                lower += at.along * (gather_floats(plane, at.lower_right) - lower);
+                upper += at.down * (lower - upper);
                 if (c == 1) {
                     lanes.store(out + x, upper);
                 } else {
@@ -99,6 +110,27 @@ STRIATE_INLINE void warp_rows(const WarpArgs& a, int64_t begin, int64_t end) {
                     for (int64_t i = 0; i < lanes.size(); ++i) out[(x + i) * c + channel] = values[i];
                 }
             }
+        });
+    }
+}
+
+template <Border border>
+STRIATE_INLINE void add_back(const WarpGradArgs& a) {
+    const PixelMap& map = a.map;
+    const int32_t c = static_cast<int32_t>(a.c);
+    for (int64_t y = 0; y < map.h; ++y) {
+        const float* dy = a.dy + y * map.w * a.c;
+        each_vector(map.w, [&](int64_t x, auto lanes) {
+            const Corners at = corners<border>(map, c, x, y, lanes);
+            const VecI offsets[] = {at.upper_left, at.upper_right, at.lower_left, at.lower_right};
+            const Vec up = 1.0f - at.down, left = 1.0f - at.along;
+            const Vec shares[] = {up * left, up * at.along, at.down * left, at.down * at.along};
+            for (int64_t i = 0; i < lanes.size(); ++i)
+                for (int corner = 0; corner < 4; ++corner) {
+                    float* to = a.source + offsets[corner][i];
+                    for (int32_t channel = 0; channel < c; ++channel)
+                        to[channel] += shares[corner][i] * dy[(x + i) * c + channel];
+                }
         });
     }
 }
@@ -132,6 +164,20 @@ void warp(const WarpArgs& a, int64_t begin, int64_t end) {
             return warp_rows<Border::constant>(a, begin, end);
         case Border::nearest:
             return warp_rows<Border::nearest>(a, begin, end);
+    }
+}
+
+void warp_backward(const WarpGradArgs& a, int64_t begin, int64_t end) {
+    if (begin >= end) return;
+    switch (a.map.border) {
+        case Border::reflect:
+            return add_back<Border::reflect>(a);
+        case Border::wrap:
+            return add_back<Border::wrap>(a);
+        case Border::constant:
+            return add_back<Border::constant>(a);
+        case Border::nearest:
+            return add_back<Border::nearest>(a);
     }
 }
 

@@ -81,7 +81,7 @@ STRIATE_INLINE void transform_square(Transform transform, Load load, Keep keep) 
     });
 }
 
-// A tile of one point's matrix product, but for where it lies: the steps between the rows of a and c, and a panel of b.
+// A tile of one point's matrix product without its position: the steps between the rows of a and c, and a panel of b.
 STRIATE_INLINE TileCall product_tile(int64_t a_step, int64_t panel, int64_t c_step) {
     TileCall t{};
     t.a_step = a_step, t.b_step = panel, t.c_step = c_step;
@@ -89,7 +89,7 @@ STRIATE_INLINE TileCall product_tile(int64_t a_step, int64_t panel, int64_t c_st
     return t;
 }
 
-// Where a tile lies.
+// The position of a tile.
 struct TilePlace {
     int64_t image, row, col;  // of the tile, in tiles
 };

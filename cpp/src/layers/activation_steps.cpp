@@ -1,6 +1,6 @@
 #include "layers/activation_steps.hpp"
 
-#include "graph/kernel_call.hpp"
+#include "planning/kernel_call.hpp"
 
 namespace striate {
 namespace {
@@ -20,6 +20,9 @@ Reads reads_of(ActivationKind kind) {
         case ActivationKind::gelu_tanh:
         case ActivationKind::hard_swish:
         case ActivationKind::rectifier:
+        case ActivationKind::log:
+        case ActivationKind::abs:
+        case ActivationKind::erf:
             return Reads::x;
         default:
             return Reads::y;
@@ -36,9 +39,7 @@ void emit_activation(PlanContext& plan, const ActivationFunction& f) {
     }
     const TensorId x = plan.input(), y = plan.output();
     const View view_x = plan.view(x), view_y = plan.view(y);
-    const kernels::ActivationArgs args{f.kind, f.alpha, view_x, view_y, nullptr, nullptr, f.threshold, f.ceiling};
-    plan.step(in_place(
-        kernel_step(plan, K::activation_forward, "activation", args, {reads(args.x, x), writes(args.y, y)}), x, y));
+    emit_activation(plan, f, x, y);
     plan.backward([=](BackwardContext& p) {
         if (!p.wants_input_gradient()) return;
         const TensorId dy = p.output_gradient(), dx = p.input_gradient();
@@ -51,6 +52,13 @@ void emit_activation(PlanContext& plan, const ActivationFunction& f) {
                          reads(grad.y, wanted == Reads::y ? y : TensorId()), reads(grad.dy, dy), writes(grad.dx, dx)}),
             dy, dx));
     });
+}
+
+void emit_activation(PlanContext& plan, const ActivationFunction& f, TensorId x, TensorId y) {
+    const kernels::ActivationArgs args{f.kind,  f.alpha, plan.view(x), plan.view(y),
+                                       nullptr, nullptr, f.threshold,  f.ceiling};
+    plan.step(in_place(
+        kernel_step(plan, K::activation_forward, "activation", args, {reads(args.x, x), writes(args.y, y)}), x, y));
 }
 
 void emit_softmax(PlanContext& plan) {

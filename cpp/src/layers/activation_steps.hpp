@@ -1,7 +1,10 @@
 // The steps of element-wise activations and of softmax, shared by the layers that are one.
 #pragma once
 
+#include <optional>
+
 #include "kernels/args.hpp"
+#include "striate/layer.hpp"
 #include "striate/plan.hpp"
 
 namespace striate {
@@ -12,7 +15,13 @@ struct ActivationFunction {
     float threshold = 0.0f, ceiling = 0.0f;  // of a general rectifier
 };
 
+// The function that the layer is, if it is an element-wise activation.
+std::optional<ActivationFunction> activation_function(const Layer& layer);
+
+// As the layer that is planned, with its backward pass.
 void emit_activation(PlanContext& plan, const ActivationFunction& function);
+// y = f(x) alone; x may be y.
+void emit_activation(PlanContext& plan, const ActivationFunction& function, TensorId x, TensorId y);
 void emit_softmax(PlanContext& plan);
 
 }  // namespace striate

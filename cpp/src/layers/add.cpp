@@ -11,7 +11,7 @@ Shape Add::infer(const std::vector<Shape>& inputs) const {
 }
 
 void Add::emit(PlanContext& plan) const {
-    merging::emit_sum(plan, false);
+    merging::emit_all(plan, "add", kernels::BinaryKind::add, kernels::BinaryKind::add);
     plan.backward([](BackwardContext& p) {
         const TensorId dy = p.output_gradient();
         for (size_t i = 0; i < p.input_count(); ++i) merging::emit_pass(p, i, dy, p.input(i), 1.0f);

@@ -1,7 +1,7 @@
 #include "striate/layers/average_pooling2d.hpp"
 
-#include "graph/kernel_call.hpp"
 #include "layers/pooling.hpp"
+#include "planning/kernel_call.hpp"
 
 namespace striate {
 

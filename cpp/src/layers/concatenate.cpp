@@ -1,6 +1,6 @@
 #include "striate/layers/concatenate.hpp"
 
-#include "graph/kernel_call.hpp"
+#include "planning/kernel_call.hpp"
 #include "striate/error.hpp"
 
 namespace striate {
@@ -40,7 +40,7 @@ Shape Concatenate::infer(const std::vector<Shape>& inputs) const {
             other[along] = whole[along];
             fits = other == whole;
         }
-        require(fits, "[", label(), "] inputs must agree but along axis ", options_.axis, ", got ",
+        require(fits, "[", label(), "] inputs must have the same shape except along axis ", options_.axis, ", got ",
                 with_batch(inputs[0]), " and ", with_batch(inputs[i]));
         whole[along] += inputs[i][along];
     }

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "graph/kernel_call.hpp"
-#include "layers/convolution_steps.hpp"
+#include "cpu/convolution_steps.hpp"
+#include "planning/kernel_call.hpp"
 #include "striate/error.hpp"
 #include "striate/initializers.hpp"
 
@@ -47,6 +47,8 @@ convolution::Problem problem(const Conv2DTranspose& layer, const Shape& input) {
 
 Conv2DTranspose::Conv2DTranspose(Options options, std::string name) : LayerOf(std::move(options), std::move(name)) {
     convolution::check_positive(options_.filters, "filters", label());
+    require(options_.padding == "valid" || options_.padding == "same", "[", label(),
+            "] padding must be 'valid' or 'same', got '", options_.padding, "'");
     convolution::check(arguments(options_), label());
     if (options_.output_padding) {
         const Pair& extra = *options_.output_padding;
@@ -56,6 +58,8 @@ Conv2DTranspose::Conv2DTranspose(Options options, std::string name) : LayerOf(st
     }
     check_initializer(options_.kernel_initializer, label());
     check_initializer(options_.bias_initializer, label());
+    penalty_of(options_.kernel_regularizer, label());
+    penalty_of(options_.bias_regularizer, label());
     activation_ = convolution::remaining_activation(options_.activation, label());
 }
 
@@ -66,8 +70,9 @@ Shape Conv2DTranspose::infer(const std::vector<Shape>& inputs) const {
 
 std::vector<Parameter> Conv2DTranspose::parameters(const std::vector<Shape>& inputs) const {
     const Shape kernel{options_.kernel_size.h, options_.kernel_size.w, options_.filters, inputs[0][2]};
-    std::vector<Parameter> list{{"kernel", kernel, options_.kernel_initializer}};
-    if (options_.use_bias) list.push_back({"bias", {options_.filters}, options_.bias_initializer});
+    std::vector<Parameter> list{{"kernel", kernel, options_.kernel_initializer, true, options_.kernel_regularizer}};
+    if (options_.use_bias)
+        list.push_back({"bias", {options_.filters}, options_.bias_initializer, true, options_.bias_regularizer});
     return list;
 }
 
@@ -96,9 +101,10 @@ void Conv2DTranspose::emit(PlanContext& plan) const {
     const TensorId x = plan.input(), y = plan.output(), kernel = plan.parameter("kernel");
     const Shape shape = plan.shape(x);
     const convolution::Problem p = problem(*this, {shape[1], shape[2], shape[3]});
-    const bool relu = convolution::fuses_relu(options_.activation), bias = options_.use_bias;
-    convolution::emit_to_input(plan, p, x, kernel, bias ? plan.parameter("bias") : TensorId(), y, relu);
-    plan.backward([=](BackwardContext& b) {
+    const bool bias = options_.use_bias;
+    const kernels::Epilogue epilogue = convolution::epilogue_of(plan, options_.activation);
+    convolution::emit_to_input(plan, p, x, kernel, {bias ? plan.parameter("bias") : TensorId(), y, epilogue});
+    plan.backward([=, relu = convolution::is_relu(epilogue)](BackwardContext& b) {
         TensorId dy = convolution::gradient_before_relu(b, y, relu);
         // The gradient to the kernel reads the halo too; the planner lays one only where the input's gradient is
         // wanted.
@@ -110,7 +116,7 @@ void Conv2DTranspose::emit(PlanContext& plan) const {
         if (bias && b.wants_parameter_gradient("bias")) convolution::emit_to_bias(b, dy, b.parameter_gradient("bias"));
         if (b.wants_parameter_gradient("kernel"))
             convolution::emit_to_weights(b, p, dy, x, b.parameter_gradient("kernel"));
-        if (b.wants_input_gradient()) convolution::emit_forward(b, p, dy, kernel, {}, b.input_gradient(), false);
+        if (b.wants_input_gradient()) convolution::emit_forward(b, p, dy, kernel, {{}, b.input_gradient()});
     });
 }
 

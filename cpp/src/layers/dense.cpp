@@ -1,6 +1,6 @@
 #include "striate/layers/dense.hpp"
 
-#include "layers/convolution_steps.hpp"
+#include "cpu/convolution_steps.hpp"
 #include "striate/error.hpp"
 #include "striate/initializers.hpp"
 
@@ -10,6 +10,8 @@ Dense::Dense(Options options, std::string name) : LayerOf(std::move(options), st
     convolution::check_positive(options_.units, "units", label());
     check_initializer(options_.kernel_initializer, label());
     check_initializer(options_.bias_initializer, label());
+    penalty_of(options_.kernel_regularizer, label());
+    penalty_of(options_.bias_regularizer, label());
     activation_ = convolution::remaining_activation(options_.activation, label());
 }
 
@@ -22,8 +24,10 @@ Shape Dense::infer(const std::vector<Shape>& inputs) const {
 }
 
 std::vector<Parameter> Dense::parameters(const std::vector<Shape>& inputs) const {
-    std::vector<Parameter> list{{"kernel", {inputs[0].back(), options_.units}, options_.kernel_initializer}};
-    if (options_.use_bias) list.push_back({"bias", {options_.units}, options_.bias_initializer});
+    std::vector<Parameter> list{
+        {"kernel", {inputs[0].back(), options_.units}, options_.kernel_initializer, true, options_.kernel_regularizer}};
+    if (options_.use_bias)
+        list.push_back({"bias", {options_.units}, options_.bias_initializer, true, options_.bias_regularizer});
     return list;
 }
 
@@ -38,14 +42,15 @@ void Dense::emit(PlanContext& plan) const {
     convolution::Problem p;
     p.in_h = p.out_h = view.h, p.in_w = p.out_w = view.w;
     p.in_c = view.c, p.out_c = options_.units;
-    const bool relu = convolution::fuses_relu(options_.activation), bias = options_.use_bias;
-    convolution::emit_forward(plan, p, x, kernel, bias ? plan.parameter("bias") : TensorId(), y, relu);
-    plan.backward([=](BackwardContext& b) {
+    const bool bias = options_.use_bias;
+    const kernels::Epilogue epilogue = convolution::epilogue_of(plan, options_.activation);
+    convolution::emit_forward(plan, p, x, kernel, {bias ? plan.parameter("bias") : TensorId(), y, epilogue});
+    plan.backward([=, relu = convolution::is_relu(epilogue)](BackwardContext& b) {
         const TensorId dy = convolution::gradient_before_relu(b, y, relu);
         if (bias && b.wants_parameter_gradient("bias")) convolution::emit_to_bias(b, dy, b.parameter_gradient("bias"));
         if (b.wants_parameter_gradient("kernel"))
             convolution::emit_to_weights(b, p, x, dy, b.parameter_gradient("kernel"));
-        if (b.wants_input_gradient()) convolution::emit_to_input(b, p, dy, kernel, {}, b.input_gradient(), false);
+        if (b.wants_input_gradient()) convolution::emit_to_input(b, p, dy, kernel, {{}, b.input_gradient()});
     });
 }
 

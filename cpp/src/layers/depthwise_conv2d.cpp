@@ -1,6 +1,6 @@
 #include "striate/layers/depthwise_conv2d.hpp"
 
-#include "layers/convolution_steps.hpp"
+#include "cpu/convolution_steps.hpp"
 #include "striate/error.hpp"
 #include "striate/initializers.hpp"
 
@@ -23,6 +23,8 @@ DepthwiseConv2D::DepthwiseConv2D(Options options, std::string name) : LayerOf(st
     convolution::check_positive(options_.depth_multiplier, "depth_multiplier", label());
     check_initializer(options_.depthwise_initializer, label());
     check_initializer(options_.bias_initializer, label());
+    penalty_of(options_.depthwise_regularizer, label());
+    penalty_of(options_.bias_regularizer, label());
     activation_ = convolution::remaining_activation(options_.activation, label());
 }
 
@@ -36,8 +38,14 @@ Shape DepthwiseConv2D::infer(const std::vector<Shape>& inputs) const {
 std::vector<Parameter> DepthwiseConv2D::parameters(const std::vector<Shape>& inputs) const {
     const int64_t channels = inputs[0][2];
     const Shape kernel{options_.kernel_size.h, options_.kernel_size.w, channels, options_.depth_multiplier};
-    std::vector<Parameter> list{{"kernel", kernel, options_.depthwise_initializer}};
-    if (options_.use_bias) list.push_back({"bias", {channels * options_.depth_multiplier}, options_.bias_initializer});
+    std::vector<Parameter> list{
+        {"kernel", kernel, options_.depthwise_initializer, true, options_.depthwise_regularizer}};
+    if (options_.use_bias)
+        list.push_back({"bias",
+                        {channels * options_.depth_multiplier},
+                        options_.bias_initializer,
+                        true,
+                        options_.bias_regularizer});
     return list;
 }
 
@@ -60,9 +68,10 @@ void DepthwiseConv2D::emit(PlanContext& plan) const {
     const TensorId x = plan.input(), y = plan.output(), kernel = plan.parameter("kernel");
     const Shape shape = plan.shape(x);
     const convolution::Problem p = problem(*this, {shape[1], shape[2], shape[3]});
-    const bool relu = convolution::fuses_relu(options_.activation), bias = options_.use_bias;
-    convolution::emit_depthwise(plan, p, x, kernel, bias ? plan.parameter("bias") : TensorId(), y, relu);
-    plan.backward([=](BackwardContext& b) {
+    const bool bias = options_.use_bias;
+    const kernels::Epilogue epilogue = convolution::epilogue_of(plan, options_.activation);
+    convolution::emit_depthwise(plan, p, x, kernel, {bias ? plan.parameter("bias") : TensorId(), y, epilogue});
+    plan.backward([=, relu = convolution::is_relu(epilogue)](BackwardContext& b) {
         const TensorId dy = convolution::gradient_before_relu(b, y, relu);
         if (bias && b.wants_parameter_gradient("bias")) convolution::emit_to_bias(b, dy, b.parameter_gradient("bias"));
         if (b.wants_parameter_gradient("kernel"))

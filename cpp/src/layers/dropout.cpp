@@ -1,6 +1,6 @@
 #include "striate/layers/dropout.hpp"
 
-#include "graph/kernel_call.hpp"
+#include "planning/kernel_call.hpp"
 #include "striate/error.hpp"
 
 namespace striate {
@@ -26,6 +26,7 @@ void Dropout::emit(PlanContext& plan) const {
     if (plan.wants_input_gradient()) kept = plan.create(plan.shape(x), {}, DType::uint8);
     kernels::DropoutArgs args{{}, rate, plan.view(x), plan.view(y), nullptr, nullptr, nullptr};
     args.source.stream = plan.random_stream();
+    args.source.row = element_count(plan.shape(x)) / plan.batch();
     plan.step(in_place(kernel_step(plan, kernels::K::dropout, "dropout", args,
                                    {random(args.source), reads(args.x, x), writes(args.y, y), writes(args.kept, kept)}),
                        x, y));

@@ -13,7 +13,7 @@ ELU::ELU(Options options, std::string name) : LayerOf(std::move(options), std::m
 }
 
 void ELU::emit(PlanContext& plan) const {
-    emit_activation(plan, {kernels::ActivationKind::elu, static_cast<float>(options_.alpha)});
+    emit_activation(plan, *activation_function(*this));
 }
 
 }  // namespace striate

@@ -1,6 +1,6 @@
 #include "striate/layers/global_average_pooling2d.hpp"
 
-#include "graph/kernel_call.hpp"
+#include "planning/kernel_call.hpp"
 
 namespace striate {
 

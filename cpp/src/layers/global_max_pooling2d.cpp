@@ -1,6 +1,6 @@
 #include "striate/layers/global_max_pooling2d.hpp"
 
-#include "graph/kernel_call.hpp"
+#include "planning/kernel_call.hpp"
 
 namespace striate {
 

@@ -1,7 +1,7 @@
 #include "striate/layers/group_normalization.hpp"
 
-#include "graph/kernel_call.hpp"
 #include "layers/normalization_steps.hpp"
+#include "planning/kernel_call.hpp"
 #include "striate/error.hpp"
 
 namespace striate {
@@ -9,8 +9,10 @@ namespace striate {
 GroupNormalization::GroupNormalization(Options options, std::string name)
     : LayerOf(std::move(options), std::move(name)) {
     require(options_.groups > 0 || options_.groups == -1, "[", label(),
-            "] groups must be positive, or -1 for one a channel, got ", options_.groups);
+            "] groups must be positive, or -1 for one per channel, got ", options_.groups);
     normalization::check_epsilon(options_.epsilon, label());
+    penalty_of(options_.beta_regularizer, label());
+    penalty_of(options_.gamma_regularizer, label());
 }
 
 Shape GroupNormalization::infer(const std::vector<Shape>& inputs) const {
@@ -24,8 +26,9 @@ Shape GroupNormalization::infer(const std::vector<Shape>& inputs) const {
 std::vector<Parameter> GroupNormalization::parameters(const std::vector<Shape>& inputs) const {
     const Shape channels{single(inputs).back()};
     std::vector<Parameter> list;
-    if (options_.scale) list.push_back({"gamma", channels, options_.gamma_initializer, true});
-    if (options_.center) list.push_back({"beta", channels, options_.beta_initializer, true});
+    if (options_.scale)
+        list.push_back({"gamma", channels, options_.gamma_initializer, true, options_.gamma_regularizer});
+    if (options_.center) list.push_back({"beta", channels, options_.beta_initializer, true, options_.beta_regularizer});
     return list;
 }
 

@@ -13,7 +13,7 @@ int64_t square_side(int64_t area) {
 }
 
 // The layer that turns `shape` into one of the wanted rank, where there is an obvious one: "; add Flatten() before it".
-std::string mend(const Shape& shape, size_t rank) {
+std::string how_to_fix(const Shape& shape, size_t rank) {
     if (rank == 1) return "; add Flatten() before it";
     if (rank != 3) return {};
     if (shape.size() == 2) return concat("; add Reshape((", shape[0], ", ", shape[1], ", 1)) before it");
@@ -51,7 +51,7 @@ const Shape& Layer::single(const std::vector<Shape>& inputs) const {
 const Shape& Layer::single(const std::vector<Shape>& inputs, size_t rank, const char* form) const {
     const Shape& shape = single(inputs);
     require(shape.size() == rank, "[", label(), "] expects ", rank + 1, "-D input ", form, ", got ", with_batch(shape),
-            shape.size() == rank ? std::string() : mend(shape, rank));
+            shape.size() == rank ? std::string() : how_to_fix(shape, rank));
     return shape;
 }
 

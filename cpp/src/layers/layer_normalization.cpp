@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "graph/kernel_call.hpp"
 #include "layers/normalization_steps.hpp"
+#include "planning/kernel_call.hpp"
 #include "striate/error.hpp"
 
 namespace striate {
@@ -11,6 +11,8 @@ namespace striate {
 LayerNormalization::LayerNormalization(Options options, std::string name)
     : LayerOf(std::move(options), std::move(name)) {
     normalization::check_epsilon(options_.epsilon, label());
+    penalty_of(options_.beta_regularizer, label());
+    penalty_of(options_.gamma_regularizer, label());
 }
 
 size_t LayerNormalization::axes(const Shape& input) const {
@@ -36,8 +38,10 @@ std::vector<Parameter> LayerNormalization::parameters(const std::vector<Shape>& 
     const Shape& shape = single(inputs);
     const Shape normalised(shape.end() - static_cast<std::ptrdiff_t>(axes(shape)), shape.end());
     std::vector<Parameter> list;
-    if (options_.scale) list.push_back({"gamma", normalised, options_.gamma_initializer, true});
-    if (options_.center) list.push_back({"beta", normalised, options_.beta_initializer, true});
+    if (options_.scale)
+        list.push_back({"gamma", normalised, options_.gamma_initializer, true, options_.gamma_regularizer});
+    if (options_.center)
+        list.push_back({"beta", normalised, options_.beta_initializer, true, options_.beta_regularizer});
     return list;
 }
 
@@ -83,7 +87,7 @@ void LayerNormalization::emit(PlanContext& plan) const {
                         {reads(grad.x, x), reads(grad.gamma, gamma), reads(grad.dy, dy), reads(grad.mean, mean),
                          reads(grad.inverse_std, inverse_std), writes(grad.dx, dx), writes(grad.partials, partials)}));
         if (!partials.valid()) return;
-        // A piece's sums lie side by side, gamma's before beta's; they are merged as one row.
+        // A piece's sums are side by side, gamma's before beta's; they are merged as one row.
         const TensorId merged = p.create({2 * size});
         const kernels::MergeSumsArgs merge{pieces, 2 * size, nullptr, nullptr, 1.0};
         p.step(kernel_step(p, kernels::K::merge_sums, "merge sums", merge,

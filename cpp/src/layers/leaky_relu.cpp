@@ -11,13 +11,7 @@ LeakyReLU::LeakyReLU(Options options, std::string name) : LayerOf(std::move(opti
 }
 
 void LeakyReLU::emit(PlanContext& plan) const {
-    // The kernel of leaky_relu tells the sides apart by the output's sign, which a slope of 0 hides.
-    const auto slope = static_cast<float>(options_.negative_slope);
-    if (slope == 0.0f) {
-        emit_activation(plan, {kernels::ActivationKind::relu});
-    } else {
-        emit_activation(plan, {kernels::ActivationKind::leaky_relu, slope});
-    }
+    emit_activation(plan, *activation_function(*this));
 }
 
 }  // namespace striate

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "graph/kernel_call.hpp"
+#include "planning/kernel_call.hpp"
 #include "striate/error.hpp"
 
 namespace striate::margins {

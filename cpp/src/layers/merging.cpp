@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "graph/kernel_call.hpp"
+#include "planning/kernel_call.hpp"
 #include "striate/error.hpp"
 
 namespace striate::merging {
@@ -32,31 +32,58 @@ Shape infer(const std::vector<Shape>& inputs, size_t most, const std::string& ow
             fits = shape[i] == common[i] || shape[i] == 1 || common[i] == 1;
             common[i] = std::max(common[i], shape[i]);
         }
-        require(fits, "[", owner, "] inputs must have one shape, but for axes of size 1, got ", with_batch(inputs[0]),
-                " and ", with_batch(shape));
+        require(fits, "[", owner, "] inputs must have the same shape except for axes of size 1, got ",
+                with_batch(inputs[0]), " and ", with_batch(shape));
     }
     return common;
 }
 
-void emit_binary(PlanContext& plan, const char* what, kernels::BinaryKind kind, TensorId a, TensorId b, TensorId y) {
-    const kernels::BinaryArgs args{kind, plan.view(a), plan.view(b), plan.view(y), nullptr, nullptr, nullptr};
+void emit_binary(PlanContext& plan, const char* what, kernels::BinaryKind kind, TensorId a, TensorId b, TensorId y,
+                 float scale) {
+    const kernels::BinaryArgs args{kind, plan.view(a), plan.view(b), plan.view(y), nullptr, nullptr, nullptr, scale};
     Step step =
         kernel_step(plan, kernels::K::binary, what, args, {reads(args.a, a), reads(args.b, b), writes(args.y, y)});
     plan.step(plan.shape(a) == plan.shape(y) ? in_place(std::move(step), a, y) : std::move(step));
 }
 
-TensorId emit_sum(PlanContext& plan, bool relu) {
-    using kernels::BinaryKind;
+TensorId emit_all(PlanContext& plan, const char* what, kernels::BinaryKind kind, kernels::BinaryKind last,
+                  float scale) {
     const size_t count = plan.input_count();
     const TensorId y = plan.output();
-    TensorId sum = plan.input(0);
+    TensorId result = plan.input(0);
     for (size_t i = 1; i < count; ++i) {
-        const bool last = i + 1 == count;
-        const TensorId to = last ? y : plan.create(plan.shape(y));
-        emit_binary(plan, "add", last && relu ? BinaryKind::add_relu : BinaryKind::add, sum, plan.input(i), to);
-        sum = to;
+        const bool ends = i + 1 == count;
+        const TensorId to = ends ? y : plan.create(plan.shape(y));
+        emit_binary(plan, what, ends ? last : kind, result, plan.input(i), to, scale);
+        result = to;
     }
     return y;
+}
+
+void emit_extreme(PlanContext& plan, const char* what, kernels::BinaryKind kind) {
+    const TensorId y = emit_all(plan, what, kind, kind);
+    plan.backward([y](BackwardContext& p) {
+        const size_t count = p.input_count();
+        size_t last = count;  // of the inputs whose gradient is wanted
+        while (last > 0 && !p.wants_input_gradient(last - 1)) --last;
+        TensorId left = p.output_gradient();
+        for (size_t i = 0; i < last; ++i) {
+            const TensorId x = p.input(i);
+            if (i + 1 == count) return emit_pass(p, i, left, x, 1.0f);  // equal where no other was
+            const bool wanted = p.wants_input_gradient(i), whole = p.shape(x) == p.shape(y);
+            const TensorId dx = !wanted ? TensorId{} : whole ? p.input_gradient(i) : p.create(p.shape(y));
+            const TensorId rest = i + 1 < last ? p.create(p.shape(y)) : TensorId{};
+            kernels::ExtremeGradArgs args{};
+            args.view_x = p.view(x), args.view_y = p.view(y), args.view_dy = p.view(left);
+            if (dx.valid()) args.view_dx = p.view(dx);
+            if (rest.valid()) args.view_rest = p.view(rest);
+            p.step(kernel_step(p, kernels::K::extreme_backward, "gradient of the chosen", args,
+                               {reads(args.x, x), reads(args.y, y), reads(args.dy, left), writes(args.dx, dx),
+                                writes(args.rest, rest)}));
+            if (wanted && !whole) emit_pass(p, i, dx, x, 1.0f);
+            left = rest;
+        }
+    });
 }
 
 void emit_pass(BackwardContext& plan, size_t index, TensorId gradient, TensorId input, float factor) {

@@ -11,15 +11,9 @@ Shape Multiply::infer(const std::vector<Shape>& inputs) const {
 }
 
 void Multiply::emit(PlanContext& plan) const {
-    const size_t count = plan.input_count();
-    const TensorId y = plan.output();
-    TensorId product = plan.input(0);
-    for (size_t i = 1; i < count; ++i) {
-        const TensorId to = i + 1 == count ? y : plan.create(plan.shape(y));
-        merging::emit_binary(plan, "multiply", kernels::BinaryKind::multiply, product, plan.input(i), to);
-        product = to;
-    }
-    plan.backward([count](BackwardContext& p) {
+    merging::emit_all(plan, "multiply", kernels::BinaryKind::multiply, kernels::BinaryKind::multiply);
+    plan.backward([](BackwardContext& p) {
+        const size_t count = p.input_count();
         const TensorId dy = p.output_gradient();
         for (size_t i = 0; i < count; ++i) {
             if (!p.wants_input_gradient(i)) continue;

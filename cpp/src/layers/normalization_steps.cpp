@@ -2,12 +2,31 @@
 
 #include <cmath>
 
-#include "graph/kernel_call.hpp"
+#include "planning/kernel_call.hpp"
 #include "striate/error.hpp"
 
 namespace striate::normalization {
 
 using kernels::K;
+
+namespace {
+
+const char* name_of(kernels::ActivationKind activation) {
+    switch (activation) {
+        case kernels::ActivationKind::relu:
+            return "normalise, relu";
+        case kernels::ActivationKind::relu6:
+            return "normalise, relu6";
+        case kernels::ActivationKind::silu:
+            return "normalise, silu";
+        case kernels::ActivationKind::hard_swish:
+            return "normalise, hard_swish";
+        default:
+            return "normalise";
+    }
+}
+
+}  // namespace
 
 void check_epsilon(double epsilon, const std::string& owner) {
     require(epsilon > 0.0 && std::isfinite(epsilon), "[", owner, "] epsilon must be a positive number, got ", epsilon);
@@ -29,9 +48,10 @@ void emit_fixed_statistics(PlanContext& plan, TensorId variance, TensorId gamma,
 }
 
 void emit_affine(PlanContext& plan, TensorId x, TensorId y, const Affine& affine) {
-    const kernels::ChannelAffineArgs args{plan.view(x), plan.view(y),        nullptr,    nullptr, nullptr, nullptr,
-                                          nullptr,      affine.image_stride, affine.relu};
-    plan.step(in_place(kernel_step(plan, K::channel_affine, affine.relu ? "normalise, relu" : "normalise", args,
+    const kernels::ChannelAffineArgs args{plan.view(x),     plan.view(y), nullptr, nullptr,
+                                          nullptr,          nullptr,      nullptr, affine.image_stride,
+                                          affine.activation};
+    plan.step(in_place(kernel_step(plan, K::channel_affine, name_of(affine.activation), args,
                                    {reads(args.x, x), writes(args.y, y), reads(args.mean, affine.mean),
                                     reads(args.scale, affine.scale), reads(args.shift, affine.shift)}),
                        x, y));
@@ -47,29 +67,29 @@ TensorId emit_gradient_moments(PlanContext& plan, TensorId x, TensorId dy, const
     args.mean_stride = affine.image_stride;
     args.groups = groups;
     args.pieces = pieces;
-    args.relu = affine.relu;
-    plan.step(
-        kernel_step(plan, K::moments_backward, "gradient sums", args,
-                    {reads(args.x, x), reads(args.dy, dy), reads(args.mean, affine.mean),
-                     reads(args.scale, affine.relu ? affine.scale : TensorId()),
-                     reads(args.shift, affine.relu ? affine.shift : TensorId()), writes(args.partials, partials)}));
+    args.activation = affine.activation;
+    plan.step(kernel_step(
+        plan, K::moments_backward, "gradient sums", args,
+        {reads(args.x, x), reads(args.dy, dy), reads(args.mean, affine.mean),
+         reads(args.scale, affine.applies() ? affine.scale : TensorId()),
+         reads(args.shift, affine.applies() ? affine.shift : TensorId()), writes(args.partials, partials)}));
     return partials;
 }
 
 void emit_affine_backward(BackwardContext& plan, TensorId x, TensorId dy, const Affine& affine, const Slope& slope) {
     const TensorId dx = plan.input_gradient();
-    const bool sloped = slope.slope.valid(), centred = sloped || affine.relu;
+    const bool sloped = slope.slope.valid(), centred = sloped || affine.applies();
     kernels::ChannelAffineGradArgs args{};
     args.view_x = plan.view(x);
     args.view_dy = plan.view(dy);
     args.view_dx = plan.view(dx);
     args.image_stride = affine.image_stride;
-    args.relu = affine.relu;
+    args.activation = affine.activation;
     const auto needed = [](bool yes, TensorId id) { return yes ? id : TensorId(); };
     plan.step(in_place(kernel_step(plan, K::channel_affine_backward, "normalise backward", args,
                                    {reads(args.x, needed(centred, x)), reads(args.dy, dy), writes(args.dx, dx),
                                     reads(args.mean, needed(centred, affine.mean)), reads(args.scale, affine.scale),
-                                    reads(args.shift, needed(affine.relu, affine.shift)),
+                                    reads(args.shift, needed(affine.applies(), affine.shift)),
                                     reads(args.slope, slope.slope), reads(args.offset, slope.offset)}),
                        dy, dx));
 }
@@ -98,6 +118,7 @@ BatchNorm emit_statistics(PlanContext& plan, const BatchNormalizationOptions& op
         merge.pieces = pieces;
         merge.epsilon = epsilon;
         merge.momentum = static_cast<float>(options.momentum);
+        merge.unbiased = options.unbiased_variance;
         plan.step(
             kernel_step(plan, K::batch_norm_merge, "merge statistics", merge,
                         {reads(merge.partials, partials), reads(merge.counts, {}), reads(merge.gamma, gamma),
@@ -138,10 +159,11 @@ Slope emit_gradients(BackwardContext& plan, const BatchNorm& norm, TensorId x, T
     return slope;
 }
 
-void emit_batch_normalization(PlanContext& plan, const BatchNormalizationOptions& options, bool relu) {
+void emit_batch_normalization(PlanContext& plan, const BatchNormalizationOptions& options,
+                              kernels::ActivationKind activation) {
     const TensorId x = plan.input(), y = plan.output();
     BatchNorm norm = emit_statistics(plan, options, x);
-    norm.affine.relu = relu;
+    norm.affine.activation = activation;
     emit_affine(plan, x, y, norm.affine);
     plan.backward([=](BackwardContext& p) {
         const TensorId dy = p.output_gradient();

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
-#include "graph/kernel_call.hpp"
+#include "planning/kernel_call.hpp"
 #include "striate/error.hpp"
 
 namespace striate {
 namespace {
 
-// What lies in memory as (outer, first, second, inner) is to lie as (outer, second, first, inner).
+// Reorders memory from (outer, first, second, inner) to (outer, second, first, inner).
 struct Exchange {
     int64_t outer, first, second, inner;
 };

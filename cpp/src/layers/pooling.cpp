@@ -2,25 +2,9 @@
 
 #include <algorithm>
 
-#include "graph/kernel_call.hpp"
-#include "layers/convolution.hpp"
+#include "cpu/convolution.hpp"
+#include "planning/kernel_call.hpp"
 #include "striate/error.hpp"
-
-namespace striate {
-
-void read_value(const ConfigValue& value, PoolPadding& out, const std::string& where) {
-    out = {};
-    if (std::holds_alternative<std::string>(value)) return read_value(value, out.mode, where);
-    out.mode.clear();
-    read_value(value, out.margins, where);
-}
-
-ConfigValue write_value(const PoolPadding& value) {
-    if (value.margins.empty()) return value.mode;
-    return value.margins;
-}
-
-}  // namespace striate
 
 namespace striate::pooling {
 namespace {
@@ -30,7 +14,7 @@ constexpr int64_t kMostOverlaid = int64_t{1} << 16;
 
 }  // namespace
 
-void check(const Pair& pool_size, const Pair& strides, const PoolPadding& padding, const std::string& owner) {
+void check(const Pair& pool_size, const Pair& strides, const Padding& padding, const std::string& owner) {
     require(pool_size.h > 0 && pool_size.w > 0, "[", owner, "] pool_size must be positive, got (", pool_size.h, ", ",
             pool_size.w, ")");
     require(pool_size.h <= kMostPlaces / pool_size.w, "[", owner, "] pool_size must have at most ", kMostPlaces,
@@ -50,7 +34,7 @@ void check(const Pair& pool_size, const Pair& strides, const PoolPadding& paddin
             pool_size.h, ", ", pool_size.w, "), got ", to_string(m));
 }
 
-Shape infer(const Shape& input, const Pair& pool_size, const Pair& strides, const PoolPadding& padding,
+Shape infer(const Shape& input, const Pair& pool_size, const Pair& strides, const Padding& padding,
             const std::string& owner) {
     const bool same = padding == "same";
     Shape map = input;
@@ -60,7 +44,7 @@ Shape infer(const Shape& input, const Pair& pool_size, const Pair& strides, cons
     }
     require(same || (pool_size.h <= map[0] && pool_size.w <= map[1]), "[", owner, "] pool_size (", pool_size.h, ", ",
             pool_size.w, ") is larger than the map ", with_batch(input), "; use a smaller pool_size or padding='same'");
-    // Windows that lie over one another read every pixel that often.
+    // Windows that overlap read every pixel that often.
     const int64_t overlaid = kernels::divide_up(std::min(pool_size.h, map[0]), strides.h) *
                              kernels::divide_up(std::min(pool_size.w, map[1]), strides.w);
     require(overlaid <= kMostOverlaid, "[", owner, "] pool_size (", pool_size.h, ", ", pool_size.w, ") with strides (",
@@ -70,7 +54,7 @@ Shape infer(const Shape& input, const Pair& pool_size, const Pair& strides, cons
             convolution::output_size(map[1], pool_size.w, strides.w, 1, same), input[2]};
 }
 
-kernels::PoolWindow window(const Shape& input, const Pair& pool_size, const Pair& strides, const PoolPadding& padding) {
+kernels::PoolWindow window(const Shape& input, const Pair& pool_size, const Pair& strides, const Padding& padding) {
     kernels::PoolWindow w{pool_size.h, pool_size.w, strides.h, strides.w, 0, 0};
     if (padding == "same") {
         w.top = convolution::padding_before(input[0], pool_size.h, strides.h, 1, true);

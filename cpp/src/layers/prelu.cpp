@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "graph/kernel_call.hpp"
+#include "planning/kernel_call.hpp"
 #include "striate/error.hpp"
 #include "striate/initializers.hpp"
 
@@ -10,6 +10,7 @@ namespace striate {
 
 PReLU::PReLU(Options options, std::string name) : LayerOf(std::move(options), std::move(name)) {
     check_initializer(options_.alpha_initializer, label());
+    penalty_of(options_.alpha_regularizer, label());
 }
 
 Shape PReLU::alpha_shape(const Shape& input) const {
@@ -32,7 +33,7 @@ Shape PReLU::infer(const std::vector<Shape>& inputs) const {
 }
 
 std::vector<Parameter> PReLU::parameters(const std::vector<Shape>& inputs) const {
-    return {{"alpha", alpha_shape(single(inputs)), options_.alpha_initializer, true}};
+    return {{"alpha", alpha_shape(single(inputs)), options_.alpha_initializer, true, options_.alpha_regularizer}};
 }
 
 void PReLU::emit(PlanContext& plan) const {

@@ -4,6 +4,7 @@
 #include "striate/layer.hpp"
 #include "striate/layers/activation.hpp"
 #include "striate/layers/add.hpp"
+#include "striate/layers/average.hpp"
 #include "striate/layers/average_pooling2d.hpp"
 #include "striate/layers/batch_normalization.hpp"
 #include "striate/layers/concatenate.hpp"
@@ -21,18 +22,29 @@
 #include "striate/layers/input_layer.hpp"
 #include "striate/layers/layer_normalization.hpp"
 #include "striate/layers/leaky_relu.hpp"
+#include "striate/layers/mat_mul.hpp"
 #include "striate/layers/max_pooling2d.hpp"
+#include "striate/layers/maximum.hpp"
+#include "striate/layers/minimum.hpp"
 #include "striate/layers/multiply.hpp"
 #include "striate/layers/normalization.hpp"
 #include "striate/layers/permute.hpp"
 #include "striate/layers/prelu.hpp"
+#include "striate/layers/random_brightness.hpp"
+#include "striate/layers/random_contrast.hpp"
+#include "striate/layers/random_flip.hpp"
+#include "striate/layers/random_rotation.hpp"
+#include "striate/layers/random_translation.hpp"
+#include "striate/layers/random_zoom.hpp"
 #include "striate/layers/relu.hpp"
 #include "striate/layers/rescaling.hpp"
 #include "striate/layers/reshape.hpp"
+#include "striate/layers/resizing.hpp"
 #include "striate/layers/separable_conv2d.hpp"
 #include "striate/layers/softmax.hpp"
 #include "striate/layers/spatial_dropout2d.hpp"
 #include "striate/layers/subtract.hpp"
+#include "striate/layers/take.hpp"
 #include "striate/layers/upsampling2d.hpp"
 #include "striate/layers/zero_padding2d.hpp"
 #include "suggest.hpp"
@@ -76,18 +88,30 @@ constexpr Row kRows[] = {
     row<Flatten>(),
     row<Reshape>(),
     row<Permute>(),
+    row<Take>(),
     row<ZeroPadding2D>(),
     row<Cropping2D>(),
     row<BatchNormalization>(),
     row<LayerNormalization>(),
     row<GroupNormalization>(),
     row<UpSampling2D>(),
+    row<Resizing>(),
     row<Dropout>(),
     row<SpatialDropout2D>(),
+    row<RandomFlip>(),
+    row<RandomRotation>(),
+    row<RandomTranslation>(),
+    row<RandomZoom>(),
+    row<RandomBrightness>(),
+    row<RandomContrast>(),
     row<Add>(),
     row<Subtract>(),
     row<Multiply>(),
+    row<Average>(),
+    row<Maximum>(),
+    row<Minimum>(),
     row<Concatenate>(),
+    row<MatMul>(),
     row<Rescaling>(),
     row<Normalization>(),
 };

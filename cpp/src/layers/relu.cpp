@@ -1,7 +1,5 @@
 #include "striate/layers/relu.hpp"
 
-#include <limits>
-
 #include "layers/activation_steps.hpp"
 #include "striate/error.hpp"
 
@@ -16,20 +14,7 @@ ReLU::ReLU(Options options, std::string name) : LayerOf(std::move(options), std:
 }
 
 void ReLU::emit(PlanContext& plan) const {
-    ActivationFunction f;
-    const bool plain = options_.negative_slope == 0.0 && options_.threshold == 0.0;
-    if (plain && !options_.max_value) {
-        f.kind = kernels::ActivationKind::relu;
-    } else if (plain && *options_.max_value == 6.0) {
-        f.kind = kernels::ActivationKind::relu6;
-    } else {
-        f.kind = kernels::ActivationKind::rectifier;
-        f.alpha = static_cast<float>(options_.negative_slope);
-        f.threshold = static_cast<float>(options_.threshold);
-        f.ceiling =
-            options_.max_value ? static_cast<float>(*options_.max_value) : std::numeric_limits<float>::infinity();
-    }
-    emit_activation(plan, f);
+    emit_activation(plan, *activation_function(*this));
 }
 
 }  // namespace striate

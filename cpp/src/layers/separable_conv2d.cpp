@@ -1,6 +1,6 @@
 #include "striate/layers/separable_conv2d.hpp"
 
-#include "layers/convolution_steps.hpp"
+#include "cpu/convolution_steps.hpp"
 #include "striate/error.hpp"
 #include "striate/initializers.hpp"
 
@@ -30,6 +30,9 @@ SeparableConv2D::SeparableConv2D(Options options, std::string name) : LayerOf(st
     check_initializer(options_.depthwise_initializer, label());
     check_initializer(options_.pointwise_initializer, label());
     check_initializer(options_.bias_initializer, label());
+    penalty_of(options_.depthwise_regularizer, label());
+    penalty_of(options_.pointwise_regularizer, label());
+    penalty_of(options_.bias_regularizer, label());
     activation_ = convolution::remaining_activation(options_.activation, label());
 }
 
@@ -43,10 +46,18 @@ Shape SeparableConv2D::infer(const std::vector<Shape>& inputs) const {
 std::vector<Parameter> SeparableConv2D::parameters(const std::vector<Shape>& inputs) const {
     const int64_t channels = inputs[0][2], between = channels * options_.depth_multiplier;
     const Pair& size = options_.kernel_size;
-    std::vector<Parameter> list{
-        {"depthwise_kernel", {size.h, size.w, channels, options_.depth_multiplier}, options_.depthwise_initializer},
-        {"pointwise_kernel", {1, 1, between, options_.filters}, options_.pointwise_initializer}};
-    if (options_.use_bias) list.push_back({"bias", {options_.filters}, options_.bias_initializer});
+    std::vector<Parameter> list{{"depthwise_kernel",
+                                 {size.h, size.w, channels, options_.depth_multiplier},
+                                 options_.depthwise_initializer,
+                                 true,
+                                 options_.depthwise_regularizer},
+                                {"pointwise_kernel",
+                                 {1, 1, between, options_.filters},
+                                 options_.pointwise_initializer,
+                                 true,
+                                 options_.pointwise_regularizer}};
+    if (options_.use_bias)
+        list.push_back({"bias", {options_.filters}, options_.bias_initializer, true, options_.bias_regularizer});
     return list;
 }
 
@@ -71,11 +82,12 @@ void SeparableConv2D::emit(PlanContext& plan) const {
     const Shape shape = plan.shape(x);
     const convolution::Problem first = depthwise(*this, {shape[1], shape[2], shape[3]}),
                                second = pointwise(*this, first);
-    const bool relu = convolution::fuses_relu(options_.activation), bias = options_.use_bias;
+    const bool bias = options_.use_bias;
+    const kernels::Epilogue epilogue = convolution::epilogue_of(plan, options_.activation);
     const TensorId between = plan.create({plan.batch(), first.out_h, first.out_w, first.out_c});
-    convolution::emit_depthwise(plan, first, x, deep, {}, between, false);
-    convolution::emit_forward(plan, second, between, wide, bias ? plan.parameter("bias") : TensorId(), y, relu);
-    plan.backward([=](BackwardContext& b) {
+    convolution::emit_depthwise(plan, first, x, deep, {{}, between});
+    convolution::emit_forward(plan, second, between, wide, {bias ? plan.parameter("bias") : TensorId(), y, epilogue});
+    plan.backward([=, relu = convolution::is_relu(epilogue)](BackwardContext& b) {
         const TensorId dy = convolution::gradient_before_relu(b, y, relu);
         if (bias && b.wants_parameter_gradient("bias")) convolution::emit_to_bias(b, dy, b.parameter_gradient("bias"));
         if (b.wants_parameter_gradient("pointwise_kernel"))
@@ -83,7 +95,7 @@ void SeparableConv2D::emit(PlanContext& plan) const {
         const bool to_deep = b.wants_parameter_gradient("depthwise_kernel"), to_x = b.wants_input_gradient();
         if (!to_deep && !to_x) return;
         const TensorId d_between = b.create(b.shape(between), convolution::output_halo(first));
-        convolution::emit_to_input(b, second, dy, wide, {}, d_between, false);
+        convolution::emit_to_input(b, second, dy, wide, {{}, d_between});
         if (to_deep)
             convolution::emit_depthwise_to_weights(b, first, x, d_between, b.parameter_gradient("depthwise_kernel"));
         if (to_x) convolution::emit_depthwise_to_input(b, first, d_between, deep, b.input_gradient());

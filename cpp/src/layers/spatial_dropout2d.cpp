@@ -1,6 +1,6 @@
 #include "striate/layers/spatial_dropout2d.hpp"
 
-#include "graph/kernel_call.hpp"
+#include "planning/kernel_call.hpp"
 #include "striate/error.hpp"
 
 namespace striate {
@@ -39,6 +39,7 @@ void SpatialDropout2D::emit(PlanContext& plan) const {
     const TensorId factors = plan.create({v.n, v.c});
     kernels::DropoutFactorsArgs args{{}, options_.rate, v.n * v.c, nullptr};
     args.source.stream = plan.random_stream();
+    args.source.row = v.c;
     plan.step(kernel_step(plan, kernels::K::dropout_factors, "dropout factors", args,
                           {random(args.source), writes(args.out, factors)}));
     plan.step(scale_channels(plan, "spatial dropout", x, factors, plan.output()));

@@ -1,8 +1,9 @@
 #include "losses/loss_steps.hpp"
 
 #include <cmath>
+#include <numeric>
 
-#include "graph/kernel_call.hpp"
+#include "planning/kernel_call.hpp"
 #include "striate/error.hpp"
 
 namespace striate::losses {
@@ -51,6 +52,22 @@ TensorId normaliser_of(const LossContext& context, int64_t rows, const kernels::
     const TensorId counts = doubles(context.plan, pieces), normaliser = doubles(context.plan, 2);
     context.plan.step(kernel_step(context.plan, kernels::K::count_labels, "count labels", count,
                                   {reads(count.labels.data, context.target), writes(count.counts, counts)}));
+    if (context.whole) {
+        const double* const counted = context.whole->counted_without(labels.ignored);
+        require(counted != nullptr, "a loss that ignores class ", labels.ignored, " must name it: ignored_classes()");
+        const double whole_rows = context.whole->rows_per_row * static_cast<double>(rows);
+        Step step;
+        step.what = "loss normaliser of the whole batch";
+        step.reads = {counts}, step.writes = {normaliser};
+        step.run = [=](const Frame& f, int64_t, int64_t, std::byte*) {
+            const double *const parts = f.get<double>(counts), own = std::accumulate(parts, parts + pieces, 0.0);
+            double* const out = f.get<double>(normaliser);
+            out[0] = *counted > 0 ? whole_rows / *counted : 0.0;
+            out[1] = own;
+        };
+        context.plan.step(std::move(step));
+        return normaliser;
+    }
     const kernels::LossNormaliserArgs args{rows, pieces, nullptr, nullptr};
     context.plan.step(kernel_step(context.plan, kernels::K::loss_normaliser, "loss normaliser", args,
                                   {reads(args.counts, counts), writes(args.out, normaliser)}));

@@ -23,10 +23,10 @@ void check_classes(const Shape& output, const std::string& owner, const std::str
 
 // Whether targets for an output of several classes are class labels: they lack its last axis.
 bool are_labels(const Array& targets, const Shape& output);
-// Throws ValueError for a label that is no class of the output and not `ignored`, TypeError for labels that are no
+// Throws ValueError for a label that is not a class of the output and not `ignored`, TypeError for labels that are no
 // integers.
 void check_labels(const Array& targets, const Shape& output, std::optional<int64_t> ignored, const std::string& owner);
-// Throws ValueError where a class is to be ignored, for targets that are no labels.
+// Throws ValueError where a class is to be ignored, for targets that are not labels.
 void check_ignore_needs_labels(std::optional<int64_t> ignored, const std::string& owner);
 
 // What kernels are told about int64 labels; the pointer to them is for the step to bind.

@@ -1,9 +1,9 @@
 // The steps of losses of overlap: sums, the losses of them, the gradient.
 #include <algorithm>
 
-#include "graph/kernel_call.hpp"
 #include "kernels/overlap_index.hpp"
 #include "losses/loss_steps.hpp"
+#include "planning/kernel_call.hpp"
 #include "striate/error.hpp"
 
 namespace striate::losses {

@@ -8,6 +8,7 @@
 #include "striate/losses/detection_loss.hpp"
 #include "striate/losses/dice.hpp"
 #include "striate/losses/huber.hpp"
+#include "striate/losses/kl_divergence.hpp"
 #include "striate/losses/mean_absolute_error.hpp"
 #include "striate/losses/mean_squared_error.hpp"
 #include "striate/losses/sparse_categorical_crossentropy.hpp"
@@ -37,6 +38,7 @@ constexpr Row kRows[] = {
     row<MeanSquaredError>(),
     row<MeanAbsoluteError>(),
     row<Huber>(),
+    row<KLDivergence>(),
     row<BinaryCrossentropy>(),
     row<BinaryFocalCrossentropy>(),
     row<CategoricalCrossentropy>(),

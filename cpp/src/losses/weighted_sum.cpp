@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "graph/kernel_call.hpp"
 #include "losses/loss_steps.hpp"
+#include "planning/kernel_call.hpp"
 #include "striate/error.hpp"
 
 namespace striate {
@@ -102,6 +102,13 @@ double WeightedSum::value(const double* sums, const Shape& output) const {
         sums += losses_[i]->sum_count(output);
     }
     return total;
+}
+
+std::vector<int64_t> WeightedSum::ignored_classes() const {
+    std::vector<int64_t> all;
+    for (const LossPtr& loss : losses_)
+        for (const int64_t label : loss->ignored_classes()) all.push_back(label);
+    return all;
 }
 
 void WeightedSum::emit(const LossContext& context) const {

@@ -40,7 +40,8 @@ Symbol conv(const Symbol& x, int64_t filters, int64_t size, const std::string& n
     arguments.filters = filters;
     arguments.kernel_size = size;
     arguments.strides = options.strides;
-    arguments.padding = "same";
+    const int64_t margin = (size - 1) / 2;
+    arguments.padding = options.symmetric ? Padding(std::vector<int64_t>(4, margin)) : Padding("same");
     arguments.use_bias = !options.normalize;
     arguments.kernel_initializer = "he_normal";
     Symbol y = striate::apply(make<Conv2D>(arguments, name), {x});

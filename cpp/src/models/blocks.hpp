@@ -30,8 +30,10 @@ struct ConvOptions {
     int64_t strides = 1;
     bool normalize = true;
     bool relu = true;
+    bool symmetric = false;  // (size - 1) / 2 zeros on each side, also where a stride of an even map needs fewer before
 };
-// Convolution (He initialisation, "same"), batch normalisation, ReLU; without normalisation, with a bias.
+// Convolution (He initialisation, "same" unless symmetric), batch normalisation, ReLU; without normalisation, with a
+// bias.
 Symbol conv(const Symbol& x, int64_t filters, int64_t size, const std::string& name, const ConvOptions& options = {});
 Symbol batch_norm(const Symbol& x, const std::string& name);
 Symbol relu(const Symbol& x, const std::string& name);
@@ -41,7 +43,7 @@ Symbol dense(const Symbol& x, int64_t units, const std::string& name, bool norma
 // Dropout, or nothing for a rate of 0.
 Symbol drop(const Symbol& x, double rate, const std::string& name);
 
-// The model from `start` to `end`, or, by way of a layer, to one logit a class.
+// The model from `start` to `end`, or, by way of a layer, to one logit for each class.
 Model whole(const Symbol& start, const Symbol& end, const std::optional<uint64_t>& seed);
 Model finish(const Symbol& start, const Symbol& x, int64_t classes, const std::optional<uint64_t>& seed);
 

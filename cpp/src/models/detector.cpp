@@ -33,13 +33,13 @@ Symbol head(const Symbol& x, int64_t filters, int64_t channels, int64_t width, c
 
 void set_prior(Model& model, int64_t channels) {
     const std::string ending = std::string(kBoxes) + "/bias";
-    for (const ParameterInfo& info : model.parameters()) {
-        const std::string& name = info.name;
-        if (name.size() < ending.size() || name.compare(name.size() - ending.size(), ending.size(), ending)) continue;
-        std::fill_n(info.value, channels, 0.0f);
-        info.value[4] = static_cast<float>(std::log(kPrior / (1.0 - kPrior)));
+    std::vector<float> bias(static_cast<size_t>(channels));
+    bias[4] = static_cast<float>(std::log(kPrior / (1.0 - kPrior)));
+    for (size_t i = 0; i < model.parameters().size(); ++i) {
+        const std::string& name = model.parameters()[i].name;
+        if (name.size() >= ending.size() && name.compare(name.size() - ending.size(), ending.size(), ending) == 0)
+            model.write_parameter(i, bias.data());
     }
-    model.parameters_changed();
 }
 
 }  // namespace

@@ -4,7 +4,8 @@
 #include <cmath>
 #include <optional>
 
-#include "graph/kernel_call.hpp"
+#include "optimizers/penalties.hpp"
+#include "planning/kernel_call.hpp"
 #include "striate/error.hpp"
 #include "suggest.hpp"
 
@@ -29,6 +30,8 @@ kernels::Kernel<kernels::UpdateArgs> kernel_of(UpdateRule::Kind kind) {
             return kernels::K::update_adadelta;
         case UpdateRule::adam:
             return kernels::K::update_adam;
+        case UpdateRule::nadam:
+            return kernels::K::update_nadam;
         case UpdateRule::lion:
             return kernels::K::update_lion;
     }
@@ -39,43 +42,87 @@ std::string own_name(const std::string& weight) {
     return weight.substr(weight.rfind('/') + 1);
 }
 
-using Pieces = std::vector<kernels::UpdatePiece>;
+using kernels::UpdatePiece;
+using Pieces = std::vector<UpdatePiece>;
 
-// Cuts the trainable segments into pieces. Unless each segment has a scale of its own, adjacent ones are joined where
-// weight decay applies to both or to neither.
-Pieces cut(const std::vector<Segment>& segments, bool apart, const OptimizerOptions& options) {
-    const auto decays = [&](const Segment& segment) {
-        return options.weight_decay.value_or(0.0) > 0.0 && !options.exclude_from_weight_decay.match(segment.name);
-    };
-    Pieces pieces;
-    for (size_t i = 0; i < segments.size(); ++i) {
-        if (!segments[i].trainable) continue;
-        const auto segment = static_cast<int64_t>(i);
-        const bool decay = decays(segments[i]);
-        const int64_t begin = segments[i].offset;
-        size_t last = i;
-        while (!apart && last + 1 < segments.size() && segments[last + 1].trainable &&
-               decays(segments[last + 1]) == decay)
-            ++last;
-        const int64_t end = segments[last].offset + segments[last].size;
-        for (int64_t at = begin; at < end; at += kPiece)
-            pieces.push_back({at, std::min(kPiece, end - at), apart ? segment : 0, decay});
-        i = last;
+TensorId constant(PlanContext& plan, const Pieces& pieces) {
+    return plan.constant(pieces.data(), {static_cast<int64_t>(pieces.size() * sizeof(UpdatePiece))}, DType::uint8);
+}
+
+// The pieces of one of the arenas of values.
+struct ArenaPieces {
+    TensorId values;
+    int64_t first, count;  // of all pieces
+    double floats;
+};
+
+// All pieces, arena by arena, so that those of an arena can be handed to a kernel.
+struct AllPieces {
+    Pieces list;
+    std::vector<ArenaPieces> arenas;
+    bool penalised = false;
+};
+
+// Cuts the trainable segments for which `taken` is true into pieces, in their order. Unless each segment has a scale of
+// its own, those whose values are adjacent too are joined where weight decay and penalties are the same.
+template <class Taken, class Decays>
+AllPieces cut(const std::vector<Segment>& segments, const std::vector<TensorId>& values, bool apart, Taken taken,
+              Decays decays) {
+    AllPieces all;
+    for (size_t arena = 0; arena < values.size(); ++arena) {
+        ArenaPieces& of = all.arenas.emplace_back(ArenaPieces{values[arena], 0, 0, 0.0});
+        of.first = static_cast<int64_t>(all.list.size());
+        for (size_t i = 0; i < segments.size(); ++i) {
+            const Segment& first = segments[i];
+            if (!first.trainable || first.values != arena || !taken(first)) continue;
+            const bool decay = decays(first);
+            size_t last = i;
+            const auto joins = [&](const Segment& next) {
+                return next.trainable && taken(next) && decays(next) == decay && next.penalty == first.penalty &&
+                       next.values == arena && next.value_offset - first.value_offset == next.offset - first.offset;
+            };
+            while (!apart && last + 1 < segments.size() && joins(segments[last + 1])) ++last;
+            const int64_t end = segments[last].offset + segments[last].size;
+            const auto l1 = static_cast<float>(first.penalty.l1), l2 = static_cast<float>(first.penalty.l2);
+            for (int64_t at = first.offset; at < end; at += kPiece) {
+                const int64_t count = std::min(kPiece, end - at), value = first.value_offset + at - first.offset;
+                all.list.push_back({at, count, apart ? static_cast<int64_t>(i) : 0, value, l1, l2, decay});
+                of.floats += static_cast<double>(count);
+            }
+            all.penalised |= first.penalty.any();
+            i = last;
+        }
+        of.count = static_cast<int64_t>(all.list.size()) - of.first;
     }
-    return pieces;
+    const auto none = [](const ArenaPieces& of) { return of.count == 0; };
+    all.arenas.erase(std::remove_if(all.arenas.begin(), all.arenas.end(), none), all.arenas.end());
+    return all;
+}
+
+// Bytes before the pieces of an arena.
+int64_t bytes_before(const ArenaPieces& of) {
+    return of.first * static_cast<int64_t>(sizeof(UpdatePiece));
 }
 
 // Steps that find each segment's (or the whole arena's) scale from the norm of its gradient.
-TensorId emit_scales(const UpdateContext& context, int64_t count, TensorId pieces, int64_t scale_count, double limit) {
+TensorId emit_scales(const UpdateContext& context, const AllPieces& all, TensorId pieces, int64_t scale_count,
+                     double limit) {
     PlanContext& plan = context.plan;
+    const auto count = static_cast<int64_t>(all.list.size());
     const TensorId partials = plan.create({count}, {}, DType::float64);
     const TensorId scales = plan.create({scale_count});
-    const kernels::GradientSquaresArgs squares{count, context.size, nullptr, nullptr, nullptr};
-    Step sum = kernel_step(plan, kernels::K::gradient_squares, "gradient norms", squares,
-                           {reads(squares.pieces, pieces), reads(squares.gradients, context.gradients),
-                            writes(squares.partials, partials)});
-    sum.bytes = static_cast<double>(context.size) * sizeof(float);
-    plan.step(std::move(sum));
+    for (const ArenaPieces& of : all.arenas) {
+        kernels::GradientSquaresArgs squares{};
+        squares.count = of.count;
+        squares.size = context.size;
+        squares.values = element_count(plan.shape(of.values));
+        Step sum =
+            kernel_step(plan, kernels::K::gradient_squares, "gradient norms", squares,
+                        {reads(squares.pieces, pieces, bytes_before(of)), reads(squares.parameters, of.values),
+                         reads(squares.gradients, context.gradients), writes(squares.partials, partials, of.first)});
+        sum.bytes = of.floats * sizeof(float) * (all.penalised ? 2.0 : 1.0);
+        plan.step(std::move(sum));
+    }
     const kernels::ClipScalesArgs clip{count, scale_count, nullptr, nullptr, nullptr, limit};
     plan.step(kernel_step(plan, kernels::K::clip_scales, "clipping scales", clip,
                           {reads(clip.pieces, pieces), reads(clip.partials, partials), writes(clip.scales, scales)}));
@@ -182,20 +229,23 @@ void check_optimizer(const OptimizerOptions& options, const std::string& owner) 
 void emit_update(const UpdateContext& context, const OptimizerOptions& options, const UpdateRule& rule) {
     PlanContext& plan = context.plan;
     const bool per_segment = options.clipnorm.has_value();
-    const Pieces list = cut(*context.segments, per_segment, options);
-    if (list.empty()) return;
-    const auto count = static_cast<int64_t>(list.size());
-    const auto bytes = static_cast<int64_t>(list.size() * sizeof(list[0]));
-    const TensorId pieces = plan.constant(list.data(), {bytes}, DType::uint8);
+    const AllPieces all = cut(
+        context.segments, context.values, per_segment, [](const Segment&) { return true; },
+        [&](const Segment& segment) {
+            return options.weight_decay.value_or(0.0) > 0.0 && !options.exclude_from_weight_decay.match(segment.name);
+        });
+    if (all.list.empty()) return;
+    const TensorId pieces = constant(plan, all.list);
+    const auto count = static_cast<int64_t>(all.list.size());
+    if (all.penalised) context.penalties = plan.create({count}, {}, DType::float64);
 
     kernels::UpdateArgs args{};
-    args.count = count;
     args.size = context.size;
     args.scalar_count = element_count(plan.shape(context.scalars));
     TensorId scales;
     if (const std::optional<double>& limit = per_segment ? options.clipnorm : options.global_clipnorm) {
-        args.segments = per_segment ? static_cast<int64_t>(context.segments->size()) : 1;
-        scales = emit_scales(context, count, pieces, args.segments, *limit);
+        args.segments = per_segment ? static_cast<int64_t>(context.segments.size()) : 1;
+        scales = emit_scales(context, all, pieces, args.segments, *limit);
     }
     args.clip_value = static_cast<float>(options.clipvalue.value_or(0.0));
     args.weight_decay = static_cast<float>(options.weight_decay.value_or(0.0));
@@ -211,14 +261,39 @@ void emit_update(const UpdateContext& context, const OptimizerOptions& options, 
     for (int i = 0; i < 3; ++i)
         if (rule.slot_of[i] >= 0) slots[i] = context.slots[static_cast<size_t>(rule.slot_of[i])];
 
-    Step step = kernel_step(
-        plan, kernel_of(rule.kind), "update", args,
-        {reads(args.pieces, pieces), updates(args.parameters, context.parameters),
-         reads(args.gradients, context.gradients), reads(args.scalars, context.scalars), updates(args.slot0, slots[0]),
-         updates(args.slot1, slots[1]), updates(args.slot2, slots[2]), reads(args.clip_scales, scales)});
-    step.bytes =
-        static_cast<double>(context.size) * sizeof(float) * (1.0 + 2.0 * static_cast<double>(step.writes.size()));
-    plan.step(std::move(step));
+    // One pass over all weights: a step for each of the arenas that they are in.
+    for (const ArenaPieces& of : all.arenas) {
+        args.count = of.count;
+        args.values = element_count(plan.shape(of.values));
+        Step step =
+            kernel_step(plan, kernel_of(rule.kind), "update", args,
+                        {reads(args.pieces, pieces, bytes_before(of)), updates(args.parameters, of.values),
+                         reads(args.gradients, context.gradients), reads(args.scalars, context.scalars),
+                         updates(args.slot0, slots[0]), updates(args.slot1, slots[1]), updates(args.slot2, slots[2]),
+                         reads(args.clip_scales, scales), writes(args.penalties, context.penalties, of.first)});
+        step.bytes = of.floats * sizeof(float) * (1.0 + 2.0 * static_cast<double>(1 + context.slots.size()));
+        plan.step(std::move(step));
+    }
+}
+
+TensorId emit_penalties(PlanContext& plan, const std::vector<Segment>& segments, const std::vector<TensorId>& values) {
+    const AllPieces all = cut(
+        segments, values, false, [](const Segment& segment) { return segment.penalty.any(); },
+        [](const Segment&) { return false; });
+    if (all.list.empty()) return {};
+    const TensorId pieces = constant(plan, all.list);
+    const TensorId penalties = plan.create({static_cast<int64_t>(all.list.size())}, {}, DType::float64);
+    for (const ArenaPieces& of : all.arenas) {
+        kernels::PenaltiesArgs args{};
+        args.count = of.count;
+        args.values = element_count(plan.shape(of.values));
+        Step step = kernel_step(plan, kernels::K::penalties, "penalties of weights", args,
+                                {reads(args.pieces, pieces, bytes_before(of)), reads(args.parameters, of.values),
+                                 writes(args.penalties, penalties, of.first)});
+        step.bytes = of.floats * sizeof(float);
+        plan.step(std::move(step));
+    }
+    return penalties;
 }
 
 }  // namespace striate

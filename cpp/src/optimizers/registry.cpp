@@ -4,6 +4,7 @@
 #include "striate/optimizers/adagrad.hpp"
 #include "striate/optimizers/adam.hpp"
 #include "striate/optimizers/lion.hpp"
+#include "striate/optimizers/nadam.hpp"
 #include "striate/optimizers/rmsprop.hpp"
 #include "striate/optimizers/schedules.hpp"
 #include "striate/optimizers/sgd.hpp"
@@ -34,7 +35,7 @@ constexpr Row<SchedulePtr> schedule() {
 
 constexpr std::array kOptimizers = {
     optimizer<SGD>(),  optimizer<RMSprop>(), optimizer<Adagrad>(), optimizer<Adadelta>(),
-    optimizer<Adam>(), optimizer<AdamW>(),   optimizer<Lion>(),
+    optimizer<Adam>(), optimizer<AdamW>(),   optimizer<Nadam>(),   optimizer<Lion>(),
 };
 constexpr std::array kSchedules = {
     schedule<ExponentialDecay>(),       schedule<CosineDecay>(),     schedule<CosineDecayRestarts>(),

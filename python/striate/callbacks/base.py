@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from striate._names import nearest
 from striate._own_classes import is_own
 
 Logs = dict[str, Any]
@@ -19,13 +20,13 @@ Logs = dict[str, Any]
 
 
 class TrainedOptimizer(Protocol):
-    """What a callback may use of an optimizer."""
+    """The part of an optimizer that callbacks may use."""
 
     learning_rate: float
 
 
 class TrainedModel(Protocol):
-    """What a callback may use of the model that is trained."""
+    """The part of the trained model that callbacks may use."""
 
     stop_training: bool
 
@@ -50,7 +51,7 @@ class TrainedModel(Protocol):
 
 
 class Callback:
-    """Something to do at points of training, testing and prediction. Override the hooks that are needed.
+    """The base class of callbacks. Override the hooks that are needed.
 
     A batch hook that is not overridden costs nothing: it is never called (see `wants`). Set `self.model.stop_training`
     to True to end the training after the current batch or epoch.
@@ -107,7 +108,7 @@ class Callback:
         return any(getattr(getattr(self, name), "__func__", None) is not getattr(Callback, name) for name in names)
 
     def get_state(self) -> dict[str, Any]:
-        """What the callback remembers from epoch to epoch; `save_training` keeps it.
+        """The state of the callback between epochs; `save_training` stores it.
 
         A dict of numbers, strings, None, arrays of float32, and lists and dicts of them, with strings as keys; by
         default nothing. Tuples and other arrays come back as lists.
@@ -115,7 +116,7 @@ class Callback:
         return {}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from what `get_state` returned.
+        """Restore the state that `get_state` returned.
 
         The first `fit` after `load_training` calls it after `on_train_begin`, for callbacks of the same class (and the
         same `monitor`), in their order.
@@ -188,14 +189,12 @@ _WORDS = {
 
 
 def _nearest_hook(name: str) -> str:
-    from difflib import get_close_matches
-
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split("_")
     meant = "_".join(_WORDS.get(word, word) for word in words)
     # An epoch is of training; a test and a prediction have none.
     meant = meant.replace("train_epoch", "epoch").replace("test_epoch", "test").replace("predict_epoch", "predict")
     hooks = [hook for hook in vars(Callback) if hook.startswith("on_")]
-    return get_close_matches(meant, hooks, 1, 0.0)[0]
+    return nearest(meant, hooks, cutoff=0.0)[0]
 
 
 def _is_called(cls: type, name: str) -> bool:

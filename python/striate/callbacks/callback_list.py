@@ -42,8 +42,8 @@ class CallbackList:
         for callback in given:
             if not isinstance(callback, Callback):
                 kind = callback.__name__ if isinstance(callback, type) else type(callback).__name__
-                mend = f"; pass an object: {kind}(...)" if isinstance(callback, type) else ""
-                raise TypeError(f"callbacks must be striate.callbacks.Callback objects, got {kind}{mend}")
+                fix = f"; pass an object: {kind}(...)" if isinstance(callback, type) else ""
+                raise TypeError(f"callbacks must be striate.callbacks.Callback objects, got {kind}{fix}")
         self.callbacks: list[Callback] = given
         if add_progbar and params.get("verbose", "auto") != 0 and self._first(ProgressBar) is None:
             self.append(ProgressBar())

@@ -20,7 +20,7 @@ MISSING = "NA"
 
 
 class CSVLogger(Callback):
-    """Write the values of every epoch to a CSV file, a row an epoch, as soon as the epoch ends.
+    """Write the values of every epoch to a CSV file, one row for each epoch, as soon as the epoch ends.
 
     The columns are `epoch` (from 0) and the logs' names in their order. A value that an epoch lacks is `NA`; one that
     first comes later gets a new column, `NA` in the rows before. An array is written as JSON.

@@ -21,7 +21,7 @@ class EarlyStopping(Callback):
     Args:
         monitor: name of the value in the logs.
         min_delta: a smaller change is not an improvement.
-        patience: how many epochs without improvement to stand; training stops at the end of the last of them.
+        patience: number of epochs without improvement after which training stops.
         verbose: 1 prints what is done.
         mode: "min", "max", or "auto" (by the value's name).
         baseline: a value to improve on as well; until it is reached, `patience` runs on.

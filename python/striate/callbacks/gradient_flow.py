@@ -13,11 +13,12 @@ from striate.callbacks.base import Callback, Logs
 
 
 class GradientFlow(Callback):
-    """Record the norm of every layer's gradient, epoch by epoch: one that falls towards the input vanishes.
+    """Record the norm of each layer's gradient in each epoch. Norms that shrink towards the input show a vanishing
+    gradient.
 
     In `batches` batches of an epoch, evenly spread over it, the L2 norm of each layer's gradient (all its parameters
     together) is taken after the training step; an epoch's entry is the mean over them. It costs a copy of the
-    gradients in those batches and nothing in the others.
+    gradients in those batches and nothing in the others. `save_training` keeps the norms.
 
     Args:
         batches: how many batches of an epoch to sample at most. Where the number of batches is not known before the
@@ -25,7 +26,7 @@ class GradientFlow(Callback):
         log: whether to write the norms in the epoch's logs too, as `gradient_norm/<layer>`.
 
     Attributes:
-        norms: dict of a layer's name to a list with one norm an epoch, in network order. Layers without trainable
+        norms: dict of a layer's name to a list with one norm for each epoch, in network order. Layers without trainable
             parameters are not in it.
     """
 
@@ -43,6 +44,12 @@ class GradientFlow(Callback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self.norms = {}
         self._steps = self.params.get("steps")
+
+    def get_state(self) -> dict[str, Any]:
+        return {"norms": {layer: list(values) for layer, values in self.norms.items()}}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.norms = {str(layer): [float(value) for value in values] for layer, values in state["norms"].items()}
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._sums, self._taken = {}, 0

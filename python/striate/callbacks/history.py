@@ -16,19 +16,23 @@ class History(Callback):
     """Keeps the values of every epoch; `fit` returns one.
 
     Attributes:
-        history: dict of a value's name to a list with one entry an epoch: a float, or an array for a metric that gives
-            one (a copy).
+        history: dict of a value's name to a list with one entry for each epoch: a float, or an array for a metric that
+            gives one (a copy).
         epoch: list of the epochs' numbers, from 0.
+        wait: list with the share of each epoch's time, 0 .. 1, that steps waited for data or for `augment`; 0 for
+            arrays.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.history: dict[str, list[Any]] = {}
         self.epoch: list[int] = []
+        self.wait: list[float] = []
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self.history = {}
         self.epoch = []
+        self.wait = []
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.epoch.append(epoch)

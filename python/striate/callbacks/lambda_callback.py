@@ -16,7 +16,7 @@ class LambdaCallback(Callback):
     Hooks of an epoch or batch take `(index, logs)`, the others `(logs)`.
 
     Raises:
-        TypeError: a name is no hook of `Callback`, or what is given cannot be called.
+        TypeError: a name is not a hook of `Callback`, or what is given cannot be called.
     """
 
     def __init__(self, **hooks: Callable[..., Any] | None) -> None:
@@ -24,7 +24,7 @@ class LambdaCallback(Callback):
         for name, function in hooks.items():
             if not (name.startswith("on_") and hasattr(Callback, name)):
                 known = ", ".join(sorted(hook for hook in vars(Callback) if hook.startswith("on_")))
-                raise TypeError(f"LambdaCallback: {name!r} is no hook; the hooks are {known}")
+                raise TypeError(f"LambdaCallback: {name!r} is not a hook; the hooks are {known}")
             if function is None:
                 continue
             if not callable(function):

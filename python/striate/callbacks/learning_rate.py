@@ -66,8 +66,8 @@ class ReduceLROnPlateau(Callback):
 
     Args:
         monitor: name of the value in the logs.
-        factor: from 0 to below 1.
-        patience: how many epochs without improvement to stand.
+        factor: factor of each reduction, from 0 to below 1.
+        patience: number of epochs without improvement after which the rate is reduced.
         verbose: 1 prints when the rate is reduced.
         mode: "min", "max", or "auto" (by the value's name).
         min_delta: a smaller change is not an improvement.

@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-from striate._files import text
+from striate._files import check_ending, text
 from striate.callbacks.base import Callback, Logs
 from striate.callbacks.monitor import Monitor, a_number
 from striate.callbacks.state import count, number
 
 
 class ModelCheckpoint(Callback):
-    """Save the model, or its weights, after epochs or every so many batches.
+    """Save the model, or its weights, after epochs or after a number of batches.
 
     `save_training` keeps the best value and the number of batches.
 
@@ -31,7 +31,8 @@ class ModelCheckpoint(Callback):
         initial_value_threshold: with `save_best_only`, a value that the first save must improve on.
 
     Raises:
-        ValueError: an unknown mode or frequency, or a name in `filepath` that the logs do not hold.
+        ValueError: an unknown mode or frequency, an ending of another format such as .keras or .h5, or a name in
+            `filepath` that the logs do not hold.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class ModelCheckpoint(Callback):
         by_batch = isinstance(save_freq, int) and not isinstance(save_freq, bool)
         if save_freq != "epoch" and not (by_batch and int(save_freq) > 0):
             raise ValueError(f"ModelCheckpoint: save_freq must be 'epoch' or a number of batches, got {save_freq!r}")
+        check_ending(filepath, "ModelCheckpoint")
         self.filepath, self.monitor, self.verbose = text(filepath), monitor, verbose
         self.save_best_only, self.save_weights_only, self.save_freq = save_best_only, save_weights_only, save_freq
         self.best = self._monitor.worst

@@ -85,8 +85,8 @@ class Monitor:
             due = any(name.startswith("val_") for name in logs or {}) or not (params or {}).get("validates")
             if not self._warned and (due or not self.name.startswith("val_")):
                 known = ", ".join(logs or {}) or "nothing"
-                mend = "; pass validation data to fit" if self.name.startswith("val_") else ""
-                warnings.warn(f"{self.owner} watches {self.name!r}, but the logs hold {known}{mend}", stacklevel=2)
+                fix = "; pass validation data to fit" if self.name.startswith("val_") else ""
+                warnings.warn(f"{self.owner} watches {self.name!r}, but the logs hold {known}{fix}", stacklevel=2)
                 self._warned = True
             return None
         try:

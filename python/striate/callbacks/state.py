@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from striate.callbacks.base import Callback
 
-# A dict with this key alone stands for an array of the file.
+# A dict with this key alone refers to an array of the file.
 _ARRAY = "striate.array"
 # Lists and dicts within each other, far below what reading JSON takes.
 _DEEPEST = 100

@@ -1,4 +1,4 @@
-"""Stop at a loss that is no number any more."""
+"""Stop at a loss that is not a number any more."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from striate.callbacks.base import Callback, Logs
 
 
 class TerminateOnNaN(Callback):
-    """Stop training at the first batch whose loss is NaN or infinite, and say so."""
+    """Stop training at the first batch whose loss is NaN or infinite, with a message."""
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         loss = (logs or {}).get("loss")

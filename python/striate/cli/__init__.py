@@ -1,4 +1,4 @@
-"""The `striate` command: train, evaluate, predict, summary, export, info.
+"""The `striate` command: train, evaluate, predict, report, summary, export, info.
 
 It needs `pip install 'striate[cli]'`; training also draws pictures (`[plot]`) and reads image folders (`[data]`).
 """
@@ -6,7 +6,9 @@ It needs `pip install 'striate[cli]'`; training also draws pictures (`[plot]`) a
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from striate._extras import require
 
@@ -28,4 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     from striate.cli._app import run
 
-    return run(sys.argv[1:] if arguments is None else arguments)
+    if arguments is not None:
+        return run(arguments)
+    with warnings.catch_warnings():
+        warnings.showwarning = _tell
+        return run(sys.argv[1:])
+
+
+def _tell(message: Warning | str, *place: Any, **more: Any) -> None:
+    """A warning as one line, without the place in the code."""
+    print(f"striate: note: {' '.join(str(message).split())}", file=sys.stderr)

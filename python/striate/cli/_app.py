@@ -11,8 +11,10 @@ import click
 
 from striate.cli._evaluate import evaluate
 from striate.cli._export import export
+from striate.cli._hints import answer
 from striate.cli._info import info, version
 from striate.cli._predict import predict
+from striate.cli._report import report
 from striate.cli._summary import summary
 from striate.cli._train import train
 
@@ -23,7 +25,7 @@ def striate() -> None:
     """Train and run convolutional networks on ordinary CPUs."""
 
 
-for _command in (train, evaluate, predict, summary, export, info):
+for _command in (train, evaluate, predict, report, summary, export, info):
     striate.add_command(_command)
 
 
@@ -38,7 +40,7 @@ def run(arguments: Sequence[str]) -> int:
         code = striate.main(args=list(arguments) or ["--help"], prog_name="striate", standalone_mode=False)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx is not None else "striate"
-        return _complain(where, f"{error.format_message()} (see {where} --help)", 2)
+        return _complain(where, f"{answer(error)} (see {where} --help)", 2)
     except click.ClickException as error:
         return _complain("striate", error.format_message(), 2)
     except click.Abort:

@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate import viz
+from striate.cli._dataset import Part
+from striate.cli._overlays import originals
 from striate.cli._table import table
+from striate.data.intensity import Window
 from striate.metrics import AUC, ConfusionMatrix, classification_report
 
 _FIGURES = ("precision", "sensitivity", "specificity", "f1")
@@ -27,12 +30,22 @@ class Assessment:
         probabilities: (N, classes).
     """
 
-    images: NDArray[Any]
-    labels: NDArray[np.int64]
+    part: Part
     class_names: list[str]
     probabilities: NDArray[np.float64]
     matrix: NDArray[np.int64]
     metrics: dict[str, Any]
+
+    @property
+    def images(self) -> NDArray[Any]:
+        """(N, H, W, C)."""
+        images: NDArray[Any] = self.part.images
+        return images
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(N,) the true classes."""
+        return np.asarray(self.part.labels, dtype=np.int64)
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -40,7 +53,7 @@ class Assessment:
         return np.asarray(self.probabilities.argmax(axis=1), dtype=np.int64)
 
     def table(self) -> str:
-        """The figures for the terminal: a row a class (up to 30 classes), and the averages."""
+        """The figures for the terminal: one row for each class (up to 30 classes), and the averages."""
         shown = list(self.metrics["classes"].items()) if len(self.class_names) <= 30 else []
         shown += [("average", self.metrics["macro"]), ("weighted average", self.metrics["weighted"])]
         rows = [
@@ -61,12 +74,12 @@ class Assessment:
         """The heading of the first picture's feature maps."""
         return f"Feature maps of a picture taken for “{self.class_names[self.predicted[0]]}”"
 
-    def draw(self, folder: Path) -> None:
-        """Write confusion_matrix.png and predictions.png."""
+    def draw(self, folder: Path, window: Window = None) -> None:
+        """Write confusion_matrix.png and predictions.png; `window` is that of deep grey files."""
         viz.plot_confusion_matrix(self.matrix, self.class_names, path=folder / "confusion_matrix.png")
         shown = self._worth_seeing(24)
         viz.plot_predictions(
-            self.images[shown],
+            originals(self.part, shown.tolist(), window) or self.images[shown],
             self.labels[shown],
             self.predicted[shown],
             class_names=self.class_names,
@@ -85,10 +98,9 @@ class Assessment:
         return np.concatenate([wrong, right[places]])
 
 
-def assess(
-    model: Any, images: NDArray[Any], labels: NDArray[np.int64], class_names: list[str], batch_size: int
-) -> Assessment:
+def assess(model: Any, part: Part, class_names: list[str], batch_size: int) -> Assessment:
     """Predict and compare. The model's outputs are logits."""
+    images, labels = part.images, part.labels
     logits = np.asarray(model.predict(images, batch_size=batch_size), dtype=np.float64)
     probabilities = softmax(logits)
     picked = np.take_along_axis(log_softmax(logits), labels[:, np.newaxis], axis=1)
@@ -108,7 +120,7 @@ def assess(
         "confusion_matrix": np.asarray(matrix.result()).astype(np.int64).tolist(),
     }
     counts = np.asarray(matrix.result()).astype(np.int64)
-    return Assessment(images, labels, class_names, probabilities, counts, metrics)
+    return Assessment(part, class_names, probabilities, counts, metrics)
 
 
 def log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

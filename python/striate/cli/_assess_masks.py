@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 
 from striate import viz
 from striate.cli._assess import log_softmax, percent
+from striate.cli._dataset import Part
+from striate.cli._overlays import originals
 from striate.cli._table import table
+from striate.data.intensity import Window
+from striate.data.mask import resize_mask
 from striate.metrics import ConfusionMatrix, DiceScore, MeanIoU, Precision, Sensitivity, Specificity
 
 _FIGURES = ("iou", "dice", "precision", "sensitivity", "specificity")
@@ -23,23 +27,33 @@ class MaskAssessment:
     """Predicted classes of pixels beside the truth.
 
     Attributes:
-        images: (N, H, W, C).
-        labels, predicted: (N, H, W) classes.
+        part: the pictures and their masks.
+        predicted: (N, H, W) classes.
         matrix: (classes, classes) counts of pixels, rows true, columns predicted.
         metrics: accuracy and cross-entropy (nats) of the pixels; intersection over union, Dice coefficient, precision,
             sensitivity and specificity of each class and their means over the classes that occur.
     """
 
-    images: NDArray[Any]
-    labels: NDArray[Any]
+    part: Part
     predicted: NDArray[np.int64]
     class_names: list[str]
     ignore_class: int | None
     matrix: NDArray[np.int64]
     metrics: dict[str, Any]
 
+    @property
+    def images(self) -> NDArray[Any]:
+        """(N, H, W, C)."""
+        images: NDArray[Any] = self.part.images
+        return images
+
+    @property
+    def labels(self) -> NDArray[Any]:
+        """(N, H, W) the true classes."""
+        return np.asarray(self.part.labels)
+
     def table(self) -> str:
-        """The figures for the terminal: a row a class (up to 30 classes), and their mean."""
+        """The figures for the terminal: one row for each class (up to 30 classes), and their mean."""
         shown = list(self.metrics["classes"].items()) if len(self.class_names) <= 30 else []
         rows = [
             [name, *(percent(figures[key]) for key in _FIGURES), f"{figures['pixels']:,}"]
@@ -59,18 +73,25 @@ class MaskAssessment:
         """The heading of the first picture's feature maps."""
         return "Feature maps of the first picture"
 
-    def draw(self, folder: Path) -> None:
-        """Write confusion_matrix.png (of pixels) and predictions.png."""
+    def draw(self, folder: Path, window: Window = None) -> None:
+        """Write confusion_matrix.png (of pixels) and predictions.png; `window` is that of deep grey files."""
         viz.plot_confusion_matrix(self.matrix, self.class_names, path=folder / "confusion_matrix.png")
         counted = np.ones(self.labels.shape, bool) if self.ignore_class is None else self.labels != self.ignore_class
         wrong = ((self.predicted != self.labels) & counted).mean(axis=(1, 2))
         order = np.argsort(-wrong, kind="stable")
         places = np.linspace(0, len(order) - 1, min(_SHOWN, len(order))).round().astype(np.int64)
         shown = order[places]
+        pictures, masks = self.images[shown], [self.labels[shown], self.predicted[shown]]
+        files = originals(self.part, shown.tolist(), window)
+        if files and len({one.shape for one in files}) == 1:
+            pictures, size = np.stack(files), files[0].shape[:2]
+            masks = [
+                np.stack([resize_mask(one.astype(np.int32), size, False, False) for one in some]) for some in masks
+            ]
         viz.plot_segmentation(
-            self.images[shown],
-            self.labels[shown],
-            self.predicted[shown],
+            pictures,
+            masks[0],
+            masks[1],
             self.class_names,
             self.ignore_class,
             max_images=_SHOWN,
@@ -80,14 +101,10 @@ class MaskAssessment:
 
 
 def assess_masks(
-    model: Any,
-    images: NDArray[Any],
-    labels: NDArray[Any],
-    class_names: list[str],
-    batch_size: int,
-    ignore_class: int | None,
+    model: Any, part: Part, class_names: list[str], batch_size: int, ignore_class: int | None
 ) -> MaskAssessment:
     """Predict, batch by batch, and compare. The model's outputs are logits (N, H, W, classes)."""
+    images, labels = part.images, np.asarray(part.labels)
     classes = len(class_names)
     kinds = {
         "iou": MeanIoU,
@@ -130,4 +147,4 @@ def assess_masks(
         },
         "confusion_matrix": counts.tolist(),
     }
-    return MaskAssessment(images, labels, predicted, class_names, ignore_class, counts, metrics)
+    return MaskAssessment(part, predicted, class_names, ignore_class, counts, metrics)

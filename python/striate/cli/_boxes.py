@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.cli._dataset import DIGITS, Dataset, Part, Reading, look, part_folders
+from striate.cli._later import Later, keeps
+from striate.cli._window import find_window, tell_window
 from striate.data import CocoDetection, DetectionDataset, VocDetection, digit_scenes
+from striate.data.detection import BoxRows
 from striate.data.intensity import Window
+from striate.data.listing import find_images
 from striate.data.voc_layout import PICTURES
 
 # Height and width of pictures must be multiples of _MULTIPLE; larger ones are scaled down unless the user says
@@ -23,20 +29,29 @@ _SPLITS = {"train": ("train", "trainval"), "validation": ("val",), "test": ("tes
 
 
 class BoxPart(Part):
-    """Pictures (N, H, W, C), bytes, and for each its boxes, labels, and which of them need not be found.
+    """Pictures (N, H, W, C), bytes, in memory or a `Later`, and for each its boxes, labels, and which of them need not
+    be found.
 
     Attributes:
         labels: a list with one (boxes (M, 4), labels (M,), ignored (M,)) a picture, as `fit` takes it.
         marks: a list with one {"crowds", "ignored", "areas"} a picture, as `MeanAveragePrecision` takes them.
     """
 
-    def __init__(self, images: NDArray[Any], labels: list[Any], marks: list[dict[str, NDArray[Any]]]) -> None:
-        super().__init__(images, labels)
+    def __init__(
+        self,
+        images: NDArray[Any] | Later,
+        labels: list[Any],
+        marks: list[dict[str, NDArray[Any]]],
+        files: Sequence[str] = (),
+    ) -> None:
+        super().__init__(images, labels, list(files))
         self.marks = marks
 
     def take(self, places: NDArray[np.int64]) -> BoxPart:
         """Some of the pictures."""
-        return BoxPart(self.images[places], [self.labels[p] for p in places], [self.marks[p] for p in places])
+        labels, marks = [self.labels[p] for p in places], [self.marks[p] for p in places]
+        images = self.images.take(places) if isinstance(self.images, Later) else self.images[places]
+        return BoxPart(images, labels, marks, self.files_at(places))
 
 
 def load_boxes(data: str | None, reading: Reading) -> Dataset:
@@ -71,20 +86,22 @@ def load_boxes(data: str | None, reading: Reading) -> Dataset:
     names = None if reading.class_names is None else list(reading.class_names)
     parts: dict[str, BoxPart | None] = {}
     skipped: list[tuple[str, str]] = []
-    window = reading.default_window
+    window = reading.default_window or find_window(reading.window, pictures)
     for part, path in found.items():
         parts[part] = None
         if path is None:
             continue
         mode = "grayscale" if color_mode == "grayscale" else "rgb"
-        read = _read(path, part, names, size, mode, reading.skip_bad, window)
-        window = read.default_window
+        kept = keeps(reading.in_memory, _count(path, part), (*size, 1 if mode == "grayscale" else 3), path)
+        read = _read(path, part, names, size, mode, reading.skip_bad, window, kept)
         if names is None:
             names = list(read.class_names)
         parts[part] = _part(read, names, path)
         skipped += read.skipped
     assert names is not None
-    return Dataset(str(place.resolve()), names, parts["train"], parts["validation"], parts["test"], skipped, window)
+    notes = [told] if (told := tell_window(window)) else []
+    place = place.resolve()
+    return Dataset(str(place), names, parts["train"], parts["validation"], parts["test"], skipped, window, notes)
 
 
 def _places(place: Path) -> dict[str, Path | None]:
@@ -134,6 +151,25 @@ def _pictures_of(file: Path) -> Path:
     return file.parent / "images" if (file.parent / "images").is_dir() else file.parent
 
 
+def _split_of(folder: Path, part: str) -> str | None:
+    """The name of the list of a part of a VOC folder; None where there is none."""
+    lists = folder / "ImageSets" / "Main"
+    return next((name for name in _SPLITS[part] if (lists / f"{name}.txt").is_file()), None)
+
+
+def _count(path: Path, part: str) -> int:
+    """How many pictures a part has; 0 where its annotations cannot be read, which reading them tells."""
+    if path.is_dir():
+        split = _split_of(path, part)
+        if split is None:
+            return len(find_images(_pictures_below(path), False).files)
+        return len((path / "ImageSets" / "Main" / f"{split}.txt").read_text("utf-8", "replace").splitlines())
+    try:
+        return len(json.loads(path.read_bytes())["images"])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return 0
+
+
 def _read(
     path: Path,
     part: str,
@@ -142,13 +178,12 @@ def _read(
     color_mode: Any,
     skip_bad: bool,
     window: Window,
+    in_memory: bool,
 ) -> DetectionDataset:
     how: dict[str, Any] = {"size": size, "color_mode": color_mode, "skip_bad": skip_bad, "default_window": window}
     if path.is_dir():
-        lists = path / "ImageSets" / "Main"
-        split = next((name for name in _SPLITS[part] if (lists / f"{name}.txt").is_file()), None)
-        return VocDetection(path, split, class_names=names, **how)
-    return CocoDetection(_pictures_of(path), path, **how)
+        return VocDetection(path, _split_of(path, part), class_names=names, in_memory=in_memory, **how)
+    return CocoDetection(_pictures_of(path), path, in_memory=in_memory, **how)
 
 
 def _part(read: DetectionDataset, names: list[str], path: Path) -> BoxPart:
@@ -156,12 +191,22 @@ def _part(read: DetectionDataset, names: list[str], path: Path) -> BoxPart:
     if strange:
         raise ValueError(f"{path} has the classes {', '.join(strange)}, which are none of {', '.join(names)}")
     numbers = np.array([names.index(name) for name in read.class_names], np.int64)
-    marks = zip(read.targets, read.crowds, read.ignored, strict=True)
-    targets = [(boxes, numbers[labels], crowd | ignored) for (boxes, labels), crowd, ignored in marks]
-    kept = zip(read.crowds, read.ignored, read.areas, strict=True)
-    more = [{"crowds": crowd, "ignored": ignored, "areas": areas} for crowd, ignored, areas in kept]
-    assert isinstance(read.images, np.ndarray)  # all have one size
-    return BoxPart(read.images, targets, more)
+    if isinstance(read.rows, BoxRows):
+        found = read.rows.targets()
+        boxes = [(one.boxes, one.labels) for one in found]
+        crowds, ignored, areas = ([getattr(one, what) for one in found] for what in ("crowd", "ignored", "areas"))
+    else:
+        boxes, crowds, ignored, areas = read.targets, read.crowds, read.ignored, read.areas
+    targets = [
+        (corners, numbers[labels], crowd | hidden)
+        for (corners, labels), crowd, hidden in zip(boxes, crowds, ignored, strict=True)
+    ]
+    marks = [
+        {"crowds": crowd, "ignored": hidden, "areas": area}
+        for crowd, hidden, area in zip(crowds, ignored, areas, strict=True)
+    ]
+    images = read.images if read.rows is None else Later(read.rows, 0)
+    return BoxPart(images, targets, marks, read.file_paths)
 
 
 def _scenes(reading: Reading) -> Dataset:

@@ -1,4 +1,4 @@
-"""The DATA argument: the bundled digits, a folder of IDX files, or a folder of pictures with a folder a class."""
+"""The DATA argument: the bundled digits, a folder of IDX files, or a folder of pictures for each class."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.cli._later import Labelled, Later, keeps
+from striate.cli._window import AUTO, MINMAX, find_window, tell_window
 from striate.data import ImageDataset, image_dataset_from_directory, load_digits, load_idx, split
 from striate.data.image import Reading as Decoding
 from striate.data.image import decode
 from striate.data.intensity import Window
-from striate.data.listing import EXTENSIONS, find_images
+from striate.data.listing import EXTENSIONS, find_images, is_picture
 
 DIGITS = "digits"
 ColorMode = Literal["grayscale", "rgb"]
@@ -23,7 +25,7 @@ _FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Sh
 # Pictures of different sizes, or of a size beyond this, are read at _USUAL_SIDE unless the user says otherwise.
 _LARGEST_SIDE, _USUAL_SIDE = 128, 64
 _LOOKED_AT = 24
-_AS_IT_IS = Decoding(None, None, "BILINEAR", False, False, None, False)
+_ANYHOW = Decoding(default_window=MINMAX)
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,14 @@ class Reading:
         color_mode: "grayscale", "rgb", or "auto": grey where every picture looked at is grey.
         class_names: of the network that will see the pictures, in its order; None: what the data say.
         skip_bad: whether what cannot be used is passed over and listed; otherwise it is an error.
-        ignore_class: of masks: the class that stands for unmarked pixels.
-        mask_values: of masks: "auto", "nonzero" (all values but 0 are class 1) or "threshold" (values from 128 on are).
-        default_window: as in `read_image`; None: the training part's own.
+        ignore_class: the class of unmarked pixels in masks.
+        mask_values: of masks: "auto", "classes" (values are classes), "nonzero" (all values but 0 are class 1) or
+            "threshold" (values from 128 on are).
+        mask_suffix: what follows in a mask's name after its picture's.
+        mask_colors: the class of each colour (r, g, b) of masks in colour.
+        window: what `--window` says: how the window is chosen where there is no `default_window`.
+        default_window: as in `read_image`; None: chosen over the training part.
+        in_memory: whether pictures are kept in memory: "auto" by their size, "yes" or "no".
     """
 
     image_size: tuple[int, int] | None = None
@@ -46,19 +53,51 @@ class Reading:
     skip_bad: bool = False
     ignore_class: int | None = None
     mask_values: str = "auto"
+    mask_suffix: str = ""
+    mask_colors: dict[tuple[int, int, int], int] | None = None
+    window: str = AUTO
     default_window: Window = None
+    in_memory: str = "auto"
 
 
 @dataclass
 class Part:
-    """Pictures (N, H, W, C), bytes, and their classes (N,), or masks of classes (N, H, W)."""
+    """Pictures (N, H, W, C), bytes, and their classes (N,), or masks of classes (N, H, W): arrays, or a
+    `Later`.
 
-    images: NDArray[Any]
+    Attributes:
+        files: the file of each; none where the pictures are in no files of their own.
+    """
+
+    images: Any
     labels: Any
+    files: list[str] = field(default_factory=list)
 
     def take(self, places: NDArray[np.int64]) -> Part:
         """Some of the pictures."""
-        return Part(self.images[places], self.labels[places])
+        images, labels = (some.take(places) if isinstance(some, Later) else some[places] for some in self.arrays)
+        return Part(images, labels, self.files_at(places))
+
+    @property
+    def arrays(self) -> tuple[Any, Any]:
+        """Pictures and labels."""
+        return self.images, self.labels
+
+    @property
+    def data(self) -> tuple[Any, ...]:
+        """What `fit` takes: (x, y), or rows alone."""
+        if not isinstance(self.images, Later):
+            return self.arrays
+        rows = self.images.rows
+        return (rows if isinstance(self.labels, Later) else Labelled(rows, self.labels),)
+
+    def files_at(self, places: NDArray[np.int64]) -> list[str]:
+        """The files of some of the pictures."""
+        return [self.files[place] for place in places.tolist()] if self.files else []
+
+    def name(self, place: int) -> str:
+        """What a picture is called: its file, or its number."""
+        return self.files[place] if self.files else f"no. {place}"
 
     def __len__(self) -> int:
         return len(self.images)
@@ -72,7 +111,9 @@ class Dataset:
         source: "digits", or the folder's full path.
         train, validation, test: the parts; a part that is not there is None.
         skipped: (file, reason) of files that could not be used.
-        default_window: (center, width) by which deep grey pictures were read, as in `ImageDataset`.
+        default_window: (center, width) by which deep grey pictures were read, as in `ImageDataset`, or "minmax".
+        mask_values: how the values of masks were read, where that was chosen.
+        notes: lines for the user: what was chosen for the data that are there.
     """
 
     source: str
@@ -82,6 +123,14 @@ class Dataset:
     test: Part | None = None
     skipped: list[tuple[str, str]] = field(default_factory=list)
     default_window: Window = None
+    notes: list[str] = field(default_factory=list)
+    mask_values: str | None = None
+
+    @property
+    def parts(self) -> list[tuple[str, Part]]:
+        """The parts that are there, by name."""
+        parts = (("training", self.train), ("validation", self.validation), ("test", self.test))
+        return [(name, part) for name, part in parts if part is not None]
 
     @property
     def best_for_judging(self) -> tuple[str, Part]:
@@ -97,10 +146,11 @@ class Dataset:
         if self.validation is not None or self.train is None or fraction == 0:
             return
         if not 0 < fraction < 1:
-            raise ValueError(f"--validation-split must lie between 0 and 1, got {fraction}")
+            raise ValueError(f"--validation-split must be between 0 and 1, got {fraction}")
         if isinstance(self.train.labels, np.ndarray) and self.train.labels.ndim == 1:
-            (x, y), (x_validation, y_validation) = split(self.train.images, self.train.labels, fraction, seed=seed)
-            self.train, self.validation = Part(x, y), Part(x_validation, y_validation)
+            numbers = np.arange(len(self.train))
+            (kept, _), (taken, _) = split(numbers, self.train.labels, fraction, seed=seed)
+            self.train, self.validation = self.train.take(kept), self.train.take(taken)
             return
         count = round(fraction * len(self.train))
         if count in (0, len(self.train)):
@@ -133,7 +183,7 @@ def load_dataset(data: str | None, reading: Reading) -> Dataset:
     if not folder.exists():
         raise FileNotFoundError(f"there is no folder {folder}")
     if not folder.is_dir():
-        raise NotADirectoryError(f"DATA is a folder, {folder} is a file")
+        raise NotADirectoryError(f"DATA must be a folder; {folder} is a file")
     if any(path.is_file() and "idx3-ubyte" in path.name for path in folder.iterdir()):
         known = _FASHION if "fashion" in str(folder.resolve()).lower() else None
         return _from_arrays(str(folder.resolve()), load_idx(folder), known, image_size, color_mode, class_names)
@@ -181,9 +231,12 @@ def _from_folders(folder: Path, reading: Reading) -> Dataset:
     folders = [path for path in parts.values() if path is not None]
     names = list(class_names) if class_names is not None else _class_folders(folders[0])
     if len(names) < 2:
+        loose = sum(is_picture(str(path)) for path in folders[0].iterdir() if path.is_file())
         raise ValueError(
             f"{folders[0]} has {len(names)} folder{'s' * (len(names) != 1)} with pictures "
-            f"({', '.join(names) or 'none'}); classification needs a folder for each class, two at least"
+            f"({', '.join(names) or 'none'}){f' and {loose} pictures beside them' if loose and names else ''}; "
+            "classification needs a folder for each class, at least two"
+            + (f": move the {loose} pictures of {folders[0]} into folders named after their classes" if loose else "")
         )
     if image_size is None or color_mode == "auto":
         sizes, grey = look(folders[0])
@@ -193,14 +246,20 @@ def _from_folders(folder: Path, reading: Reading) -> Dataset:
             image_size = (height, width) if alike else (_USUAL_SIDE, _USUAL_SIDE)
         color_mode = ("grayscale" if grey else "rgb") if color_mode == "auto" else color_mode
     mode: ColorMode = "grayscale" if color_mode == "grayscale" else "rgb"
-    dataset = Dataset(str(folder.resolve()), names, default_window=reading.default_window)
+    window = reading.default_window or find_window(reading.window, folders[0])
+    dataset = Dataset(str(folder.resolve()), names, default_window=window, notes=_told(window))
     for part, path in parts.items():
         if path is not None:
-            read, labels = _read(path, names, image_size, mode, reading.skip_bad, dataset.default_window)
-            setattr(dataset, part, Part(read.images, labels))
+            read, labels = _read(path, names, image_size, mode, reading, dataset.default_window)
+            images = read.images if read.rows is None else Later(read.rows, 0)
+            setattr(dataset, part, Part(images, labels, read.file_paths))
             dataset.skipped += read.skipped
-            dataset.default_window = read.default_window
     return dataset
+
+
+def _told(window: Window) -> list[str]:
+    told = tell_window(window)
+    return [] if told is None else [told]
 
 
 def _class_folders(folder: Path) -> list[str]:
@@ -209,26 +268,27 @@ def _class_folders(folder: Path) -> list[str]:
     return [path.name for path in below if find_images(path, False).files]
 
 
-def look(folder: Path) -> tuple[set[tuple[int, int]], bool]:
+def look(folder: Path, files: Sequence[str] | None = None) -> tuple[set[tuple[int, int]], bool]:
     """The sizes of a folder's pictures, and whether all are grey, judged by a sample spread over all of them.
 
-    Files that cannot be read are passed over: reading all of them raises the error.
+    Files that cannot be read are skipped: reading all of them raises the error. `files` are the pictures; by default
+    all in the folder.
     """
-    files = find_images(folder, False).files
+    files = find_images(folder, False).files if files is None else files
     if not files:
         raise ValueError(f"{folder} holds no pictures ({', '.join(EXTENSIONS)})")
     places = np.linspace(0, len(files) - 1, min(len(files), _LOOKED_AT)).round().astype(int)
     sizes, grey = set(), True
     for place in places.tolist():
         try:
-            image = decode(Path(files[place]), 0, _AS_IT_IS).values
+            image = decode(Path(files[place]), 0, _ANYHOW).values
         except (OSError, ValueError):
             continue
         sizes.add(image.shape[:2])
         colors = image[..., :3]
         grey = grey and bool((colors == colors[..., :1]).all())
     if not sizes:
-        decode(Path(files[0]), 0, _AS_IT_IS)  # raises the error
+        decode(Path(files[0]), 0, _ANYHOW)  # raises the error
     return sizes or {(_USUAL_SIDE, _USUAL_SIDE)}, grey
 
 
@@ -237,7 +297,7 @@ def _read(
     names: list[str],
     image_size: tuple[int, int],
     color_mode: ColorMode,
-    skip_bad: bool,
+    reading: Reading,
     default_window: Window,
 ) -> tuple[ImageDataset, NDArray[np.int64]]:
     """One part and its labels; it may lack pictures of a class, but not have others than the network's."""
@@ -247,14 +307,17 @@ def _read(
         raise ValueError(f"{folder} has the classes {', '.join(strange)}, which are none of {', '.join(names)}")
     if not present:
         raise ValueError(f"{folder} has no folder of pictures for any of the classes {', '.join(names)}")
+    count = sum(len(find_images(folder / name, False).files) for name in present)
+    shape = (*image_size, 1 if color_mode == "grayscale" else 3)
     dataset = image_dataset_from_directory(
         folder,
         class_names=present,
         color_mode=color_mode,
         image_size=image_size,
         shuffle=False,
-        skip_bad=skip_bad,
+        skip_bad=reading.skip_bad,
         default_window=default_window,
+        in_memory=keeps(reading.in_memory, count, shape, folder),
     )
     numbers = np.array([names.index(name) for name in present], dtype=np.int64)
     return dataset, numbers[np.asarray(dataset.labels)]

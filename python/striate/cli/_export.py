@@ -11,12 +11,10 @@ import striate as st
 from striate.cli._run import Run
 
 
-@click.command(short_help="Write a run's network for other programs.")
+@click.command(short_help="Write the network of a run as ONNX.")
 @click.argument("run", type=click.Path())
 @click.option("--onnx", "onnx_file", type=click.Path(), required=True, metavar="FILE", help="The ONNX file to write.")
-@click.option(
-    "--channels-first", is_flag=True, help="Pictures as (N, C, H, W), as PyTorch has them, not as (N, H, W, C)."
-)
+@click.option("--channels-first", is_flag=True, help="Input as (N, C, H, W), as in PyTorch, instead of (N, H, W, C).")
 @click.option("--overwrite", is_flag=True, help="Replace a file of that name.")
 def export(run: str, onnx_file: str, channels_first: bool, overwrite: bool) -> None:
     """Write the network of RUN, a run folder or a .safetensors file, as an ONNX file."""

@@ -9,7 +9,7 @@ import click
 import striate as st
 
 _EXTRAS = {
-    "cli": ("click", "tqdm"),
+    "cli": ("click", "tqdm", "jinja2", "PIL"),
     "plot": ("matplotlib",),
     "data": ("PIL", "pydicom"),
     "tensorboard": ("tensorboardX",),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import click
 
@@ -19,6 +21,7 @@ LEARNING_RATES = {
     "adadelta": 1.0,
     "lion": 2e-4,
 }
+IGNORE, IGNORED = "ignore", 255  # of colours of unmarked pixels: their name in a table, and their class
 SCHEDULES = ("cosine", "exponential", "constant")
 
 _SHORT = {"flip": "flip_horizontal", "flip_x": "flip_horizontal", "flip_y": "flip_vertical", "rotate": "rotation"}
@@ -30,15 +33,79 @@ def image_size(text: str) -> tuple[int, int]:
     """`64` or `64x48` as (height, width) in pixels: an option's type."""
     sides = text.lower().split("x")
     if len(sides) not in (1, 2) or not all(side.isdecimal() and int(side) > 0 for side in sides):
-        raise click.BadParameter(f"{text!r} is no image size: give pixels as 64, or height x width as 64x48")
+        raise click.BadParameter(f"{text!r} is not an image size: give pixels as 64, or height x width as 64x48")
     return int(sides[0]), int(sides[-1])
+
+
+def stride_list(text: str) -> tuple[int, ...]:
+    """`8,16` as (8, 16): an option's type."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise click.BadParameter(f"{text!r} is not a list of strides: give pixels as 8,16")
+    return tuple(map(int, parts))
+
+
+class ColorTable(NamedTuple):
+    """The classes of masks in colour.
+
+    Attributes:
+        class_names: in the order of the table.
+        values: the class of each colour (r, g, b); that of `IGNORE` is `IGNORED`.
+        ignores: whether a colour has the name `IGNORE`.
+    """
+
+    class_names: list[str]
+    values: dict[tuple[int, int, int], int]
+    ignores: bool
+
+
+def read_colors(path: str) -> ColorTable:
+    """The table of `--mask-colors`: lines of a name and three numbers 0 .. 255, red, green and blue, in either order,
+    between commas, semicolons, tabs or spaces; a first line of titles and lines that begin with # are skipped.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: a line is none, or a colour is there twice.
+    """
+    names: list[str] = []
+    values: dict[tuple[int, int, int], int] = {}
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"--mask-colors: {path} is not UTF-8: {error}") from None
+    for number, line in enumerate(lines, 1):
+        words = [word for word in re.split(r"[,;\t ]+", line.strip()) if word]
+        if not words or words[0].startswith("#"):
+            continue
+        digits = [word for word in words if word.isdecimal()]
+        if not digits and not values:
+            continue  # titles
+        first = words[:3] == digits[:3] and len(digits) >= 3
+        color, name = (digits[:3], " ".join(words[3:])) if first else (words[-3:], " ".join(words[:-3]))
+        if not name or not all(part.isdecimal() and int(part) <= 255 for part in color) or len(color) != 3:
+            raise ValueError(
+                f"--mask-colors: line {number} of {path} is not a class: {line.strip()!r}; expected a name and three "
+                "numbers 0 .. 255, such as road,128,64,128"
+            )
+        key = (int(color[0]), int(color[1]), int(color[2]))
+        if key in values:
+            raise ValueError(f"--mask-colors: line {number} of {path} has the colour {key} of a line before")
+        if name.lower() == IGNORE:
+            values[key] = IGNORED
+            continue
+        if name not in names:
+            names.append(name)
+        values[key] = names.index(name)
+    if not 2 <= len(names) <= IGNORED:
+        raise ValueError(f"--mask-colors: {path} has {len(names)} classes; expected 2 to {IGNORED}")
+    return ColorTable(names, values, IGNORED in values.values())
 
 
 def parse_augment(text: str, seed: int) -> Augment | None:
     """`flip,shift=0.1,rotation=10` as an `Augment`; `none` or nothing as None.
 
     Raises:
-        ValueError: a change is not known, or its value is no number or out of its range.
+        ValueError: a change is not known, or its value is not a number or out of its range.
     """
     changes: dict[str, Any] = {}
     for item in (part.strip() for part in text.split(",")):
@@ -47,7 +114,7 @@ def parse_augment(text: str, seed: int) -> Augment | None:
         name, given, value = item.partition("=")
         name = _SHORT.get(name.strip(), name.strip())
         if name not in _CHANGES:
-            raise ValueError(f"--augment knows no {name!r}; it knows {', '.join((*_CHANGES, 'flip'))}, or none")
+            raise ValueError(f"--augment has no change {name!r}; it knows {', '.join((*_CHANGES, 'flip'))}, or none")
         if not given:
             if not name.startswith("flip"):
                 raise ValueError(f"--augment needs a value for {name}, such as {name}={4 if name in _WHOLE else 0.1}")

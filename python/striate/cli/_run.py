@@ -14,11 +14,14 @@ import click
 
 import striate as st
 from striate._files import write_file
+from striate.cli._assess_boxes import SCORE
 from striate.cli._dataset import Reading
 from striate.cli._tasks import TASKS
+from striate.cli._window import AUTO
 from striate.data.intensity import Window, check_window
 
 MODEL, INFO, HISTORY, METRICS, SUMMARY = "model.safetensors", "run.json", "history.csv", "metrics.json", "summary.txt"
+REPORT, GRADIENTS = "report.html", "gradient_flow.json"
 PICTURES = (
     "curves.png",
     "confusion_matrix.png",
@@ -28,7 +31,8 @@ PICTURES = (
     "gradient_flow.png",
 )
 UNFINISHED = ".striate-unfinished"  # in the folder of an old run: the new one, until it is whole
-_FILES = (INFO, MODEL, HISTORY, METRICS, SUMMARY, *PICTURES)
+STATE, SETTINGS = "training.safetensors", "settings.json"  # of a training that has not ended: what --resume reads
+_FILES = (INFO, MODEL, HISTORY, METRICS, SUMMARY, REPORT, GRADIENTS, *PICTURES, STATE, SETTINGS)
 _FORMAT = 1
 
 
@@ -59,7 +63,10 @@ def prepare_folder(out: str | None, name: str, overwrite: bool) -> Path:
         if INFO in names:
             raise ValueError(f"{folder} holds a run already; give --overwrite, or choose another folder with --out")
         if names <= {*_FILES, UNFINISHED}:
-            raise ValueError(f"{folder} holds an unfinished run; give --overwrite, or choose another folder with --out")
+            raise ValueError(
+                f"{folder} holds an unfinished run; give --overwrite, or --resume {folder} to go on with it, or choose "
+                "another folder with --out"
+            )
     if names and INFO not in names and not names <= {*_FILES, UNFINISHED}:
         raise ValueError(f"{folder} is not empty and holds no run; choose another folder with --out")
     if UNFINISHED in names:
@@ -69,6 +76,30 @@ def prepare_folder(out: str | None, name: str, overwrite: bool) -> Path:
         return folder
     (folder / UNFINISHED).mkdir()
     return folder / UNFINISHED
+
+
+def unfinished(run: str) -> tuple[Path, dict[str, Any]]:
+    """The folder of a training that was stopped, within RUN or RUN itself, and the settings it began with.
+
+    Raises:
+        FileNotFoundError: there is no such folder, or nothing in it to go on with.
+        ValueError: its settings are damaged.
+    """
+    folder = Path(run)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no run folder {folder}")
+    finish(folder)
+    work = folder / UNFINISHED if (folder / UNFINISHED / SETTINGS).is_file() else folder
+    if not (work / SETTINGS).is_file():
+        raise FileNotFoundError(
+            f"{folder} holds no training to go on with: one that ended keeps no state, and one that was stopped has "
+            f"{SETTINGS}"
+        )
+    try:
+        settings = dict(json.loads((work / SETTINGS).read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{work / SETTINGS} is damaged: {error}") from error
+    return work, settings
 
 
 def publish(work: Path) -> Path:
@@ -141,7 +172,8 @@ class Run:
         color_mode: "grayscale" or "rgb".
         data: where the pictures came from: "digits" (the bundled ones) or a folder.
         settings: the options of the training.
-        default_window: (center, width) by which deep grey pictures are read; None where the training had none.
+        default_window: (center, width) by which deep grey pictures are read, or "minmax"; None where the training had
+            none.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -157,7 +189,7 @@ class Run:
         finish(self.path)
         for name in (INFO, MODEL):
             if not (self.path / name).is_file():
-                raise FileNotFoundError(f"{self.path} is no run folder: it has no {name} (striate train makes one)")
+                raise FileNotFoundError(f"{self.path} is not a run folder: it has no {name} (striate train makes one)")
         try:
             info = json.loads((self.path / INFO).read_text(encoding="utf-8"))
             height, width = info["image_size"]
@@ -171,25 +203,34 @@ class Run:
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{self.path / INFO} is damaged: {type(error).__name__}: {error}") from error
         if color_mode not in ("grayscale", "rgb") or min(self.image_size) < 1 or not self.class_names:
-            raise ValueError(f"{self.path / INFO} is damaged: its class names, image size or colour mode make no sense")
+            raise ValueError(f"{self.path / INFO} is damaged: its class names, image size or colour mode are not valid")
         self.color_mode: Literal["grayscale", "rgb"] = color_mode
 
     @property
     def ignore_class(self) -> int | None:
-        """The class of masks that stands for unmarked pixels."""
+        """The class of unmarked pixels in masks."""
         found = self.settings.get("ignore_class")
         return None if found is None else int(found)
 
+    @property
+    def score(self) -> float:
+        """The score from which on detections are shown."""
+        return float(self.settings.get("score", SCORE))
+
     def reading(self, skip_bad: bool) -> Reading:
         """How other data are read for the network."""
-        values = str(self.settings.get("mask_values", "auto"))
+        settings = self.settings
+        colors = settings.get("mask_colors")
         return Reading(
             self.image_size,
             self.color_mode,
             self.class_names,
             skip_bad,
             self.ignore_class,
-            values,
+            str(settings.get("mask_values", "auto")),
+            str(settings.get("mask_suffix", "")),
+            None if colors is None else {tuple(color): int(value) for color, value in colors},
+            str(settings.get("window", AUTO)),
             self.default_window,
         )
 
@@ -208,7 +249,7 @@ class Run:
         takes, gives = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
         if takes != self.input_shape or not self.task.fits(gives, self.image_size, self.class_names):
             raise ValueError(
-                f"{self.path}: the network takes {takes} and gives {gives}, but run.json speaks of pictures of "
+                f"{self.path}: the network takes {takes} and gives {gives}, but run.json states pictures of "
                 f"{self.input_shape} and {len(self.class_names)} classes"
             )
         return model

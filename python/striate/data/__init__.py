@@ -1,6 +1,8 @@
 """Data: bundled data sets, readers of files, augmentation and splitting."""
 
+from striate._rows import Rows, rows
 from striate.data.augmentation import Augment, augment
+from striate.data.caching import cache
 from striate.data.coco import CocoDetection
 from striate.data.dataset import ImageDataset
 from striate.data.detection import DetectionDataset
@@ -19,16 +21,19 @@ __all__ = [
     "CocoDetection",
     "DetectionDataset",
     "ImageDataset",
+    "Rows",
     "Scenes",
     "SegmentationFolder",
     "VocDetection",
     "augment",
+    "cache",
     "digit_scenes",
     "image_dataset_from_directory",
     "load_digits",
     "load_idx",
     "read_idx",
     "read_image",
+    "rows",
     "split",
     "to_categorical",
     "write_idx",

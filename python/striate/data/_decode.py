@@ -6,6 +6,7 @@ import math
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -75,7 +76,7 @@ def read_all_files(
         f"default_window={window}, the data set's `default_window`",
         stacklevel=4,
     )
-    again = reading._replace(default_window=window)
+    again = replace(reading, default_window=window)
     reread = in_threads(lambda number: read(places[number], again), len(places), skip_bad)
     for place, found in zip(places, reread, strict=True):
         results[place] = found if isinstance(found, Exception) else found[0]
@@ -91,11 +92,11 @@ def several_pages(files: list[str], places: list[int], what: str) -> Reasons:
     """(file, reason) of files of which only the first page was read, with a warning."""
     if places:
         warnings.warn(
-            f"{what}: {len(places)} files have several pages, and only the first of each is read; the first file: "
-            f"{files[places[0]]}. read_image(path, frame=1) reads another; the data set's `unused` lists the files",
+            f"{what}: {len(places)} files have several pages or frames, and only the first of each is read; the first "
+            f"file: {files[places[0]]}. read_image(path, frame=1) reads another; the data set's `unused` lists them",
             stacklevel=4,
         )
-    return [(files[place], "it has several pages, and the first is read") for place in places]
+    return [(files[place], "it has several pages or frames, and the first is read") for place in places]
 
 
 def decode_all(
@@ -164,7 +165,7 @@ def in_threads(read: Callable[[int], _Result], count: int, skip_bad: bool) -> It
                 return error
             raise
 
-    wanted = min(_MOST_THREADS, _cpus(), count)
+    wanted = min(_MOST_THREADS, cpus(), count)
     threads = threads_for(wanted, "files are read one after another") if wanted > 1 else 0
     if threads <= 1:
         yield from map(attempt, range(count))
@@ -194,7 +195,7 @@ def _allocate(count: int, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
         ) from error
 
 
-def _cpus() -> int:
+def cpus() -> int:
     """Threads that the library may use: the core knows affinity, the quota of a container and the user's limit."""
     return int(_core.get_num_threads())
 

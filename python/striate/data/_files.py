@@ -37,7 +37,7 @@ def open_file(path: str | os.PathLike[str], what: str) -> BinaryIO:
     Raises:
         FileNotFoundError: there is no such file.
         IsADirectoryError: it is a folder.
-        OSError: it is no regular file, or it cannot be opened.
+        OSError: it is not a regular file, or it cannot be opened.
         ValueError: no file can have such a name.
     """
     path = check_path(path, what)
@@ -61,7 +61,7 @@ def inside(folder: Path, name: object) -> Path:
     A name with backslashes, as tools on Windows write it, is also looked for with the separators of this system.
 
     Raises:
-        ValueError: `name` is no text, is absolute, or has "..", which could lead out of the folder.
+        ValueError: `name` is not text, is absolute, or has "..", which could lead out of the folder.
     """
     if not isinstance(name, str) or not name.strip():
         raise ValueError(f"expected the name of a file, got {name!r}")

@@ -71,7 +71,7 @@ def identity(value: Any, name: str) -> int | str:
 
 
 def label(value: Any, name: str) -> str:
-    """The name of a class. ValueError where it is empty, is no text or number, or cannot be written as UTF-8."""
+    """The name of a class. ValueError where it is empty, is not text or number, or cannot be written as UTF-8."""
     text = str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
     try:
         text.encode()

@@ -26,7 +26,7 @@ def check_seed(seed: object, name: str = "seed") -> int:
     except TypeError:
         raise TypeError(f"{name} must be an integer, got {type(seed).__name__}") from None
     if not 0 <= value < WORD:
-        raise ValueError(f"{name} must lie in 0 .. 2**64 - 1, got {value}")
+        raise ValueError(f"{name} must be in 0 .. 2**64 - 1, got {value}")
     return value
 
 

@@ -23,7 +23,7 @@ _MAX_CROP, _MAX_GRID = 2**20, 1024
 
 
 class Draw(NamedTuple):
-    """What was drawn for a batch of images; each field has one entry an image."""
+    """What was drawn for a batch of images; each field has one entry for each image."""
 
     matrices: NDArray[np.float64]
     """(B, 2, 3), from output pixels to source pixels: `source = matrix[:, :2] @ (column, row) + matrix[:, 2]`, where a
@@ -143,7 +143,7 @@ class Augment:
             A new batch of the same shape and type.
 
         Raises:
-            TypeError: the images are neither uint8 nor float32, or the indices are no integers.
+            TypeError: the images are neither uint8 nor float32, or the indices are not integers.
             ValueError: the shapes do not fit, or an index or the epoch is negative.
         """
         images = _check_images(images)
@@ -167,7 +167,7 @@ class Augment:
             New masks of the same shape and type.
 
         Raises:
-            TypeError: the indices are no integers.
+            TypeError: the indices are not integers.
             ValueError: the shapes do not fit, or an index or the epoch is negative.
         """
         masks = array_of(masks, "Augment: masks")
@@ -203,8 +203,8 @@ class Augment:
         dropped where less than `least_visible` of that box's area is left.
 
         Args:
-            targets: one (boxes (M, 4), labels (M,)) an image, x1, y1, x2, y2 in pixels; the arrays after the boxes, M
-                rows each, is kept along with them.
+            targets: one (boxes (M, 4), labels (M,)) for each image, x1, y1, x2, y2 in pixels; the arrays after the
+                boxes, M rows each, is kept along with them.
             indices: (B,), the images' row numbers in the data set.
             size: (height, width) of the images.
             epoch: 0 or more.
@@ -251,9 +251,9 @@ class Augment:
         Args:
             indices: (B,), 0 or more.
             epoch: 0 or more.
-            height: of the images.
-            width: of the images.
-            dtype: of the images; it decides the unit of brightness.
+            height: height of the images.
+            width: width of the images.
+            dtype: type of the images; it decides the unit of brightness.
         """
         epoch = check_seed(epoch, "Augment's epoch")
         return Draw(*self._change().draw(indices, epoch, height, width, dtype == np.uint8))
@@ -302,12 +302,12 @@ def augment(
 def augment(
     x: NDArray[Any], y: ArrayLike | None = None, *, copies: int = 1, seed: int = 0, **changes: Any
 ) -> NDArray[Any] | tuple[NDArray[Any], Any]:
-    """Make changed copies of images. To change them anew in every epoch instead, give `fit` an `Augment`.
+    """Make changed copies of images. For new changes in every epoch, pass an `Augment` to `fit` instead.
 
     Args:
         x: (N, H, W, C), uint8 or float32.
         y: labels (N, ...), repeated along with their images; masks (N, H, W) or (N, H, W, C), of the images' size, and
-            a list of one (boxes (M, 4), labels (M,)) an image move with the pixels; None: images only.
+            a list of one (boxes (M, 4), labels (M,)) for each image move with the pixels; None: images only.
         copies: how many changed copies to make of every image.
         seed: 0 .. 2**64 - 1.
         **changes: `flip_horizontal`, `flip_vertical`, `rotation`, `shift`, `zoom`, `crop`, `brightness`, `contrast`,
@@ -324,7 +324,7 @@ def augment(
     unknown = set(changes) - set(Augment.__dataclass_fields__)
     if unknown:
         known = ", ".join(name for name in Augment.__dataclass_fields__ if name != "seed")
-        raise TypeError(f"augment knows no {', '.join(sorted(unknown))}; it knows {known}")
+        raise TypeError(f"augment has no change {', '.join(sorted(unknown))}; it knows {known}")
     if not hasattr(copies, "__index__") or copies < 1:
         raise ValueError(f"augment expects copies of 1 or more, got {copies!r}")
     x = _check_images(x)
@@ -356,7 +356,7 @@ def augment(
 
 
 def _are_boxes(y: Any) -> bool:
-    """Whether targets are a list with one (boxes, labels, ...) an image."""
+    """Whether targets are a list with one (boxes, labels, ...) for each image."""
     if not isinstance(y, (list, tuple)) or not y or not isinstance(y[0], (list, tuple)):
         return False
     return isinstance(y[0], tuple) or (len(y[0]) in (2, 3) and np.ndim(y[0][0]) == 2)
@@ -367,7 +367,7 @@ def _check_indices(indices: ArrayLike, count: int) -> NDArray[np.int64]:
     if numbers.dtype.kind not in "iu" and numbers.size:
         raise TypeError(f"Augment expects integer indices, got dtype {numbers.dtype}")
     if numbers.shape != (count,):
-        raise ValueError(f"Augment expects one index an image, ({count},), got shape {numbers.shape}")
+        raise ValueError(f"Augment expects one index for each image, ({count},), got shape {numbers.shape}")
     if numbers.size and numbers.min() < 0:
         raise ValueError(f"Augment expects indices of 0 or more, got {int(numbers.min())}")
     return numbers.astype(np.int64)

@@ -9,14 +9,15 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from striate._extras import require
 from striate.data._files import check_path, inside, open_file
 from striate.data._numbers import flag, identity, label, number, side
-from striate.data.detection import Annotation, DetectionDataset, check_reading, read_all
-from striate.data.image import ColorMode
+from striate.data.detection import Annotation, DetectionDataset, read_all
+from striate.data.image import ColorMode, Reading
 from striate.data.intensity import Window
 from striate.data.listing import check_folder
 from striate.data.rle import box_of
-from striate.data.targets import TargetError
+from striate.detection.rule import TargetError
 
 _WHAT = "CocoDetection"
 
@@ -44,9 +45,10 @@ class CocoDetection(DetectionDataset):
         pad_to_aspect_ratio: add black margins to the proportions of `size`, instead of distorting.
         window: as in `read_image`, for grey images.
         default_window: as in `image_dataset_from_directory`.
-        dtype: of the images, as in `read_image`.
+        dtype: type of the images, as in `read_image`.
         skip_bad: pass over images and entries of the file that cannot be used, and list them in `skipped`; otherwise
             the first is an error. An image with one bad box is passed over as a whole.
+        in_memory: whether all images are kept; False: see `DetectionDataset`.
 
     Attributes:
         category_ids: the file's own id of each class.
@@ -73,18 +75,20 @@ class CocoDetection(DetectionDataset):
         default_window: Window = None,
         dtype: Literal["uint8", "float32"] = "uint8",
         skip_bad: bool = False,
+        in_memory: bool = True,
     ) -> None:
-        reading = check_reading(
+        reading = Reading.checked(
             _WHAT,
-            size,
-            color_mode,
-            interpolation,
-            crop_to_aspect_ratio,
-            pad_to_aspect_ratio,
-            window,
-            dtype,
-            default_window,
+            color_mode=color_mode,
+            size=size,
+            interpolation=interpolation,
+            crop_to_aspect_ratio=crop_to_aspect_ratio,
+            pad_to_aspect_ratio=pad_to_aspect_ratio,
+            window=window,
+            default_window=default_window,
+            dtype=dtype,
         )
+        require("PIL.Image", "data", f"striate.data.{_WHAT}")
         folder, path = check_path(images, _WHAT), check_path(annotations, _WHAT)
         check_folder(folder, _WHAT)
         content = _load(path)
@@ -103,7 +107,7 @@ class CocoDetection(DetectionDataset):
         if not skip_bad and (wrong := next((f for f in found if isinstance(f, TargetError)), None)):
             raise wrong
         files, classes = [entry.file for entry in entries.values()], [name for _, name in categories]
-        read = read_all(_WHAT, found, files, classes, reading, skip_bad)
+        read = read_all(_WHAT, found, files, classes, reading, skip_bad, in_memory)
         super().__init__(*read[:-1])
         self.skipped += [(str(path), problem) for problem in problems]
         self.category_ids = [identity for identity, _ in categories]
@@ -179,7 +183,7 @@ def _share(items: list[Any], entries: dict[int | str, _Entry], problems: list[st
         try:
             number = identity(item["image_id"], "its image_id")
             if number not in entries:
-                raise ValueError(f"it is a box for the image {number!r}, which the file does not name")
+                raise ValueError(f"it is a box of the image {number!r}, which is not listed in the file")
             entries[number].items.append(item)
         except (LookupError, TypeError, ValueError) as error:
             problems.append(f"annotation {place} of the list cannot be used: {_reason(error)}")
@@ -231,4 +235,4 @@ def _class(item: dict[str, Any], numbers: dict[int | str, int]) -> int:
 def _reason(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"it has no {error}"
-    return "it is no object" if isinstance(error, (LookupError, TypeError)) else str(error)
+    return "it is not an object" if isinstance(error, (LookupError, TypeError)) else str(error)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate._extras import require
-from striate.data._decode import read_all_files, several_pages, without_values
+from striate._rows import Row, Rows
+from striate.data._decode import in_threads, read_all_files, several_pages, without_values
+from striate.data.dataset import Pictures
+from striate.data.file_rows import FileRows, look_at
 from striate.data.image import Picture, Reading, decode
-from striate.data.intensity import Window, check_window
+from striate.data.intensity import Window
 from striate.data.listing import Reasons
-from striate.data.resize import check_interpolation, check_size
-from striate.data.targets import MENDS, Rows, Target, TargetError, fit, mend, turned
+from striate.data.targets import Target, fit, turned
+from striate.detection import rule
+from striate.detection.rule import FIXES, TargetError, fix_boxes
 
 
 class Annotation(NamedTuple):
@@ -25,111 +29,121 @@ class Annotation(NamedTuple):
     image: str
     path: str  # the file that holds it
     size: tuple[int, int] | None  # (height, width) that the file gives the image
-    boxes: Rows
+    boxes: rule.Rows
     labels: NDArray[np.int64]
     crowd: NDArray[np.bool_]
     ignored: NDArray[np.bool_]
-    areas: Rows
+    areas: rule.Rows
 
 
-class DetectionDataset:
-    """Images and their boxes, read into memory; what `CocoDetection` and `VocDetection` are.
+class DetectionDataset(Pictures[Any]):
+    """Images and their boxes; the base class of `CocoDetection` and `VocDetection`.
 
-    It unpacks: `x, y = dataset`.
+    `fit`, `evaluate` and `validation_data` take it as it is, if all images have one size. Iterating gives batches
+    `(x, y)`.
 
     The rule for boxes: one of zero or negative extent, or wholly outside the image, is dropped; one that reaches beyond
-    the image is cut at its edge; `mended` counts each kind. A NaN or infinite coordinate or an unknown class is an
+    the image is cut at its edge; `fixed` counts each kind. A NaN or infinite coordinate or an unknown class is an
     error that names the file. Images without boxes stay, with none. Boxes are those of the upright picture; where the
     file gives the picture's size before its EXIF orientation was applied, the boxes are turned with the picture.
 
     Attributes:
         images: (N, H, W, C), uint8 or float32; a list of (H, W, C) where sizes differ; also `x`.
-        targets: a list with one `(boxes (M, 4) float32, labels (M,) int64)` an image: x1, y1, x2, y2 in pixels of
+        targets: a list with one `(boxes (M, 4) float32, labels (M,) int64)` for each image: x1, y1, x2, y2 in pixels of
             `images`, and class numbers; also `y` and `labels`.
-        crowds: a list with one (M,) bool an image: boxes around a crowd rather than one object.
-        ignored: a list with one (M,) bool an image: boxes that an evaluation leaves out, such as VOC's difficult ones.
-        areas: a list with one (M,) float64 an image: the objects' areas in pixels, by which COCO tells sizes apart.
+        crowds: a list with one (M,) bool for each image: boxes around a crowd rather than one object.
+        ignored: a list with one (M,) bool for each image: boxes that an evaluation leaves out, such as VOC's difficult
+            ones.
+        areas: a list with one (M,) float64 for each image: the objects' areas in pixels, by which COCO tells sizes
+            apart.
         class_names: the classes in the order of their numbers.
         file_paths: the N image files.
-        mended: how many boxes were "clipped", "outside" or "degenerate".
+        fixed: how many boxes were "clipped", "outside" or "degenerate".
         skipped: (file, reason) of every file or entry that could not be used; filled only with `skip_bad=True`.
         unused: (file, reason) of files that are not read, or of which only the first page is read.
-        default_window: as in `ImageDataset`.
+        default_window, batch_size, in_memory, rows: as in `ImageDataset`.
+
+    With `in_memory=False`, `images`, `targets`, `crowds`, `ignored`, `areas` and `fixed` are not there: threads read
+    the images of each batch, with their boxes, when it is due, in every epoch. With `skip_bad`, and where the first
+    picture is grey of more than 8 bits and there is no `default_window`, all images are decoded once to look at them.
     """
 
     def __init__(
         self,
-        images: NDArray[Any] | list[NDArray[Any]],
+        images: NDArray[Any] | list[NDArray[Any]] | Rows,
         targets: Sequence[Target],
         class_names: Sequence[str],
         file_paths: Sequence[str],
-        mended: dict[str, int],
+        fixed: dict[str, int],
         skipped: Sequence[tuple[str, str]],
         unused: Sequence[tuple[str, str]] = (),
         default_window: Window = None,
     ) -> None:
-        self.images = images
-        self.targets = [(target.boxes, target.labels) for target in targets]
-        self.crowds = [target.crowd for target in targets]
-        self.ignored = [target.ignored for target in targets]
-        self.areas = [target.areas for target in targets]
+        super().__init__(images, [(target.boxes, target.labels) for target in targets])
+        if self.in_memory:
+            self.crowds = [target.crowd for target in targets]
+            self.ignored = [target.ignored for target in targets]
+            self.areas = [target.areas for target in targets]
+            self.fixed = fixed
         self.class_names = list(class_names)
         self.file_paths = list(file_paths)
-        self.mended = mended
         self.skipped = list(skipped)
         self.unused = list(unused)
         self.default_window = default_window
 
     @property
     def x(self) -> NDArray[Any] | list[NDArray[Any]]:
-        return self.images
+        return self.images  # type: ignore[no-any-return]
 
     @property
-    def y(self) -> list[tuple[NDArray[np.float32], NDArray[np.int64]]]:
-        return self.targets
+    def targets(self) -> list[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+        if not self.in_memory:
+            self._not_in_memory("targets")
+        return self._labels  # type: ignore[no-any-return]
 
-    labels = y
+    y = labels = targets
 
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __iter__(self) -> Iterator[Any]:
-        """Yield the images, then the targets."""
-        yield self.images
-        yield self.targets
+    def __getattr__(self, name: str) -> Any:
+        # Called for what is no attribute.
+        if name in ("images", "x", "targets", "y", "labels", "crowds", "ignored", "areas", "fixed"):
+            self._not_in_memory(name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
-        boxes = sum(len(labels) for _, labels in self.targets)
-        mended = "".join(f", {count} {name}" for name, count in self.mended.items() if count)
         left_out = f", {len(self.skipped)} skipped" if self.skipped else ""
+        if not self.in_memory:
+            classes = f"{len(self.class_names)} classes"
+            return f"{type(self).__name__}({len(self)} images, not in memory, {classes}{left_out})"
+        boxes = sum(len(labels) for _, labels in self.targets)
+        fixed = "".join(f", {count} {name}" for name, count in self.fixed.items() if count)
         return (
-            f"{type(self).__name__}({len(self)} images, {boxes} boxes, {len(self.class_names)} classes{mended}"
+            f"{type(self).__name__}({len(self)} images, {boxes} boxes, {len(self.class_names)} classes{fixed}"
             f"{left_out})"
         )
 
 
-def check_reading(
-    what: str,
-    size: Any,
-    color_mode: str,
-    interpolation: str,
-    crop: bool,
-    pad: bool,
-    window: Any,
-    dtype: str,
-    default_window: Any,
-) -> Reading:
-    """How to read the images; TypeError/ValueError that names `what` where an argument does not fit."""
-    if color_mode not in ("grayscale", "rgb", "rgba"):
-        raise ValueError(f"{what} expects color_mode to be one of grayscale, rgb, rgba, got {color_mode!r}")
-    if dtype not in ("uint8", "float32"):
-        raise ValueError(f"{what} expects dtype to be one of uint8, float32, got {dtype!r}")
-    if crop and pad:
-        raise ValueError(f"{what} can crop to the aspect ratio or pad to it, not both")
-    wanted, resample = check_size(size, what), check_interpolation(interpolation, what)
-    require("PIL.Image", "data", f"striate.data.{what}")
-    windows = check_window(window, what), check_window(default_window, what, "default_window")
-    return Reading(color_mode, wanted, resample, crop, pad, windows[0], dtype == "float32", windows[1])
+class BoxRows(FileRows):
+    """Images that are read when they are due, with their boxes.
+
+    Args:
+        *arguments: of `FileRows`.
+        target_of: the boxes of the file of a number.
+    """
+
+    def __init__(self, *arguments: Any, target_of: Callable[[int, Reading], Target]) -> None:
+        super().__init__(*arguments)
+        self._target_of = target_of
+
+    def targets(self) -> list[Target]:
+        """The boxes of all images, each of which is decoded for its size and orientation.
+
+        Raises:
+            OSError: an image cannot be read.
+            TargetError: boxes cannot be used.
+        """
+        numbers, how = self._places, self._reading
+        found = in_threads(lambda place: self._target_of(numbers[place], how), len(self), False)
+        return [target for target in found if not isinstance(target, Exception)]  # none is one: they are raised
 
 
 class Read(NamedTuple):
@@ -139,7 +153,7 @@ class Read(NamedTuple):
     targets: list[Target]
     class_names: Sequence[str]
     file_paths: list[str]
-    mended: dict[str, int]
+    fixed: dict[str, int]
     skipped: Reasons
     unused: Reasons
     default_window: Window
@@ -153,8 +167,9 @@ def read_all(
     class_names: Sequence[str],
     reading: Reading,
     skip_bad: bool,
+    in_memory: bool,
 ) -> Read:
-    """Read the images of all annotations.
+    """Read the images of all annotations, or have them read when they are due.
 
     Args:
         what: the caller, for messages.
@@ -163,6 +178,7 @@ def read_all(
         class_names: the classes.
         reading: how to read the images.
         skip_bad: pass over images that cannot be used.
+        in_memory: whether all are read now.
 
     Raises:
         OSError: an image cannot be read; with skip_bad, none can be used.
@@ -175,19 +191,21 @@ def read_all(
             raise annotation
         return _read(annotation, how)
 
+    if not in_memory:
+        return _streamed(what, annotations, files, class_names, read, reading, skip_bad)
     found = read_all_files(read, len(annotations), reading, skip_bad, what)
     images: list[NDArray[Any]] = []
     targets: list[Target] = []
     places: list[int] = []
     skipped: Reasons = []
-    mended: Counter[str] = Counter(dict.fromkeys(MENDS, 0))
+    fixed: Counter[str] = Counter(dict.fromkeys(FIXES, 0))
     for place, result in enumerate(found.results):
         if isinstance(result, Exception):
             skipped.append((files[place], str(result)))
             continue
         images.append(result[0])
         targets.append(result[1])
-        mended.update(result[2])
+        fixed.update(result[2])
         places.append(place)
     if not images:
         first = f"; the first: {skipped[0][1]}" if skipped else ""
@@ -198,12 +216,40 @@ def read_all(
         targets,
         class_names,
         [files[place] for place in places],
-        dict(mended),
+        dict(fixed),
         skipped,
         several_pages(list(files), found.several, what),
         found.default_window,
         places,
     )
+
+
+def _streamed(
+    what: str,
+    annotations: Sequence[Annotation | TargetError],
+    files: Sequence[str],
+    class_names: Sequence[str],
+    read: Callable[[int, Reading], tuple[tuple[NDArray[Any], Target, Counter[str]], list[Picture]]],
+    reading: Reading,
+    skip_bad: bool,
+) -> Read:
+    def row(place: int, how: Reading) -> tuple[Row, list[Picture]]:
+        (image, target, _), pictures = read(place, how)
+        return Row(image, (target.boxes, target.labels, target.crowd | target.ignored)), pictures
+
+    found = look_at(what, files, row, reading, skip_bad)
+    paths = [files[place] for place in found.places]
+    state = hashlib.sha256()
+    for annotation in annotations:
+        if isinstance(annotation, Annotation):
+            for array in annotation[3:]:
+                state.update(repr(array.shape).encode() + array.tobytes())
+    rows = BoxRows(
+        *(what, paths, found.places, row, found.reading, (), state.digest()),
+        target_of=lambda place, how: read(place, how)[0][1],
+    )
+    window = found.default_window
+    return Read(rows, [], class_names, paths, {}, found.skipped, found.partly, window, found.places)
 
 
 def _read(found: Annotation, reading: Reading) -> tuple[tuple[NDArray[Any], Target, Counter[str]], list[Picture]]:
@@ -216,14 +262,14 @@ def _read(found: Annotation, reading: Reading) -> tuple[tuple[NDArray[Any], Targ
                 f"{size[0]}x{size[1]}"
             )
         boxes = turned(boxes, found.size, picture.orientation)  # they were drawn before it was turned upright
-    boxes, kept, counts = mend(boxes, size, found.path)
+    boxes, kept, counts = fix_boxes(boxes, size, found.path)
     if reading.size is not None:
         moved = fit(boxes, size, reading.size, reading.crop, reading.pad)
         before = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
         after = (moved[:, 2:] - moved[:, :2]).prod(axis=1)
         with np.errstate(all="ignore"):
             areas = areas * np.divide(after, before, out=np.ones_like(after), where=before > 0)
-        boxes, inside, more = mend(moved, reading.size, found.path)
+        boxes, inside, more = fix_boxes(moved, reading.size, found.path)
         more["degenerate"] = 0  # counted above
         more["outside"] = int((kept & ~inside).sum())
         counts, kept = counts + more, kept & inside

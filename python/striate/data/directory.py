@@ -1,26 +1,29 @@
-"""Read a folder of images, one folder a class."""
+"""Read a folder of images, one folder for each class."""
 
 from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from striate._checks import positive
 from striate._extras import require
+from striate._rows import Row, Rows
 from striate.data._decode import decode_all
 from striate.data._files import check_path
 from striate.data._streams import check_seed, permutation
 from striate.data.dataset import ImageDataset
-from striate.data.image import ColorMode, Reading
-from striate.data.intensity import Window, check_window
+from striate.data.file_rows import FileRows, look_at
+from striate.data.image import ColorMode, Picture, Reading, decode
+from striate.data.intensity import Window
 from striate.data.labels import to_categorical
 from striate.data.listing import Reasons, check_folder, list_classes, list_flat, warn_unused
-from striate.data.resize import check_interpolation, check_size
 from striate.data.splitting import split_indices
 
 _WHAT = "image_dataset_from_directory"
@@ -55,6 +58,7 @@ def image_dataset_from_directory(
     default_window: Window = None,
     dtype: Literal["uint8", "float32"] = "uint8",
     skip_bad: bool = False,
+    in_memory: bool = True,
 ) -> tuple[ImageDataset, ImageDataset]: ...
 
 
@@ -81,6 +85,7 @@ def image_dataset_from_directory(
     default_window: Window = None,
     dtype: Literal["uint8", "float32"] = "uint8",
     skip_bad: bool = False,
+    in_memory: bool = True,
 ) -> ImageDataset: ...
 
 
@@ -106,17 +111,19 @@ def image_dataset_from_directory(
     default_window: Window = None,
     dtype: Literal["uint8", "float32"] = "uint8",
     skip_bad: bool = False,
+    in_memory: bool = True,
 ) -> ImageDataset | tuple[ImageDataset, ImageDataset]:
-    """Read the images of a folder into memory, decoded by several threads.
+    """Read the images of a folder, decoded by several threads.
 
-    The arguments are Keras's, with these differences: everything is read at once and kept as uint8, so a batch size is
-    the business of `fit`; TIFF and DICOM are read too; a validation split takes its share of every class; shrinking
-    averages over the pixels that go; `window`, `default_window`, `dtype` and `skip_bad` are added.
+    The arguments are Keras's, with these differences: unless `in_memory` is False, everything is read at once and kept
+    as uint8; `fit` has a batch size and a shuffle of its own; TIFF and DICOM are read too; a validation split takes its
+    share of every class; shrinking averages over the pixels that go; `window`, `default_window`, `dtype`, `skip_bad`
+    and `in_memory` are added.
 
     ::
 
-        flowers/daisy/1.jpg            x, y = image_dataset_from_directory("flowers", image_size=(64, 64))
-        flowers/daisy/2.jpg            model.fit(x, y)
+        flowers/daisy/1.jpg            data = image_dataset_from_directory("flowers", image_size=(64, 64))
+        flowers/daisy/2.jpg            model.fit(data)
         flowers/rose/1.png
 
     Args:
@@ -130,10 +137,11 @@ def image_dataset_from_directory(
             None: no labels.
         class_names: the folders to read, in the order of their numbers; None: all, sorted.
         color_mode: "grayscale" (1 channel), "rgb" (3) or "rgba" (4).
-        batch_size: not used; here so that Keras's calls fit.
+        batch_size: images of the batches that iterating over the data set gives; None: single images. `fit` and the
+            like have their own.
         image_size: (height, width) or one number for both; None: as they are, if they are all of one size.
         shuffle: mix the images; otherwise they are sorted by class and path.
-        seed: of the shuffle; None: a different one every time.
+        seed: seed of the shuffle; None: a different one every time.
         validation_split: share of every class, between 0 and 1, that `subset` "validation" gets.
         subset: "training", "validation", or "both" for a pair.
         interpolation: "nearest", "bilinear", "bicubic", "area" or "lanczos3".
@@ -146,34 +154,34 @@ def image_dataset_from_directory(
             data set, see `ImageDataset.default_window`; for subset="both" it is that of the training part.
         dtype: as in `read_image`.
         skip_bad: pass over files that cannot be read, and list them in `skipped`; otherwise the first one is an error.
+        in_memory: whether all images are decoded now and kept. False: threads decode the images of each batch when it
+            is due, in every epoch; for data larger than memory, with the same bits. With `skip_bad`, and where the
+            first picture is grey of more than 8 bits and there is no `default_window`, all files are decoded once to
+            look at them.
 
     Returns:
         An `ImageDataset`, or two of them for subset="both": training, validation.
 
     Raises:
         ImportError: Pillow, or pydicom for a DICOM file, is missing: `pip install 'striate[data]'`.
-        FileNotFoundError, NotADirectoryError: `directory` is no folder.
+        FileNotFoundError, NotADirectoryError: `directory` is not a folder.
         OSError: an image is damaged; the message names it.
         ValueError: an argument does not fit, or there is nothing to read.
     """
-    size = check_size(image_size, _WHAT)
-    resample = check_interpolation(interpolation, _WHAT)
-    _check_choice("color_mode", color_mode, tuple(_CHANNELS))
-    _check_choice("label_mode", label_mode, ("int", "categorical", "binary", None))
-    _check_choice("dtype", dtype, ("uint8", "float32"))
-    _check_split(validation_split, subset, shuffle, seed)
-    if crop_to_aspect_ratio and pad_to_aspect_ratio:
-        raise ValueError(f"{_WHAT} can crop to the aspect ratio or pad to it, not both")
-    reading = Reading(
-        color_mode,
-        size,
-        resample,
-        crop_to_aspect_ratio,
-        pad_to_aspect_ratio,
-        check_window(window, _WHAT),
-        dtype == "float32",
-        check_window(default_window, _WHAT, "default_window"),
+    reading = Reading.checked(
+        _WHAT,
+        color_mode=color_mode,
+        size=image_size,
+        interpolation=interpolation,
+        crop_to_aspect_ratio=crop_to_aspect_ratio,
+        pad_to_aspect_ratio=pad_to_aspect_ratio,
+        window=window,
+        default_window=default_window,
+        dtype=dtype,
     )
+    _check_choice("label_mode", label_mode, ("int", "categorical", "binary", None))
+    _check_split(validation_split, subset, shuffle, seed)
+    size = reading.size
     require("PIL.Image", "data", f"striate.data.{_WHAT}")
 
     files, numbers, names, unused = _find(check_path(directory, _WHAT), labels, class_names, follow_links)
@@ -185,6 +193,8 @@ def image_dataset_from_directory(
     if verbose:
         print(f"Found {len(files)} files" + (f" belonging to {len(names)} classes." if names else "."))
 
+    if batch_size is not None:
+        positive(batch_size, f"{_WHAT}: batch_size")
     if seed is None and shuffle:
         seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
     parts = _cut(len(files), numbers, shuffle, seed, validation_split)
@@ -192,17 +202,46 @@ def image_dataset_from_directory(
 
     def read(part: NDArray[np.int64], how: Reading = reading) -> ImageDataset:
         paths = [files[number] for number in part.tolist()]
-        images, kept, skipped, partly, found_window = decode_all(paths, how, shape, skip_bad)
-        y = None
-        if numbers is not None and label_mode is not None:
-            y = _encode(numbers[part[kept]], label_mode, len(names))
+
+        def labels_of(kept: list[int]) -> NDArray[Any] | None:
+            if numbers is None or label_mode is None:
+                return None
+            return _encode(numbers[part[kept]], label_mode, len(names))
+
+        images: NDArray[Any] | Rows
+        if in_memory:
+            images, kept, skipped, partly, found_window = decode_all(paths, how, shape, skip_bad)
+            y = labels_of(kept)
+        else:
+            images, kept, y, skipped, partly, found_window = _streamed(paths, how, skip_bad, labels_of)
         kept_paths = [paths[number] for number in kept]
-        return ImageDataset(images, y, names, kept_paths, skipped, [*unused, *partly], found_window)
+        dataset = ImageDataset(images, y, names, kept_paths, skipped, [*unused, *partly], found_window)
+        dataset.batch_size = batch_size
+        return dataset
 
     if subset == "both":
         training = read(parts[0])
-        return training, read(parts[1], reading._replace(default_window=training.default_window))
+        return training, read(parts[1], replace(reading, default_window=training.default_window))
     return read(parts[1 if subset == "validation" else 0])
+
+
+def _streamed(
+    paths: list[str], reading: Reading, skip_bad: bool, labels_of: Callable[[list[int]], NDArray[Any] | None]
+) -> tuple[Rows, list[int], NDArray[Any] | None, Reasons, Reasons, Window]:
+    """As `decode_all`, with rows in place of the images, and the labels."""
+    labels: NDArray[Any] | None = None
+    label_at: dict[int, int] = {}
+
+    def read(place: int, how: Reading) -> tuple[Row, list[Picture]]:
+        picture = decode(Path(paths[place]), 0, how)
+        return Row(picture.values, None if labels is None else labels[label_at[place]]), [picture]
+
+    found = look_at(_WHAT, paths, read, reading, skip_bad)
+    labels = labels_of(found.places)
+    label_at.update({place: number for number, place in enumerate(found.places)})
+    state = b"" if labels is None else labels.tobytes()
+    rows = FileRows(_WHAT, [paths[place] for place in found.places], found.places, read, found.reading, (), state)
+    return rows, found.places, labels, found.skipped, found.partly, found.default_window
 
 
 def _check_choice(name: str, value: object, choices: tuple[str | None, ...]) -> None:

@@ -45,8 +45,8 @@ def read_idx(path: PathLike) -> NDArray[Any]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        OSError: the file is no IDX file or no regular file, or is damaged, truncated or longer than its header says;
-            the message names it.
+        OSError: the file is not a regular file or not an IDX file, or is damaged, truncated or longer than its header
+            says; the message names it.
     """
     path = check_path(path, "read_idx")
     with open_file(path, "read_idx") as file:
@@ -68,7 +68,7 @@ def _read(stream: IO[bytes], path: Path, available: int, exact: bool) -> NDArray
     head = stream.read(4)
     if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _DTYPES or not 1 <= head[3] <= _MAX_AXES:
         raise OSError(
-            f"{path} is no IDX file: it starts with {head.hex(' ') or 'nothing'}; expected 00 00, a type code of "
+            f"{path} is not an IDX file: it starts with {head.hex(' ') or 'nothing'}; expected 00 00, a type code of "
             f"{', '.join(f'{code:02x}' for code in _DTYPES)}, and 1 to {_MAX_AXES} axes"
         )
     dtype, axes = np.dtype(_DTYPES[head[2]]), head[3]
@@ -99,7 +99,7 @@ def _read(stream: IO[bytes], path: Path, available: int, exact: bool) -> NDArray
 
 
 def write_idx(path: PathLike, array: ArrayLike) -> None:
-    """Write an array as an IDX file; compressed when the name ends in `.gz`.
+    """Write an array as an IDX file; compressed if the name ends in `.gz`.
 
     Args:
         path: the file to write; replaced if it exists, by the whole new one or not at all.
@@ -114,7 +114,7 @@ def write_idx(path: PathLike, array: ArrayLike) -> None:
     code = _CODES.get(values.dtype.newbyteorder("="))
     if code is None:
         raise TypeError(
-            f"write_idx cannot store {values.dtype}; IDX knows {', '.join(str(dtype) for dtype in _CODES)}: convert "
+            f"write_idx cannot store {values.dtype}; IDX supports {', '.join(str(dtype) for dtype in _CODES)}: convert "
             "first, for example labels.astype(numpy.uint8)"
         )
     if not 1 <= values.ndim <= _MAX_AXES or max(values.shape) >= 2**32:

@@ -11,7 +11,7 @@ from striate._arrays import array_of
 
 
 def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.float32]:
-    """Turn integer class labels into one-hot rows.
+    """Convert integer class labels to one-hot rows.
 
     Args:
         x: labels 0 .. num_classes - 1, of any shape; a last axis of length 1 is dropped, as in Keras. Floats are
@@ -22,7 +22,7 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.f
         float32 of shape `x.shape + (num_classes,)`: 1 at the label, 0 elsewhere.
 
     Raises:
-        TypeError: the labels are no numbers.
+        TypeError: the labels are not numbers.
         ValueError: a label is negative, fractional, or num_classes or more; or there are no labels and
             `num_classes` is None.
     """

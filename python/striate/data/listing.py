@@ -33,7 +33,7 @@ EXTENSIONS = (
     ".tiff",
     ".webp",
 )
-# Files that are usual beside pictures and are no pictures: there is no warning for them.
+# Files that are usual beside pictures and are not pictures: there is no warning for them.
 _OTHER_FILES = (
     ".cfg .csv .db .doc .docx .gz .htm .html .ini .ipynb .json .jsonl .log .md .md5 .npy .npz .pbtxt .pdf .pkl .py "
     ".rst .safetensors .sh .sha256 .tar .toml .tsv .txt .xlsx .xml .yaml .yml .zip"
@@ -92,7 +92,7 @@ def find_images(folder: str | os.PathLike[str], follow_links: bool) -> Found:
             if is_picture(path):
                 files.append(path)
             else:
-                unused.append((path, "its ending is none of a picture that is read, and it is no DICOM file"))
+                unused.append((path, "its ending is none of a picture that is read, and it is not a DICOM file"))
     return Found(sorted(files), sorted(unused))
 
 
@@ -122,7 +122,8 @@ def stem_of(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> str
 def list_classes(
     directory: Path, class_names: Sequence[str] | None, follow_links: bool
 ) -> tuple[list[str], list[list[str]], Reasons]:
-    """The classes of a folder with one folder a class, the files of each, sorted, and the files that are not used.
+    """The classes of a folder with one folder for each class, the files of each, sorted, and the files that are not
+    used.
 
     Raises:
         ValueError: there are no class folders, a named one is missing, or one holds no images.

@@ -67,6 +67,12 @@ class ValueMap:
             self._keys, self._classes = keys[order], classes[order]
 
     @property
+    def key(self) -> tuple[Any, ...]:
+        """Differs where the meaning does."""
+        pairs = None if self._keys is None else (self._keys.tolist(), self._classes.tolist())
+        return self.colors, self.decided, self._least, pairs
+
+    @property
     def classes(self) -> list[int]:
         """The classes that a dict leads to; none without one."""
         return [] if self._keys is None else sorted(set(self._classes.tolist()))
@@ -107,7 +113,7 @@ def read_mask(path: Path, frame: int, colors: bool) -> RawMask:
 
     Raises:
         OSError: the file cannot be read.
-        MaskError: the mask is in colour, has transparent pixels, or holds values that are no whole numbers.
+        MaskError: the mask is in colour, has transparent pixels, or holds values that are not whole numbers.
         ValueError: there is no such frame.
     """
     if is_dicom(path):
@@ -164,7 +170,7 @@ def resize_mask(mask: Mask, size: Size, crop: bool, pad: bool) -> Mask:
 
 def _int32(value: Any) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{value!r} is no whole number")
+        raise TypeError(f"{value!r} is not a whole number")
     if not -(2**31) <= value < 2**31:
         raise ValueError(f"{value} is out of range")
     return int(value)
@@ -173,7 +179,7 @@ def _int32(value: Any) -> int:
 def _code(color: Any) -> int:
     channels = [_int32(channel) for channel in color]
     if len(channels) != 3 or not all(0 <= channel <= 255 for channel in channels):
-        raise ValueError(f"{color} is no colour (r, g, b) of 0 .. 255")
+        raise ValueError(f"{color} is not a colour (r, g, b) of 0 .. 255")
     red, green, blue = channels
     return red << 16 | green << 8 | blue
 

@@ -25,6 +25,7 @@ _COLOR = {"PA": "RGBA", "La": "LA", "RGBa": "RGBA"}
 _PHOTOMETRIC, _BITS = 262, 258  # TIFF's tags
 _ORIENTATION = 274  # of TIFF and EXIF
 _KIND = 254  # of a TIFF's page; its lowest bit: a smaller version of another page
+_MOVING = ("GIF", "WEBP", "PNG", "AVIF")
 MAX_PAGES = 10_000
 _DARK = 64  # a picture of 16-bit colour whose upper bytes are all below uses less than a quarter of its range
 # Of formats and TIFF's compressions that need bits for each row of pixels. A blank WebP of any size takes 30 bytes.
@@ -42,7 +43,7 @@ class Frame(NamedTuple):
         limit: the largest value that a deep grey picture can hold; None where the file does not tell.
         inverted: whether its values are still to be inverted.
         orientation: EXIF's, 1 .. 8, that was applied.
-        several: whether the file is a TIFF of several pages.
+        several: whether the file is a TIFF of several pages, or animated.
         form: Pillow's name of the format.
         reduced: whether the file has 16 bits in several channels; Pillow keeps the upper 8.
     """
@@ -62,7 +63,7 @@ class Decoded(NamedTuple):
     Attributes:
         image: the picture.
         orientation: EXIF's, 1 .. 8, that was applied.
-        several: whether the file has more pages or frames; an animation has not.
+        several: whether the file has more pages or frames.
         deep: the values' range, where they are deeper than 8 bits and the file has no window.
     """
 
@@ -89,7 +90,7 @@ def decode_picture(
         The picture, upright by its EXIF orientation. Mode F holds 0 .. 255, or the file's own values if `raw`.
 
     Raises:
-        OSError: the file is no picture or is damaged.
+        OSError: the file is not a picture or is damaged.
         ValueError: there is no such frame; a window for a colour picture; or a range of values that only the caller
             knows.
     """
@@ -112,14 +113,14 @@ def load_frame(path: Path, frame: int, size: Size | None = None) -> Frame:
         path, frame, size: as for `decode_picture`.
 
     Raises:
-        OSError: the file is no picture or is damaged.
+        OSError: the file is not a picture or is damaged.
         ValueError: there is no such frame.
     """
     pillow = require("PIL.Image", "data", "striate.data.read_image")
     ops = require("PIL.ImageOps", "data", "striate.data.read_image")
     with _reading(pillow, path) as file, pillow.open(file, formats=_formats()) as image:
         _check_pixels(file, image)
-        several = _pages(image, 2) > 1
+        several = _pages(image, 2) > 1 or _is_animated(image)
         _seek(image, frame, path)
         if size is not None:
             # Twice the size is left for the filter; either side may become the height (EXIF).
@@ -139,7 +140,7 @@ def picture_frames(path: Path) -> int:
     """The number of pages of a TIFF, without smaller versions of the first; 1 for other formats.
 
     Raises:
-        OSError: the file is no picture, is damaged, or has more than 10,000 pages.
+        OSError: the file is not a picture, is damaged, or has more than 10,000 pages.
     """
     pillow = require("PIL.Image", "data", "striate.data.read_image")
     with _reading(pillow, path) as file, pillow.open(file, formats=_formats()) as image:
@@ -173,7 +174,7 @@ def _reading(pillow: Any, path: Path) -> Iterator[BinaryIO]:
         except Exception as error:  # what a damaged file raises in Pillow depends on the format and the damage
             kind: object = error
             if isinstance(error, pillow.UnidentifiedImageError):
-                kind = "it is no picture that Pillow knows"
+                kind = "it is not a picture that Pillow knows"
             elif isinstance(error, (pillow.DecompressionBombError, pillow.DecompressionBombWarning)):
                 kind = f"{error} Raise PIL.Image.MAX_IMAGE_PIXELS if you trust the file"
             raise OSError(f"cannot read the image {path}: {kind}") from error
@@ -213,14 +214,17 @@ def _normalise(
     if window is not None:
         values = stretch_window(values, window)
     elif not raw:
-        if limit is None:
+        if limit is None and default_window is None:
             raise ValueError(
-                f"read_image: {path} holds {'32-bit float' if image.mode == 'F' else 'signed or 32-bit'} values, "
-                "whose black and white only you know; pass window=(center, width), window='minmax' for the image's "
-                "own extremes, or dtype='float32' for the values themselves"
+                f"read_image: {path} holds {'32-bit float' if image.mode == 'F' else 'signed or 32-bit'} values, and "
+                "which of them are black and white is unknown; pass window=(center, width), window='minmax' for the "
+                "range of this image, or dtype='float32' for the values themselves"
             )
         deepest = deep_range(values, limit)
-        values = stretch(values, 0, limit) if default_window is None else stretch_window(values, default_window)
+        if default_window is not None:
+            values = stretch_window(values, default_window)
+        elif limit is not None:
+            values = stretch(values, 0, limit)
     return pillow.fromarray(values.astype(np.float32)), deepest
 
 
@@ -269,6 +273,11 @@ def _pages(image: Any, most: int) -> int:
     return count
 
 
+def _is_animated(image: Any) -> bool:
+    """Whether it is a moving picture. A JPEG that holds a small copy of itself (MPO) is none."""
+    return image.format in _MOVING and bool(getattr(image, "is_animated", False))
+
+
 def _check_pixels(file: BinaryIO, image: Any) -> None:
     """ValueError for a header that the file does not hold the pixels of, before memory is taken for them."""
     width, height = image.size
@@ -281,7 +290,7 @@ def _check_pixels(file: BinaryIO, image: Any) -> None:
     if image.format == "TIFF":
         covered = sum((right - left) * (bottom - top) for _, (left, top, right, bottom), *_ in image.tile)
         if covered < width * height:
-            raise ValueError("its strips or tiles cover a part of the picture alone")
+            raise ValueError("its strips or tiles cover only a part of the picture")
 
 
 def _is_reduced(file: BinaryIO, image: Any) -> bool:

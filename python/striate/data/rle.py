@@ -69,7 +69,7 @@ def _unpacked(text: str) -> list[int]:
     for character in text:
         bits = ord(character) - 48
         if not 0 <= bits < 64 or shift > 50:
-            raise ValueError("counts of a mask in segmentation is no compressed text")
+            raise ValueError("counts of a mask in segmentation is not compressed text")
         value |= (bits & 31) << shift
         shift += 5
         if bits & 32:

@@ -19,12 +19,12 @@ _TRIES = 50  # places for a digit, before it is left out
 
 
 class Scenes(NamedTuple):
-    """What `digit_scenes` returns; it unpacks into these three."""
+    """The result of `digit_scenes`; it unpacks into these three."""
 
     images: NDArray[np.uint8]
     """(N, H, W, 1)."""
     targets: list[tuple[Boxes, Labels]]
-    """One `(boxes (M, 4), labels (M,))` an image: x1, y1, x2, y2 in pixels, and the digits."""
+    """One `(boxes (M, 4), labels (M,))` for each image: x1, y1, x2, y2 in pixels, and the digits."""
     masks: NDArray[np.uint8]
     """(N, H, W): 0 the background, else the digit plus one."""
 
@@ -38,7 +38,7 @@ def digit_scenes(
     sides: tuple[int, int] = (12, 28),
     part: str = "train",
 ) -> Scenes:
-    """Put the bundled handwritten digits on a canvas: real digits, made scenes.
+    """Generate scenes: the bundled handwritten digits, placed on a canvas.
 
     Each digit is enlarged, made fainter or stronger, and laid on a ground of shade and noise where it touches no other.
     Its box is the extent of its ink, its mask the ink itself. How well a network does here tells nothing of
@@ -49,13 +49,13 @@ def digit_scenes(
         size: (height, width) in pixels, or one number for both; at least 16.
         digits: the fewest and the most digits a scene, each number as likely as another; a scene has fewer where no
             room is found for them. From 0 on: a scene may be empty.
-        seed: of everything that is random.
+        seed: seed of everything that is random.
         sides: the smallest and the largest side in pixels to which the 8x8 digits are enlarged; cut to `size`.
         part: "train" or "test" for the digits of `load_digits()`'s parts, so that no digit of one is in the other;
             "all" for both.
 
     Returns:
-        Images uint8 (N, H, W, 1); a list with one (boxes float32 (M, 4), labels int64 (M,)) an image; masks uint8
+        Images uint8 (N, H, W, 1); a list with one (boxes float32 (M, 4), labels int64 (M,)) for each image; masks uint8
         (N, H, W), 0 for the background and the digit plus one for its ink.
 
     Raises:
@@ -113,7 +113,7 @@ def _pair(value: Any, name: str, least: int) -> tuple[int, int]:
     except (TypeError, ValueError):
         raise TypeError(f"{_OWNER} expects {name} as a pair of whole numbers, got {value!r}") from None
     if not least <= low <= high:
-        raise ValueError(f"{_OWNER} expects {name} as (least, most), from {least} on, got {value!r}")
+        raise ValueError(f"{_OWNER} expects {name} as (min, max), from {least} on, got {value!r}")
     return low, high
 
 
@@ -137,7 +137,7 @@ def _enlarged(glyph: NDArray[np.uint8], side: int) -> NDArray[np.float64]:
 
 
 def _between(old: int, new: int) -> NDArray[np.float64]:
-    """(new, old): how much of each old pixel is in each new one, as pixels' centres lie."""
+    """(new, old): the share of each old pixel in each new one, by the positions of their centres."""
     places = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0.0, old - 1.0)
     weights: NDArray[np.float64] = np.maximum(0.0, 1.0 - np.abs(places[:, None] - np.arange(old)))
     return weights

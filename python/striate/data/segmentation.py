@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -11,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate._extras import require
+from striate._rows import Row
 from striate.data._decode import read_all_files, without_values
 from striate.data._files import check_path
 from striate.data.dataset import ImageDataset
+from striate.data.file_rows import FileRows
 from striate.data.image import ColorMode, Picture, Reading, count_frames, decode
-from striate.data.intensity import Window, check_window
+from striate.data.intensity import Window
 from striate.data.listing import Reasons, check_folder, list_flat, stem_of, warn_unused
 from striate.data.mask import Mask, MaskError, ValueMap, Values, read_mask, resize_mask, turned_mask
 from striate.data.mask_rule import (
@@ -28,9 +31,11 @@ from striate.data.mask_rule import (
     with_one,
 )
 from striate.data.picture import is_lossy
-from striate.data.resize import Size, check_interpolation, check_size
 
 _WHAT = "SegmentationFolder"
+
+
+_NOTHING = np.zeros((0, 0, 0), np.uint8)
 
 
 class _Frame(NamedTuple):
@@ -40,12 +45,12 @@ class _Frame(NamedTuple):
 
 
 class SegmentationFolder(ImageDataset):
-    """Images and their masks, read into memory: pairs of files with the same name up to the ending.
+    """Images and their masks: pairs of files with the same name up to the ending.
 
     ::
 
         cells/images/a.png     data = SegmentationFolder("cells/images", "cells/masks", size=(128, 128))
-        cells/images/b.tif     model.fit(*data)
+        cells/images/b.tif     model.fit(data)
         cells/masks/a.png
         cells/masks/b.png
 
@@ -72,20 +77,25 @@ class SegmentationFolder(ImageDataset):
             dict: from each value that occurs to its class, or from each (r, g, b).
         class_names: the classes in the order of their numbers; then a class beyond them is an error. None: 0, 1, ...
             up to the largest.
-        ignore_class: number of a class that stands for unmarked pixels, such as 255, and is none of `class_names`; give
+        ignore_class: number of the class of unmarked pixels, such as 255, and is none of `class_names`; give
             it to the loss and the metrics too.
         mask_suffix: what follows in a mask's name after the image's: "_mask" for a.png and a_mask.png.
-        interpolation: of the images: "nearest", "bilinear", "bicubic", "area" or "lanczos3".
+        interpolation: method of resizing the images: "nearest", "bilinear", "bicubic", "area" or "lanczos3".
         crop_to_aspect_ratio: cut the largest centred part with the proportions of `size`, instead of distorting.
         pad_to_aspect_ratio: add margins to the proportions of `size`, instead of distorting: black, and of value 0.
         window: as in `read_image`, for grey images.
         default_window: as in `image_dataset_from_directory`.
-        dtype: of the images, as in `read_image`.
+        dtype: type of the images, as in `read_image`.
         follow_links: visit folders that are links.
         skip_bad: pass over pairs that cannot be used, and list them in `skipped`; otherwise the first one is an error.
+        in_memory: whether all images and masks are kept. False: threads decode those of each batch when it is due, in
+            every epoch; for data larger than memory, with the same bits. All masks are decoded once now, to check them
+            and to know the classes; with `skip_bad`, and where the first picture is grey of more than 8 bits and there
+            is no `default_window`, all images too.
 
     Attributes:
-        images: (N, H, W, C), uint8 or float32; also `x`. Sorted by path, then by page.
+        images: (N, H, W, C), uint8 or float32; also `x`. Sorted by path, then by page. Not there with
+            `in_memory=False`, nor are `labels`.
         labels: (N, H, W), the classes as uint8, or int32 where that is too small; also `y`.
         class_names: the classes in the order of their numbers.
         file_paths, mask_paths: N files each; a file of several pages is there once for each page.
@@ -98,7 +108,7 @@ class SegmentationFolder(ImageDataset):
         FileNotFoundError, NotADirectoryError: there is no such folder, or an image has no mask.
         OSError: a file is damaged; the message names it.
         ValueError: an argument does not fit; there is nothing to read; a mask is of another size than its image, or
-            holds a value that is no class, or has no image. The message names the file.
+            holds a value that is not a class, or has no image. The message names the file.
     """
 
     def __init__(
@@ -120,24 +130,18 @@ class SegmentationFolder(ImageDataset):
         dtype: Literal["uint8", "float32"] = "uint8",
         follow_links: bool = False,
         skip_bad: bool = False,
+        in_memory: bool = True,
     ) -> None:
-        if color_mode not in ("grayscale", "rgb", "rgba"):
-            raise ValueError(f"{_WHAT} expects color_mode to be one of grayscale, rgb, rgba, got {color_mode!r}")
-        if dtype not in ("uint8", "float32"):
-            raise ValueError(f"{_WHAT} expects dtype to be one of uint8, float32, got {dtype!r}")
-        if crop_to_aspect_ratio and pad_to_aspect_ratio:
-            raise ValueError(f"{_WHAT} can crop to the aspect ratio or pad to it, not both")
-        wanted = check_size(size, _WHAT)
-        resample = check_interpolation(interpolation, _WHAT)
-        reading = Reading(
-            color_mode,
-            wanted,
-            resample,
-            crop_to_aspect_ratio,
-            pad_to_aspect_ratio,
-            check_window(window, _WHAT),
-            dtype == "float32",
-            check_window(default_window, _WHAT, "default_window"),
+        reading = Reading.checked(
+            _WHAT,
+            color_mode=color_mode,
+            size=size,
+            interpolation=interpolation,
+            crop_to_aspect_ratio=crop_to_aspect_ratio,
+            pad_to_aspect_ratio=pad_to_aspect_ratio,
+            window=window,
+            default_window=default_window,
+            dtype=dtype,
         )
         meaning = ValueMap(values, _WHAT)
         names = None if class_names is None else [str(name) for name in class_names]
@@ -149,12 +153,14 @@ class SegmentationFolder(ImageDataset):
         warn_unused(unused, _WHAT)
         if strays and not skip_bad:
             raise ValueError(f"{_WHAT}: {strays[0][0]}: {strays[0][1]}")
-        frames, origins, skipped, found_window = _read(pairs, reading, meaning, skip_bad)
+        frames, origins, skipped, found_window = _read(pairs, reading, meaning, skip_bad, in_memory)
         facts = [frame.facts for frame in frames]
         if (not meaning.decided or isinstance(values, str)) and (problem := check_palettes(facts)):
             raise ValueError(f"{_WHAT}: {problem}")
+        yes_and_no = False
         if not meaning.decided:
-            if is_yes_and_no(facts, ignore_class):
+            yes_and_no = is_yes_and_no(facts, ignore_class)
+            if yes_and_no:
                 frames = [frame._replace(mask=with_one(frame.mask)) for frame in frames]
             elif problem := check_values(facts, names is not None, ignore_class, _WHAT):
                 raise ValueError(f"{_WHAT}: {problem}")
@@ -176,10 +182,12 @@ class SegmentationFolder(ImageDataset):
         pictures, classes = [frames[place].image for place in kept], [frames[place].mask for place in kept]
         origins = [origins[place] for place in kept]
         del frames  # see _stack
-        x, y = _stack(pictures, np.dtype(dtype)), _stack(classes, _label_dtype(classes))
+        kind = _label_dtype(classes)
+        files = [(pairs[pair][0], pairs[pair][1], frame) for pair, frame in origins]
+        how = replace(reading, default_window=found_window)
         super().__init__(
-            x,
-            y,
+            _stack(pictures, np.dtype(dtype)) if in_memory else _rows(files, how, meaning, yes_and_no, kind),
+            _stack(classes, kind) if in_memory else None,
             [str(number) for number in range(highest + 1)] if names is None else names,
             [pairs[pair][0] for pair, _ in origins],
             [*skipped, *strays],
@@ -190,8 +198,31 @@ class SegmentationFolder(ImageDataset):
         self.frames = [frame for _, frame in origins]
         self.ignore_class = ignore_class
 
+    @property
+    def labels(self) -> NDArray[Any] | None:
+        if not self.in_memory:
+            self._not_in_memory("labels")
+        return super().labels
+
     def __repr__(self) -> str:
         return super().__repr__().replace("ImageDataset", _WHAT, 1)
+
+
+def _rows(
+    files: list[tuple[str, str, int]], reading: Reading, meaning: ValueMap, yes_and_no: bool, kind: np.dtype[Any]
+) -> FileRows:
+    """Rows that read image and mask when they are due."""
+
+    def read(place: int, how: Reading) -> tuple[Row, list[Picture]]:
+        image, mask, number = files[place]
+        frame, picture = _read_frame(Path(image), Path(mask), number, False, how, meaning)
+        values = with_one(frame.mask) if yes_and_no else frame.mask
+        assert picture is not None
+        return Row(frame.image, values.astype(kind)), [picture._replace(several=False)]
+
+    state = repr((meaning.key, yes_and_no, kind.str, [number for _, _, number in files])).encode()
+    masks = [mask for _, mask, _ in files]
+    return FileRows(_WHAT, [image for image, _, _ in files], range(len(files)), read, reading, masks, state)
 
 
 def _check_classes(classes: list[int], names: list[str] | None, ignore_class: int | None) -> None:
@@ -243,16 +274,21 @@ def _pair(images: Path, masks: Path, suffix: str, follow_links: bool) -> tuple[l
 
 
 def _read(
-    pairs: list[tuple[str, str]], reading: Reading, meaning: ValueMap, skip_bad: bool
+    pairs: list[tuple[str, str]], reading: Reading, meaning: ValueMap, skip_bad: bool, keep: bool
 ) -> tuple[list[_Frame], list[tuple[int, int]], Reasons, Window]:
-    """All frames, the (pair, frame) of each, (file, reason) of pairs that were passed over, and the default window."""
+    """All frames, the (pair, frame) of each, (file, reason) of pairs that were passed over, and the default window.
+
+    With `keep` False, frames have no images, and of masks the values that occur; images are decoded only where they
+    must be looked at.
+    """
     frames: list[_Frame] = []
     origins: list[tuple[int, int]] = []
     skipped: Reasons = []
     first = ""
+    images = keep or skip_bad or (reading.default_window is None and _is_deep(pairs[0][0], reading))
 
     def read(place: int, how: Reading) -> tuple[list[_Frame], list[Picture]]:
-        return _read_pair(Path(pairs[place][0]), Path(pairs[place][1]), how, meaning)
+        return _read_pair(Path(pairs[place][0]), Path(pairs[place][1]), how, meaning, keep, images)
 
     found = read_all_files(read, len(pairs), reading, skip_bad, _WHAT)
     for place, result in enumerate(found.results):
@@ -271,7 +307,23 @@ def _read(
     return frames, origins, skipped, found.default_window
 
 
-def _read_pair(image: Path, mask: Path, reading: Reading, meaning: ValueMap) -> tuple[list[_Frame], list[Picture]]:
+def _is_deep(image: str, reading: Reading) -> bool:
+    """Whether a picture is grey of more than 8 bits, without a window of its own."""
+    return decode(Path(image), 0, reading).deep is not None
+
+
+def _read_pair(
+    image: Path, mask: Path, reading: Reading, meaning: ValueMap, keep: bool = True, images: bool = True
+) -> tuple[list[_Frame], list[Picture]]:
+    """All frames of a pair.
+
+    Args:
+        image, mask: the files.
+        reading: how to read the image.
+        meaning: of the mask's values.
+        keep: whether images and masks are wanted; False: of masks only the values that occur.
+        images: whether images are decoded.
+    """
     if not mask.exists():
         raise FileNotFoundError(f"{_WHAT}: the image {image} has no mask: there is no {mask}")
     count, masks = count_frames(image), count_frames(mask)
@@ -280,24 +332,34 @@ def _read_pair(image: Path, mask: Path, reading: Reading, meaning: ValueMap) -> 
     frames, pictures = [], []
     lossy = is_lossy(mask)
     for number in range(count):
-        raw = read_mask(mask, number, meaning.colors)
-        facts = facts_of(str(mask), raw, lossy)
-        if not meaning.decided and (problem := check_lossy(facts)):
-            raise MaskError(f"{_WHAT}: {problem}")
-        values, picture = raw.values, decode(image, number, reading, whole=True)
+        frame, picture = _read_frame(image, mask, number, lossy, reading, meaning, images)
+        frames.append(frame if keep else _Frame(_NOTHING, np.unique(frame.mask), frame.facts))
+        if picture is not None:
+            pictures.append(without_values(picture))
+    return frames, pictures
+
+
+def _read_frame(
+    image: Path, mask: Path, number: int, lossy: bool, reading: Reading, meaning: ValueMap, images: bool = True
+) -> tuple[_Frame, Picture | None]:
+    """One frame of a pair. `lossy`: whether the mask is a JPEG."""
+    raw = read_mask(mask, number, meaning.colors)
+    facts = facts_of(str(mask), raw, lossy)
+    if not meaning.decided and (problem := check_lossy(facts)):
+        raise MaskError(f"{_WHAT}: {problem}")
+    values = raw.values
+    picture = decode(image, number, reading, whole=True) if images else None
+    if picture is not None:
         if values.shape != picture.size and picture.orientation >= 5 and values.shape == picture.size[::-1]:
             values = turned_mask(values, picture.orientation)
         if values.shape != picture.size:
             height, width = picture.size
             raise MaskError(f"{_WHAT}: the mask {mask} is {_size(values)}, its image {image} {height}x{width}")
-        if meaning.decided:
-            values = meaning.translate(values, mask)
-        size: Size | None = reading.size
-        if size is not None:
-            values = resize_mask(values, size, reading.crop, reading.pad)
-        frames.append(_Frame(picture.values, values, facts))
-        pictures.append(without_values(picture))
-    return frames, pictures
+    if meaning.decided:
+        values = meaning.translate(values, mask)
+    if reading.size is not None:
+        values = resize_mask(values, reading.size, reading.crop, reading.pad)
+    return _Frame(_NOTHING if picture is None else picture.values, values, facts), picture
 
 
 def _extent(mask: Mask, ignore_class: int | None) -> tuple[int, int]:

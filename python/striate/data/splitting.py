@@ -15,7 +15,7 @@ Part = tuple[NDArray[Any], NDArray[Any]]
 
 
 def split(x: ArrayLike, y: ArrayLike, fraction: float = 0.2, seed: int = 0, stratify: bool = True) -> tuple[Part, Part]:
-    """Cut `(x, y)` at random into a training and a test part.
+    """Split `(x, y)` at random into a training and a test part.
 
     The same arguments give the same cut on every platform. Both parts come back shuffled.
 
@@ -32,7 +32,7 @@ def split(x: ArrayLike, y: ArrayLike, fraction: float = 0.2, seed: int = 0, stra
 
     Raises:
         ValueError: the lengths differ, fraction is out of range, there are fewer than two samples, or stratify asks
-            for labels that are no classes.
+            for labels that are not classes.
     """
     x, y = array_of(x, "split: x"), array_of(y, "split: y")
     if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
@@ -52,7 +52,7 @@ def split_indices(
     """
     n = len(classes)
     if not 0.0 < fraction < 1.0:
-        raise ValueError(f"the fraction of a split must lie between 0 and 1, got {fraction}")
+        raise ValueError(f"the fraction of a split must be between 0 and 1, got {fraction}")
     if n < 2:
         raise ValueError(f"a split takes at least 2 samples, got {n}")
     order = np.arange(n, dtype=np.int64) if seed is None else permutation(n, check_seed(seed))

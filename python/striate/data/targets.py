@@ -1,21 +1,14 @@
-"""The boxes that files give for an image: checked, and mended where there is a rule for it."""
+"""The boxes that files give for an image, and how they follow the picture."""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate.data.resize import Size, framed
-
-MENDS = ("clipped", "outside", "degenerate")
-Rows = NDArray[np.float64]
-
-
-class TargetError(ValueError):
-    """Boxes that cannot be used; the message names the file."""
+from striate.detection.rule import Rows
 
 
 class Target(NamedTuple):
@@ -26,34 +19,6 @@ class Target(NamedTuple):
     crowd: NDArray[np.bool_]  # (M,)
     ignored: NDArray[np.bool_]  # (M,)
     areas: NDArray[np.float64]  # (M,)
-
-
-def mend(boxes: Rows, size: Size, path: str) -> tuple[Rows, NDArray[np.bool_], Counter[str]]:
-    """Apply the rule for boxes: an extent of zero or below, or none left inside the image, is dropped; what reaches
-    beyond the image is cut at its edge.
-
-    Args:
-        boxes: (M, 4): x1, y1, x2, y2.
-        size: (height, width) of the image.
-        path: for the message.
-
-    Returns:
-        The boxes cut, which of them are kept (M,), and how many were mended in each way of `MENDS`.
-
-    Raises:
-        TargetError: a coordinate is NaN or infinite.
-    """
-    if not np.isfinite(boxes).all():
-        wrong = boxes[~np.isfinite(boxes).all(axis=1)][0]
-        raise TargetError(f"{path} has the box {wrong.tolist()}; its numbers must be finite")
-    height, width = size
-    cut = np.clip(boxes, 0.0, [width, height, width, height])
-    degenerate = (boxes[:, 2:] <= boxes[:, :2]).any(axis=1)
-    outside = ~degenerate & (cut[:, 2:] <= cut[:, :2]).any(axis=1)
-    kept: NDArray[np.bool_] = np.logical_not(degenerate | outside)
-    clipped = kept & (cut != boxes).any(axis=1)
-    counts = {"clipped": clipped, "outside": outside, "degenerate": degenerate}
-    return cut, kept, Counter({name: int(marks.sum()) for name, marks in counts.items()})
 
 
 def fit(boxes: Rows, size: Size, wanted: Size, crop: bool, pad: bool) -> Rows:

@@ -12,13 +12,14 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from striate._extras import require
 from striate.data._files import check_path, open_file
 from striate.data._numbers import flag, number, side
-from striate.data.detection import Annotation, DetectionDataset, check_reading, read_all
-from striate.data.image import ColorMode
+from striate.data.detection import Annotation, DetectionDataset, read_all
+from striate.data.image import ColorMode, Reading
 from striate.data.intensity import Window
-from striate.data.targets import TargetError
 from striate.data.voc_layout import VocLayout
+from striate.detection.rule import TargetError
 
 _WHAT = "VocDetection"
 
@@ -54,8 +55,9 @@ class VocDetection(DetectionDataset):
         pad_to_aspect_ratio: add black margins to the proportions of `size`, instead of distorting.
         window: as in `read_image`, for grey images.
         default_window: as in `image_dataset_from_directory`.
-        dtype: of the images, as in `read_image`.
+        dtype: type of the images, as in `read_image`.
         skip_bad: pass over images that cannot be used, and list them in `skipped`; otherwise the first is an error.
+        in_memory: whether all images are kept; False: see `DetectionDataset`.
 
     Raises:
         ImportError: Pillow, or pydicom for a DICOM file, is missing: `pip install 'striate[data]'`.
@@ -79,18 +81,20 @@ class VocDetection(DetectionDataset):
         default_window: Window = None,
         dtype: Literal["uint8", "float32"] = "uint8",
         skip_bad: bool = False,
+        in_memory: bool = True,
     ) -> None:
-        reading = check_reading(
+        reading = Reading.checked(
             _WHAT,
-            size,
-            color_mode,
-            interpolation,
-            crop_to_aspect_ratio,
-            pad_to_aspect_ratio,
-            window,
-            dtype,
-            default_window,
+            color_mode=color_mode,
+            size=size,
+            interpolation=interpolation,
+            crop_to_aspect_ratio=crop_to_aspect_ratio,
+            pad_to_aspect_ratio=pad_to_aspect_ratio,
+            window=window,
+            default_window=default_window,
+            dtype=dtype,
         )
+        require("PIL.Image", "data", f"striate.data.{_WHAT}")
         folder = check_path(root, _WHAT)
         layout = VocLayout(folder, _WHAT)
         chosen = list(layout.annotations) if split is None else layout.split(split)
@@ -109,7 +113,7 @@ class VocDetection(DetectionDataset):
             _file(layout, stem) if isinstance(f, TargetError) else f.image
             for stem, f in zip(chosen, found, strict=True)
         ]
-        read = read_all(_WHAT, found, files, names, reading, skip_bad)
+        read = read_all(_WHAT, found, files, names, reading, skip_bad, in_memory)
         super().__init__(*read[:-1])
         if split is None:
             rest = layout.unused(files)

@@ -14,7 +14,7 @@ Boxes = NDArray[np.float64]
 
 
 class Detections(NamedTuple):
-    """What was found in one image; M boxes, best first where a detector made them."""
+    """The objects found in one image: M boxes, in descending order of score if a detector made them."""
 
     boxes: NDArray[Any]
     """(M, 4): x1, y1, x2, y2 in pixels."""
@@ -30,7 +30,7 @@ def iou(a: ArrayLike, b: ArrayLike, crowd: ArrayLike | None = None) -> Boxes:
     Args:
         a: (N, 4): x1, y1, x2, y2.
         b: (M, 4).
-        crowd: (M,): which boxes of `b` stand for a crowd. A crowd is divided by the area of the box of `a` instead of
+        crowd: (M,): which boxes of `b` represent a crowd. A crowd is divided by the area of the box of `a` instead of
             the union, as in COCO's evaluation: being part of it is all that can be asked. None: none.
 
     Returns:
@@ -49,7 +49,7 @@ def iou(a: ArrayLike, b: ArrayLike, crowd: ArrayLike | None = None) -> Boxes:
 
 
 def clip(boxes: ArrayLike, height: float, width: float) -> Boxes:
-    """Boxes (M, 4), cut to the picture 0 .. width, 0 .. height; those outside are left without extent."""
+    """Boxes (M, 4), clipped to the picture 0 .. width, 0 .. height; boxes outside it get an area of 0."""
     return np.clip(as_boxes(boxes, "clip: boxes"), 0.0, [width, height, width, height])
 
 

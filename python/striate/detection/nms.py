@@ -18,8 +18,8 @@ def nms(
     score_threshold: float | None = None,
     max_detections: int | None = None,
 ) -> NDArray[np.int64]:
-    """Which boxes to keep where several tell of one object: the best, and each next that overlaps no better one of its
-    class by more than the threshold.
+    """Non-maximum suppression: the boxes that overlap no box of their class with a higher score by more than the
+    threshold.
 
     Args:
         boxes: (M, 4): x1, y1, x2, y2.
@@ -42,7 +42,7 @@ def nms(
     classes = np.zeros(len(rows), np.int64) if labels is None else np.atleast_1d(array_of(labels, "nms: labels"))
     for name, array in (("scores", values), ("labels", classes)):
         if array.shape != (len(rows),):
-            raise ValueError(f"nms expects {name} of shape ({len(rows)},), one a box, got {array.shape}")
+            raise ValueError(f"nms expects {name} of shape ({len(rows)},), one for each box, got {array.shape}")
     if np.isnan(rows).any() or np.isnan(values).any():
         raise ValueError("nms expects boxes and scores without NaN")
     if not 0.0 <= iou_threshold <= 1.0:

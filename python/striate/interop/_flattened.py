@@ -7,7 +7,7 @@ from striate import _core
 # Layers that leave each element in its place.
 _PASSING = {
     *("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Dropout", "BatchNormalization", "LayerNormalization"),
-    *("Rescaling", "Normalization", "Add", "Subtract", "Multiply"),
+    *("Rescaling", "Normalization", "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"),
 }
 
 

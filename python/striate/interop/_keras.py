@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate import _core, _kin
+from striate import _core
 from striate._extras import require
-from striate.layers._base import assign
+from striate.layers._weights import assign
 from striate.model import Model
 
 Array = NDArray[Any]
 
 
-def load_keras_weights(model: Model, source: str | os.PathLike[str] | Sequence[Any]) -> None:
-    """Fill a model with the weights of a Keras model of the same architecture. Both lay weights out alike.
+def load_keras_weights(
+    model: Model, source: str | os.PathLike[str] | Sequence[Any], skip_mismatch: bool = False
+) -> None:
+    """Load the weights of a Keras model of the same architecture. The layouts of weights are the same.
 
     From a file of Keras 3 (`model.save_weights("m.weights.h5")`), layers are matched by name where the file has all
     the names, and otherwise each kind's layers in their order; from one of Keras 2, by name or by order.
@@ -26,18 +29,22 @@ def load_keras_weights(model: Model, source: str | os.PathLike[str] | Sequence[A
     Args:
         model: a model.
         source: the file, or the list that `keras_model.get_weights()` returns.
+        skip_mismatch: whether layers that do not fit are left as they are, with a warning that names them: layers
+            whose weights in the file are missing or have other shapes, such as a head for another number of classes,
+            and layers that only the file has. The file must have the layers' names.
 
     Raises:
         ImportError: a file is given, and h5py is missing.
         FileNotFoundError: there is no such file.
-        ValueError: the file is no file of weights, a layer's are missing or left over, or a shape does not fit; no
-            weight is changed then.
+        ValueError: the file is not a file of weights, a layer's are missing or left over, or a shape does not fit; or,
+            with `skip_mismatch`, no layer fits, or there are no names. No weight is changed then.
     """
     who = "load_keras_weights"
     network = model._network
     if isinstance(source, (list, tuple)):
+        if skip_mismatch:
+            raise ValueError(f"{who}: a list of weights has no names; skip_mismatch needs a file")
         assign(network, range(len(network.parameters)), [np.asarray(value) for value in source], who)
-        _kin.wrote(model._layers)
         return
     h5py = require("h5py", "keras", f"striate.interop.{who}")
     path = os.fsdecode(source)  # type: ignore[arg-type]
@@ -47,11 +54,45 @@ def load_keras_weights(model: Model, source: str | os.PathLike[str] | Sequence[A
         with h5py.File(path, "r") as file:
             groups = _by_layer(h5py, file)
     except (OSError, KeyError, AttributeError, RuntimeError) as error:
-        raise ValueError(f"{who}: '{path}' is no file of weights, or damaged ({error})") from None
+        raise ValueError(f"{who}: '{path}' is not a file of weights, or damaged ({error})") from None
     if not groups:
         raise ValueError(f"{who}: '{path}' holds no layers with weights")
-    assign(network, range(len(network.parameters)), _matched(model, groups, f"{who}: '{path}'"), who)
-    _kin.wrote(model._layers)
+    where = f"{who}: '{path}'"
+    if skip_mismatch:
+        _assign_fitting(model, groups, where, who)
+    else:
+        assign(network, range(len(network.parameters)), _matched(model, groups, where), who)
+
+
+_SHOWN = 5  # layers in a warning
+
+
+def _assign_fitting(model: Model, groups: list[_Group], where: str, who: str) -> None:
+    """Give the layers whose names and shapes the file has their weights, and warn of the others."""
+    network = model._network
+    named = {group.name: group for group in groups if group.name}
+    indices: list[int] = []
+    arrays: list[Array] = []
+    skipped = []
+    for number, (_, name, _) in enumerate(network.layers):
+        own = range(*network.parameters_of(number))
+        if not own:
+            continue
+        group = named.pop(name, None)
+        shapes = [network.parameter(index).shape for index in own]
+        given = None if group is None else [array.shape for array in group.arrays]
+        if group is None or given != shapes:
+            skipped.append(f"[{name}] has weights of shapes {shapes}, the file {'none' if given is None else given}")
+            continue
+        indices.extend(own)
+        arrays.extend(group.arrays)
+    if not indices:
+        raise ValueError(f"{where}: no layer fits: {skipped[0] if skipped else 'the model has no weights'}")
+    assign(network, indices, arrays, who)
+    skipped.extend(f"the model has no layer for {name!r} of the file" for name in named)
+    if skipped:
+        more = f"; and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
+        warnings.warn(f"{where}: skipped: {'; '.join(skipped[:_SHOWN])}{more}", stacklevel=3)
 
 
 class _Group:
@@ -131,7 +172,7 @@ def _matched(model: Model, groups: list[_Group], where: str) -> list[Array]:
             key = _core.snake_case(kind) + (f"_{rank}" if rank else "")
             fitting = [group for group in groups if group.kind == key]
             if len(fitting) != 1:
-                raise ValueError(f"{where} has {len(fitting)} layers {key!r}, which should be that of [{name}]")
+                raise ValueError(f"{where} has {len(fitting)} layers {key!r}; expected one, for [{name}]")
             order.extend(fitting)
     else:
         order = groups[: len(places)]

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from striate import _core
+from striate import _core, _keras_names
+from striate._checks import flag
 from striate.initializers import Initializer, initializer_name
-
-if TYPE_CHECKING:
-    from striate.layers._base import Layer
+from striate.regularizers import regularizer_name
 
 Pair: TypeAlias = "int | tuple[int, int] | list[int]"
 """One number for height and width, or (height, width)."""
 Margins: TypeAlias = "Pair | tuple[tuple[int, int], tuple[int, int]] | list[list[int]]"
 """One number for all sides, (height, width) for both sides, or ((top, bottom), (left, right))."""
-Activation: TypeAlias = "str | Layer | Callable[..., Any] | None"
+Activation: TypeAlias = "str | Callable[..., Any] | None"
+"""A name, or an activation layer or function that a name means."""
 InitializerLike: TypeAlias = "str | Initializer | type[Initializer]"
 
 
@@ -47,6 +47,8 @@ def to_config(kind: str, name: str, arguments: Mapping[str, Any]) -> dict[str, A
             config[key] = activation_name(value, owner)
         elif key.endswith("_initializer"):
             config[key] = initializer_name(value, f"[{owner}] {key}")
+        elif key.endswith("_regularizer"):
+            config[key] = regularizer_name(value, f"[{owner}] {key}")
         elif key == "padding" and isinstance(value, str):
             config[key] = value.lower()
         elif key in ("padding", "cropping"):
@@ -88,11 +90,72 @@ def activation_name(activation: Activation, owner: str) -> str | None:
     )
 
 
+class KerasArguments(NamedTuple):
+    """What arguments said that all of Keras's layers have.
+
+    Attributes:
+        shape: shape of the input, without the batch; None where none was given.
+        trainable: None where it was not given.
+    """
+
+    shape: tuple[int, ...] | None
+    trainable: bool | None
+
+
+def keras_arguments(kind: str, known: Collection[str], given: dict[str, Any]) -> KerasArguments:
+    """Take out of `given` the arguments that Keras's layers have beside their own, `known`.
+
+    Raises:
+        TypeError: one asks for something that there is not; the message names what to do instead.
+        ValueError: a shape is no shape.
+    """
+    shape: tuple[int, ...] | None = None
+    trainable: bool | None = None
+    for key in [key for key in given if key not in known]:
+        value = given[key]
+        if key in ("input_shape", "batch_input_shape", "batch_shape", "input_dim"):
+            shape = _input_shape(kind, key, value)
+            if kind == "InputLayer":
+                given["shape"] = shape
+        elif key == "trainable":
+            trainable = flag(value, f"{kind}: trainable")
+        elif key == "alpha" and kind == "LeakyReLU" and "negative_slope" not in given:
+            given["negative_slope"] = value
+        elif key == "dtype":
+            if getattr(value, "name", value) not in (None, "float32"):
+                raise TypeError(f"{kind}: dtype must be 'float32', got {value!r}: {_keras_names.ARGUMENTS[key]}")
+        elif key in _keras_names.WITHOUT_MEANING:
+            pass
+        elif key in _keras_names.ARGUMENTS:
+            if value is not None and value is not False:
+                raise TypeError(f"{kind} has no argument {key!r}; {_keras_names.ARGUMENTS[key]}")
+        else:
+            continue  # Python's own message
+        del given[key]
+    return KerasArguments(shape, trainable)
+
+
+def _input_shape(kind: str, key: str, value: Any) -> tuple[int, ...] | None:
+    """The shape without the batch."""
+    if value is None:
+        return None
+    if key == "input_dim":
+        value = (value,)
+    if isinstance(value, (str, int)) or not hasattr(value, "__iter__"):
+        raise TypeError(f"{kind}: {key} must be a tuple such as (28, 28, 1), got {value!r}")
+    shape = tuple(value)
+    if key in ("batch_input_shape", "batch_shape"):
+        shape = shape[1:]
+    if not shape or any(size is None for size in shape):
+        raise ValueError(f"{kind}: {key} must have fixed sizes, got {value!r}; give every size as a number")
+    return shape
+
+
 # Libraries whose functions are called as what they compute. A function of the user's may compute anything.
 _LIBRARIES = ("striate", "numpy", "scipy", "keras", "tf_keras", "tensorflow", "torch", "jax", "flax")
 # Classes and functions that are called otherwise than the activation.
 _FUNCTIONS = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu", "Softmax": "softmax"}
-# The activation layers that a name stands for, with the arguments that the name means.
+# The activation layers that names mean, with their arguments.
 _LAYERS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("relu", "ReLU", {"max_value": None, "negative_slope": 0.0, "threshold": 0.0}),
     ("relu6", "ReLU", {"max_value": 6.0, "negative_slope": 0.0, "threshold": 0.0}),

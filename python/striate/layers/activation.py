@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from striate.layers._arguments import Activation as ActivationLike
 from striate.layers._arguments import InitializerLike
 from striate.layers._base import Layer
+from striate.regularizers import RegularizerLike
 
 
 class Activation(Layer):
@@ -14,8 +15,10 @@ class Activation(Layer):
 
     Args:
         activation: "relu", "relu6", "leaky_relu" (slope 0.2), "elu", "sigmoid", "tanh", "softplus", "silu" (or
-            "swish"), "gelu", "hard_sigmoid", "hard_swish" (or "hard_silu"), "softmax", "linear".
-        name: by which the model finds the layer.
+            "swish"), "gelu", "hard_sigmoid", "hard_swish" (or "hard_silu"), "softmax", "linear"; or a function:
+            "exponential", "log", "sqrt", "abs", "reciprocal", "reciprocal_no_nan" (0 at 0),
+            "erf".
+        name: the layer's name in messages, in `get_layer` and in files.
 
     Raises:
         ValueError: there is none of that name.
@@ -32,7 +35,7 @@ class ReLU(Layer):
         max_value: the largest output; None for no limit.
         negative_slope: slope below the threshold.
         threshold: where it begins.
-        name: by which the model finds the layer.
+        name: the layer's name in messages, in `get_layer` and in files.
 
     Raises:
         ValueError: an argument is negative.
@@ -54,7 +57,7 @@ class LeakyReLU(Layer):
 
     Args:
         negative_slope: slope below 0.
-        name: by which the model finds the layer.
+        name: the layer's name in messages, in `get_layer` and in files.
     """
 
     def __init__(self, negative_slope: float = 0.3, *, name: str | None = None) -> None:
@@ -65,8 +68,8 @@ class ELU(Layer):
     """`x` above 0, `alpha * (exp(x) - 1)` below (Clevert et al., ICLR 2016).
 
     Args:
-        alpha: minus the limit for large negative inputs.
-        name: by which the model finds the layer.
+        alpha: the output tends to -alpha for large negative inputs.
+        name: the layer's name in messages, in `get_layer` and in files.
     """
 
     def __init__(self, alpha: float = 1.0, *, name: str | None = None) -> None:
@@ -80,15 +83,17 @@ class PReLU(Layer):
 
     Args:
         alpha_initializer: how alpha starts.
+        alpha_regularizer: penalty on alpha, added to the loss, such as "l2(1e-4)"; None for none.
         shared_axes: axes, counted from 1 as the batch is 0, along which alpha is one number: [1, 2] for one alpha a
             channel.
-        name: by which the model finds the layer.
+        name: the layer's name in messages, in `get_layer` and in files.
         trainable: False freezes alpha.
     """
 
     def __init__(
         self,
         alpha_initializer: InitializerLike = "zeros",
+        alpha_regularizer: RegularizerLike = None,
         shared_axes: Sequence[int] | None = None,
         *,
         name: str | None = None,
@@ -102,7 +107,7 @@ class Softmax(Layer):
 
     Args:
         axis: the classes' axis: -1.
-        name: by which the model finds the layer.
+        name: the layer's name in messages, in `get_layer` and in files.
     """
 
     def __init__(self, axis: int = -1, *, name: str | None = None) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from striate.layers._arguments import Activation, InitializerLike, Pair
+from striate.layers._arguments import Activation, InitializerLike, Margins, Pair
 from striate.layers._base import Layer
+from striate.regularizers import RegularizerLike
 
 
 class Conv2D(Layer):
     """Convolution of maps: each output channel is a sum over windows of all input channels of its group.
 
     Input (N, H, W, C), output (N, H', W', filters). With `padding="valid"`, H' = ceil((H - (k - 1) d) / s); with
-    "same", H' = ceil(H / s) and zeros are laid around the input, the odd one behind. What deep learning calls
-    convolution is cross-correlation: the kernel is not flipped (LeCun et al., "Gradient-Based Learning Applied to
-    Document Recognition", 1998).
+    "same", H' = ceil(H / s) and zeros are laid around the input, the odd one behind; with margins,
+    H' = ceil((top + H + bottom - (k - 1) d) / s). What deep learning calls convolution is cross-correlation: the kernel
+    is not flipped (LeCun et al., "Gradient-Based Learning Applied to Document Recognition", 1998).
 
     Weights: kernel (kh, kw, C / groups, filters), bias (filters,).
 
@@ -20,7 +21,8 @@ class Conv2D(Layer):
         filters: output channels.
         kernel_size: height and width of the window.
         strides: steps of the window.
-        padding: "valid" or "same".
+        padding: "valid", "same", or, beyond Keras, the rows and columns of zeros around the map: ((top, bottom),
+            (left, right)), (height, width) or one number, as PyTorch's `padding`.
         data_format: None or "channels_last", the only layout there is.
         dilation_rate: distance between the window's taps; 1 is a plain convolution.
         groups: input and output channels are cut into so many parts that do not see each other.
@@ -28,7 +30,9 @@ class Conv2D(Layer):
         use_bias: whether a bias is added.
         kernel_initializer: how the kernel is drawn.
         bias_initializer: how the bias is drawn.
-        name: by which the model finds the layer.
+        kernel_regularizer: penalty on the kernel, added to the loss, such as "l2(1e-4)"; None for none.
+        bias_regularizer: penalty on the bias, added to the loss, such as "l2(1e-4)"; None for none.
+        name: the layer's name in messages, in `get_layer` and in files.
         trainable: False freezes the weights.
 
     Raises:
@@ -40,7 +44,7 @@ class Conv2D(Layer):
         filters: int,
         kernel_size: Pair,
         strides: Pair = (1, 1),
-        padding: str = "valid",
+        padding: str | Margins = "valid",
         data_format: str | None = None,
         dilation_rate: Pair = (1, 1),
         groups: int = 1,
@@ -48,6 +52,8 @@ class Conv2D(Layer):
         use_bias: bool = True,
         kernel_initializer: InitializerLike = "glorot_uniform",
         bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
         *,
         name: str | None = None,
         trainable: bool = True,
@@ -56,7 +62,7 @@ class Conv2D(Layer):
 
 
 class DepthwiseConv2D(Layer):
-    """Convolution of each channel with kernels of its own (Chollet, "Xception", CVPR 2017).
+    """Convolution of each channel with its own kernels (Chollet, "Xception", CVPR 2017).
 
     Input (N, H, W, C), output (N, H', W', C * depth_multiplier); output channel c * depth_multiplier + m comes from
     input channel c. H' and W' are as for `Conv2D`.
@@ -66,7 +72,8 @@ class DepthwiseConv2D(Layer):
     Args:
         kernel_size: height and width of the window.
         strides: steps of the window, alike in both directions in Keras; here they may differ.
-        padding: "valid" or "same".
+        padding: "valid", "same", or, beyond Keras, the rows and columns of zeros around the map: ((top, bottom),
+            (left, right)), (height, width) or one number, as PyTorch's `padding`.
         depth_multiplier: output channels for each input channel.
         data_format: None or "channels_last".
         dilation_rate: distance between the window's taps.
@@ -74,7 +81,9 @@ class DepthwiseConv2D(Layer):
         use_bias: whether a bias is added.
         depthwise_initializer: how the kernel is drawn.
         bias_initializer: how the bias is drawn.
-        name: by which the model finds the layer.
+        depthwise_regularizer: penalty on the depthwise kernel, added to the loss, such as "l2(1e-4)"; None for none.
+        bias_regularizer: penalty on the bias, added to the loss, such as "l2(1e-4)"; None for none.
+        name: the layer's name in messages, in `get_layer` and in files.
         trainable: False freezes the weights.
 
     Raises:
@@ -85,7 +94,7 @@ class DepthwiseConv2D(Layer):
         self,
         kernel_size: Pair,
         strides: Pair = (1, 1),
-        padding: str = "valid",
+        padding: str | Margins = "valid",
         depth_multiplier: int = 1,
         data_format: str | None = None,
         dilation_rate: Pair = (1, 1),
@@ -93,6 +102,8 @@ class DepthwiseConv2D(Layer):
         use_bias: bool = True,
         depthwise_initializer: InitializerLike = "glorot_uniform",
         bias_initializer: InitializerLike = "zeros",
+        depthwise_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
         *,
         name: str | None = None,
         trainable: bool = True,
@@ -112,7 +123,8 @@ class SeparableConv2D(Layer):
         filters: output channels.
         kernel_size: height and width of the window.
         strides: steps of the window.
-        padding: "valid" or "same".
+        padding: "valid", "same", or, beyond Keras, the rows and columns of zeros around the map: ((top, bottom),
+            (left, right)), (height, width) or one number, as PyTorch's `padding`.
         data_format: None or "channels_last".
         dilation_rate: distance between the window's taps.
         depth_multiplier: channels between the two convolutions, for each input channel.
@@ -121,7 +133,10 @@ class SeparableConv2D(Layer):
         depthwise_initializer: how the depthwise kernel is drawn.
         pointwise_initializer: how the pointwise kernel is drawn.
         bias_initializer: how the bias is drawn.
-        name: by which the model finds the layer.
+        depthwise_regularizer: penalty on the depthwise kernel, added to the loss, such as "l2(1e-4)"; None for none.
+        pointwise_regularizer: penalty on the pointwise kernel, added to the loss, such as "l2(1e-4)"; None for none.
+        bias_regularizer: penalty on the bias, added to the loss, such as "l2(1e-4)"; None for none.
+        name: the layer's name in messages, in `get_layer` and in files.
         trainable: False freezes the weights.
 
     Raises:
@@ -133,7 +148,7 @@ class SeparableConv2D(Layer):
         filters: int,
         kernel_size: Pair,
         strides: Pair = (1, 1),
-        padding: str = "valid",
+        padding: str | Margins = "valid",
         data_format: str | None = None,
         dilation_rate: Pair = (1, 1),
         depth_multiplier: int = 1,
@@ -142,6 +157,9 @@ class SeparableConv2D(Layer):
         depthwise_initializer: InitializerLike = "glorot_uniform",
         pointwise_initializer: InitializerLike = "glorot_uniform",
         bias_initializer: InitializerLike = "zeros",
+        depthwise_regularizer: RegularizerLike = None,
+        pointwise_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
         *,
         name: str | None = None,
         trainable: bool = True,
@@ -161,7 +179,7 @@ class Conv2DTranspose(Layer):
     Args:
         filters: output channels.
         kernel_size: height and width of the window.
-        strides: by how much the map is enlarged.
+        strides: factors by which height and width are enlarged.
         padding: "valid" or "same".
         output_padding: rows and columns added to one side of the output, less than the stride; None lets the output's
             size follow from the other arguments.
@@ -171,7 +189,9 @@ class Conv2DTranspose(Layer):
         use_bias: whether a bias is added.
         kernel_initializer: how the kernel is drawn.
         bias_initializer: how the bias is drawn.
-        name: by which the model finds the layer.
+        kernel_regularizer: penalty on the kernel, added to the loss, such as "l2(1e-4)"; None for none.
+        bias_regularizer: penalty on the bias, added to the loss, such as "l2(1e-4)"; None for none.
+        name: the layer's name in messages, in `get_layer` and in files.
         trainable: False freezes the weights.
 
     Raises:
@@ -191,6 +211,8 @@ class Conv2DTranspose(Layer):
         use_bias: bool = True,
         kernel_initializer: InitializerLike = "glorot_uniform",
         bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
         *,
         name: str | None = None,
         trainable: bool = True,

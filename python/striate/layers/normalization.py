@@ -12,6 +12,7 @@ from striate import _core
 from striate._arrays import array_of
 from striate.layers._arguments import InitializerLike
 from striate.layers._base import Layer
+from striate.regularizers import RegularizerLike
 
 
 class BatchNormalization(Layer):
@@ -22,11 +23,14 @@ class BatchNormalization(Layer):
     `moving = momentum * moving + (1 - momentum) * batch`. In inference, and where the layer is frozen, the moving
     averages are used. Input and output (N, ..., C).
 
+    PyTorch's `BatchNorm2d(momentum=0.1, eps=1e-5)` is `BatchNormalization(momentum=0.9, epsilon=1e-5,
+    unbiased_variance=True)`.
+
     Weights: gamma, beta, moving mean and moving variance, each (C,).
 
     Args:
-        axis: the channels' axis: -1.
-        momentum: of the moving averages.
+        axis: the axis of the channels; only -1, the last, is supported.
+        momentum: share of the old value that the moving averages keep at each step.
         epsilon: added to the variance.
         center: whether there is a beta.
         scale: whether there is a gamma.
@@ -34,7 +38,11 @@ class BatchNormalization(Layer):
         gamma_initializer: how gamma starts.
         moving_mean_initializer: how the moving mean starts.
         moving_variance_initializer: how the moving variance starts.
-        name: by which the model finds the layer.
+        beta_regularizer: penalty on beta, added to the loss, such as "l2(1e-4)"; None for none.
+        gamma_regularizer: penalty on gamma, added to the loss, such as "l2(1e-4)"; None for none.
+        unbiased_variance: whether the moving variance takes the batch's variance divided by the number of values less
+            1, as in PyTorch, rather than by the number of values, as in Keras.
+        name: the layer's name in messages, in `get_layer` and in files.
         trainable: False freezes the weights and the moving averages.
 
     Raises:
@@ -52,7 +60,10 @@ class BatchNormalization(Layer):
         gamma_initializer: InitializerLike = "ones",
         moving_mean_initializer: InitializerLike = "zeros",
         moving_variance_initializer: InitializerLike = "ones",
+        beta_regularizer: RegularizerLike = None,
+        gamma_regularizer: RegularizerLike = None,
         *,
+        unbiased_variance: bool = False,
         name: str | None = None,
         trainable: bool = True,
     ) -> None:
@@ -71,7 +82,9 @@ class LayerNormalization(Layer):
         scale: whether there is a gamma.
         beta_initializer: how beta starts.
         gamma_initializer: how gamma starts.
-        name: by which the model finds the layer.
+        beta_regularizer: penalty on beta, added to the loss, such as "l2(1e-4)"; None for none.
+        gamma_regularizer: penalty on gamma, added to the loss, such as "l2(1e-4)"; None for none.
+        name: the layer's name in messages, in `get_layer` and in files.
         trainable: False freezes the weights.
 
     Raises:
@@ -86,6 +99,8 @@ class LayerNormalization(Layer):
         scale: bool = True,
         beta_initializer: InitializerLike = "zeros",
         gamma_initializer: InitializerLike = "ones",
+        beta_regularizer: RegularizerLike = None,
+        gamma_regularizer: RegularizerLike = None,
         *,
         name: str | None = None,
         trainable: bool = True,
@@ -101,13 +116,15 @@ class GroupNormalization(Layer):
 
     Args:
         groups: into how many parts the channels are cut; -1 takes as many as there are channels.
-        axis: the channels' axis: -1.
+        axis: the axis of the channels; only -1, the last, is supported.
         epsilon: added to the variance.
         center: whether there is a beta.
         scale: whether there is a gamma.
         beta_initializer: how beta starts.
         gamma_initializer: how gamma starts.
-        name: by which the model finds the layer.
+        beta_regularizer: penalty on beta, added to the loss, such as "l2(1e-4)"; None for none.
+        gamma_regularizer: penalty on gamma, added to the loss, such as "l2(1e-4)"; None for none.
+        name: the layer's name in messages, in `get_layer` and in files.
         trainable: False freezes the weights.
 
     Raises:
@@ -123,6 +140,8 @@ class GroupNormalization(Layer):
         scale: bool = True,
         beta_initializer: InitializerLike = "zeros",
         gamma_initializer: InitializerLike = "ones",
+        beta_regularizer: RegularizerLike = None,
+        gamma_regularizer: RegularizerLike = None,
         *,
         name: str | None = None,
         trainable: bool = True,
@@ -138,7 +157,7 @@ class Dropout(Layer):
         rate: the share, 0 to less than 1.
         noise_shape: None; `SpatialDropout2D` drops whole channels.
         seed: accepted as in Keras; the numbers follow from the trainer's seed and the step.
-        name: by which the model finds the layer.
+        name: the layer's name in messages, in `get_layer` and in files.
 
     Raises:
         ValueError: the rate is out of its range.
@@ -158,7 +177,7 @@ class SpatialDropout2D(Layer):
         rate: the share, 0 to less than 1.
         data_format: None or "channels_last".
         seed: accepted as in Keras; the numbers follow from the trainer's seed and the step.
-        name: by which the model finds the layer.
+        name: the layer's name in messages, in `get_layer` and in files.
 
     Raises:
         ValueError: the rate is out of its range.
@@ -176,7 +195,7 @@ class Rescaling(Layer):
     Args:
         scale: factor, or one for each channel.
         offset: added, or one for each channel.
-        name: by which the model finds the layer.
+        name: the layer's name in messages, in `get_layer` and in files.
     """
 
     def __init__(
@@ -195,7 +214,7 @@ class Normalization(Layer):
         mean: a number, or one for each channel.
         variance: likewise.
         invert: whether the opposite is done: `input * sqrt(variance) + mean`.
-        name: by which the model finds the layer.
+        name: the layer's name in messages, in `get_layer` and in files.
 
     Raises:
         ValueError: only one of `mean` and `variance` is given, or a variance is negative.

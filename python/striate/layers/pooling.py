@@ -10,16 +10,16 @@ class MaxPooling2D(Layer):
     """The largest value of each window, channel by channel.
 
     Input (N, H, W, C), output (N, H', W', C). With `padding="valid"`, H' = floor((H - k) / s) + 1; with "same",
-    H' = ceil(H / s); with margins, H' = floor((top + H + bottom - k) / s) + 1. What lies outside the map counts as
+    H' = ceil(H / s); with margins, H' = floor((top + H + bottom - k) / s) + 1. What is outside the map counts as
     minus infinity. The gradient goes to the first of several equal values.
 
     Args:
         pool_size: height and width of the window.
         strides: steps of the window; None takes `pool_size`.
-        padding: "valid" or "same"; or, which Keras has not, margins as `ZeroPadding2D` takes them:
+        padding: "valid" or "same"; or, beyond Keras, margins as `ZeroPadding2D` takes them:
             ((top, bottom), (left, right)), each less than the window.
         data_format: None or "channels_last".
-        name: by which the model finds the layer.
+        name: the layer's name in messages, in `get_layer` and in files.
 
     Raises:
         ValueError: a size is not positive, the window is larger than the input, or a margin is as large as the window.
@@ -41,15 +41,15 @@ class AveragePooling2D(Layer):
     """The mean of each window, channel by channel.
 
     Input (N, H, W, C), output (N, H', W', C), sizes as for `MaxPooling2D`. With `padding="same"` and with margins the
-    mean is taken over what lies inside the map.
+    mean is taken over what is inside the map.
 
     Args:
         pool_size: height and width of the window.
         strides: steps of the window; None takes `pool_size`.
-        padding: "valid" or "same"; or, which Keras has not, margins as `ZeroPadding2D` takes them:
+        padding: "valid" or "same"; or, beyond Keras, margins as `ZeroPadding2D` takes them:
             ((top, bottom), (left, right)), each less than the window.
         data_format: None or "channels_last".
-        name: by which the model finds the layer.
+        name: the layer's name in messages, in `get_layer` and in files.
 
     Raises:
         ValueError: a size is not positive, the window is larger than the input, or a margin is as large as the window.
@@ -73,7 +73,7 @@ class GlobalAveragePooling2D(Layer):
     Args:
         data_format: None or "channels_last".
         keepdims: whether the output is (N, 1, 1, C).
-        name: by which the model finds the layer.
+        name: the layer's name in messages, in `get_layer` and in files.
     """
 
     def __init__(self, data_format: str | None = None, keepdims: bool = False, *, name: str | None = None) -> None:
@@ -86,7 +86,7 @@ class GlobalMaxPooling2D(Layer):
     Args:
         data_format: None or "channels_last".
         keepdims: whether the output is (N, 1, 1, C).
-        name: by which the model finds the layer.
+        name: the layer's name in messages, in `get_layer` and in files.
     """
 
     def __init__(self, data_format: str | None = None, keepdims: bool = False, *, name: str | None = None) -> None:

@@ -10,6 +10,7 @@ from striate.metrics.base import Metric
 from striate.metrics.confusion_matrix import ConfusionMatrix
 from striate.metrics.dice import DiceScore
 from striate.metrics.f1 import F1Score
+from striate.metrics.function import FunctionMetric
 from striate.metrics.mean_average_precision import MeanAveragePrecision
 from striate.metrics.mean_iou import MeanIoU
 from striate.metrics.precision import Precision
@@ -18,7 +19,7 @@ from striate.metrics.registry import get
 from striate.metrics.regression import MeanAbsoluteError, MeanSquaredError, RootMeanSquaredError
 from striate.metrics.report import classification_report
 from striate.metrics.specificity import Specificity
-from striate.metrics.top_k import TopKAccuracy
+from striate.metrics.top_k import SparseTopKCategoricalAccuracy, TopKAccuracy, TopKCategoricalAccuracy
 
 __all__ = [
     "AUC",
@@ -28,6 +29,7 @@ __all__ = [
     "ConfusionMatrix",
     "DiceScore",
     "F1Score",
+    "FunctionMetric",
     "MeanAbsoluteError",
     "MeanAveragePrecision",
     "MeanIoU",
@@ -38,8 +40,10 @@ __all__ = [
     "RootMeanSquaredError",
     "Sensitivity",
     "SparseCategoricalAccuracy",
+    "SparseTopKCategoricalAccuracy",
     "Specificity",
     "TopKAccuracy",
+    "TopKCategoricalAccuracy",
     "classification_report",
     "get",
 ]

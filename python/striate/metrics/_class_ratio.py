@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from striate._arrays import DoubleArray
 from striate.metrics._counts import BoolArray, ConfusionTally, Counts, LabelTally, average_ratio
 from striate.metrics._inputs import (
     AnyArray,
@@ -22,7 +23,7 @@ from striate.metrics._inputs import (
     flatten_multi_label,
     predicted_labels,
 )
-from striate.metrics.base import FloatArray, Metric
+from striate.metrics.base import Metric
 
 AVERAGES = ("auto", "binary", "micro", "macro", "weighted", None)
 
@@ -32,15 +33,16 @@ class ClassRatio(Metric):
 
     Labels and predictions may come as
 
-    - 0/1 labels `(N,)` or `(N, 1)` and one score an item: class 1 is predicted where the score is over the threshold;
-    - integer labels `(N,)` or one-hot labels `(N, C)` and C scores an item: the class with the highest score (the
+    - 0/1 labels `(N,)` or `(N, 1)` and one score for each item: class 1 is predicted where the score is over the
+      threshold;
+    - integer labels `(N,)` or one-hot labels `(N, C)` and C scores for each item: the class with the highest score (the
       first of equal ones) is predicted;
     - integer labels and integer predictions of the same shape.
 
     Axes between N and C, such as H and W of a segmentation, count as more items. With `thresholds` or `top_k`
-    explicitly given, the C scores of an item are independent (several labels an item, one-hot or multi-hot). They are
-    so, too, where the loss takes each column for a label of its own (binary cross-entropy): the threshold is then 0.5,
-    and "auto" is "micro", as in Keras.
+    explicitly given, the C scores of an item are independent (several labels for each item, one-hot or multi-hot). They
+    are so, too, where the loss takes each column for a label of its own (binary cross-entropy): the threshold is then
+    0.5, and "auto" is "micro", as in Keras.
 
     A ratio whose denominator is 0 is 0, as with scikit-learn's `zero_division=0`; so is the result before any data.
     Without `num_classes` and with integer predictions, the classes are 0 to the highest integer seen.
@@ -62,8 +64,8 @@ class ClassRatio(Metric):
 
         Args:
             thresholds: probability over which a score counts as positive; a list gives one result for each. With
-                several scores an item and `from_logits`, each score is the logit of its own sigmoid. Default: 0.5 for
-                one score, the highest score for several.
+                several scores for each item and `from_logits`, each score is the logit of its own sigmoid. Default: 0.5
+                for one score, the highest score for several.
             top_k: take the k highest scores of an item as positive instead (and over the threshold, if one is given).
             class_id: give the value of this class alone.
             name: key in the logs.
@@ -110,7 +112,7 @@ class ClassRatio(Metric):
 
     @staticmethod
     @abstractmethod
-    def _ratio(counts: Counts) -> tuple[FloatArray, FloatArray]:
+    def _ratio(counts: Counts) -> tuple[DoubleArray, DoubleArray]:
         """The metric's definition: numerator and denominator of each class."""
 
     @property
@@ -141,6 +143,14 @@ class ClassRatio(Metric):
         self._single = [ConfusionTally(self.num_classes or self._output_classes or 0) for _ in range(count)]
         self._multi = [LabelTally() for _ in range(count)]
         self._score_classes: int | None = None
+
+    def merge_state(self, metrics: Iterable[Any]) -> None:
+        for other in metrics:
+            for own, more in zip(self._single, other._single, strict=True):
+                own.merge(more)
+            for several, others in zip(self._multi, other._multi, strict=True):
+                several.merge(others)
+            self._score_classes = other._score_classes or self._score_classes
 
     def update_state(
         self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
@@ -173,7 +183,9 @@ class ClassRatio(Metric):
 
     def _items(self, y_true: AnyArray, y_pred: AnyArray, sample_weight: npt.ArrayLike | None) -> Items:
         if self.top_k:
-            raise ValueError(f"{self._owner}: top_k needs C scores an item, got y_pred of shape {np.shape(y_pred)}")
+            raise ValueError(
+                f"{self._owner}: top_k needs C scores for each item, got y_pred of shape {np.shape(y_pred)}"
+            )
         if self.thresholds and y_pred.dtype.kind != "f":
             y_pred = y_pred.astype(np.float64)
         classes, ignored = self._known_classes(), self.ignored_labels
@@ -181,7 +193,7 @@ class ClassRatio(Metric):
 
     def _columns(
         self, y_true: AnyArray, y_pred: AnyArray, sample_weight: npt.ArrayLike | None
-    ) -> tuple[BoolArray, AnyArray, FloatArray | None]:
+    ) -> tuple[BoolArray, AnyArray, DoubleArray | None]:
         if self.ignore_class is not None:
             raise ValueError(f"{self._owner}: ignore_class does not go with thresholds or top_k over several scores")
         classes = self._known_classes()
@@ -190,7 +202,7 @@ class ClassRatio(Metric):
             raise ValueError(f"{self._owner} was made for {classes} classes, got y_pred of shape {np.shape(y_pred)}")
         return true, scores, weight
 
-    def _update_multi(self, true: BoolArray, scores: AnyArray, weight: FloatArray | None) -> None:
+    def _update_multi(self, true: BoolArray, scores: AnyArray, weight: DoubleArray | None) -> None:
         chosen = np.ones_like(true)
         if self.top_k:
             chosen = np.zeros_like(true)
@@ -204,14 +216,14 @@ class ClassRatio(Metric):
     def _known_classes(self) -> int | None:
         return self.num_classes or self._output_classes or self._score_classes
 
-    def result(self) -> float | FloatArray:
-        """The value; an array with one entry a class for `average=None`, a threshold for a list of them, or both."""
+    def result(self) -> float | DoubleArray:
+        """The value; an array with an axis of classes for `average=None`, of thresholds for a list of them, or both."""
         values = np.stack([self._value(threshold) for threshold in range(len(self._single))])
         if not self._thresholds_are_list:
             values = values[0]
         return float(values) if values.ndim == 0 else values
 
-    def _value(self, index: int) -> FloatArray:
+    def _value(self, index: int) -> DoubleArray:
         counts = self._counts(index)
         average = self.average
         two = counts.tp.size == 2 and not self._multi[index].bins.size

@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from striate._arrays import array_of
-from striate.metrics.base import FloatArray, IntArray
+from striate._arrays import DoubleArray, array_of
+from striate.metrics.base import IntArray
 
 AnyArray = npt.NDArray[Any]
 
 
 class Layout(Enum):
-    """How labels and predictions stand to each other."""
+    """How the shapes of labels and predictions are related."""
 
-    BINARY = "a 0/1 label and one score an item"
-    SPARSE = "an integer label and C scores an item"
-    CATEGORICAL = "a one-hot label and C scores an item"
+    BINARY = "a 0/1 label and one score for each item"
+    SPARSE = "an integer label and C scores for each item"
+    CATEGORICAL = "a one-hot label and C scores for each item"
     LABELS = "an integer label and an integer prediction an item"
 
 
@@ -37,7 +37,7 @@ class Items:
     layout: Layout
     true: IntArray  # (M,)
     pred: AnyArray  # (M,) scores or labels, or (M, C) scores
-    weight: FloatArray | None  # (M,)
+    weight: DoubleArray | None  # (M,)
     num_classes: int | None  # None: label maps do not tell
 
 
@@ -78,20 +78,20 @@ def flatten(
     num_classes: int | None = None,
     ignored: Sequence[int] = (),
     wanted: Layout | None = None,
-    mend: str = "",
+    fix: str = "",
 ) -> Items:
     """Flatten a batch to items, dropping those whose label is one of `ignored`.
 
     Args:
         num_classes: how many classes there must be; None takes what the scores say.
-        wanted: the only layout the metric takes, with `mend` to say what else to use.
+        wanted: the only layout the metric takes, with `fix` to say what else to use.
     """
     true, pred = as_array(owner, "y_true", y_true), as_array(owner, "y_pred", y_pred)
     layout = layout_of(owner, true.shape, pred.shape, wanted is None and pred.dtype.kind != "f")
     if wanted is not None and wanted is not layout:
         raise ValueError(
             f"{owner} expects {wanted.value}, got y_true of shape {true.shape} and y_pred of shape {pred.shape} "
-            f"({layout.value}); {mend}"
+            f"({layout.value}); {fix}"
         )
     several = layout in (Layout.SPARSE, Layout.CATEGORICAL)
     classes = pred.shape[-1] if several else 2 if layout is Layout.BINARY else None
@@ -119,7 +119,7 @@ def flatten_multi_label(
     y_pred: npt.ArrayLike,
     sample_weight: npt.ArrayLike | None = None,
     ignored: Sequence[int] = (),
-) -> tuple[npt.NDArray[np.bool_], AnyArray, FloatArray | None]:
+) -> tuple[npt.NDArray[np.bool_], AnyArray, DoubleArray | None]:
     """Flatten to labels `(M, C)`, scores `(M, C)` and weights `(M,)`, each column a 0/1 problem of its own.
 
     Integer labels `(M,)` beside scores `(M, C)` are taken as one-hot, and those that are `ignored` dropped.
@@ -138,7 +138,7 @@ def flatten_multi_label(
     else:
         raise ValueError(
             f"{owner}: y_true of shape {true.shape} does not fit y_pred of shape {pred.shape}; "
-            f"several labels an item need both as (N, ..., C)"
+            f"several labels for each item need both as (N, ..., C)"
         )
     return marks, scores, weight
 
@@ -150,7 +150,7 @@ def blank(y_true: AnyArray, output_shape: Sequence[int]) -> AnyArray:
 
 def flatten_pairs(
     owner: str, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
-) -> tuple[AnyArray, AnyArray, FloatArray | None]:
+) -> tuple[AnyArray, AnyArray, DoubleArray | None]:
     """Two arrays of one shape (up to a last axis of 1) and weights, each `(M,)`."""
     true, pred = as_array(owner, "y_true", y_true), as_array(owner, "y_pred", y_pred)
     if true.shape != pred.shape and true.shape != (*pred.shape, 1) and pred.shape != (*true.shape, 1):
@@ -159,7 +159,7 @@ def flatten_pairs(
     return true.reshape(-1), pred.reshape(-1), flatten_weight(owner, sample_weight, lead)
 
 
-def flatten_weight(owner: str, sample_weight: npt.ArrayLike | None, lead: tuple[int, ...]) -> FloatArray | None:
+def flatten_weight(owner: str, sample_weight: npt.ArrayLike | None, lead: tuple[int, ...]) -> DoubleArray | None:
     """Weights `(M,)` of items of shape `lead`, from weights of that shape or of its first axes."""
     if sample_weight is None:
         return None
@@ -169,7 +169,7 @@ def flatten_weight(owner: str, sample_weight: npt.ArrayLike | None, lead: tuple[
     if weight.shape != lead[: weight.ndim]:
         raise ValueError(
             f"{owner}: sample_weight of shape {weight.shape} does not fit labels of shape {lead}; "
-            f"give a weight an example, {lead[:1]}, or a weight a label, {lead}"
+            f"give one weight for each example, {lead[:1]}, or one for each label, {lead}"
         )
     if weight.size and not weight.min() >= 0.0:
         raise ValueError(f"{owner}: sample_weight must be at least 0, got {weight.min()}")
@@ -246,7 +246,7 @@ def _from_one_hot(owner: str, rows: AnyArray) -> IntArray:
     if rows.size and (rows.min() < 0 or not np.allclose(sums, 1.0, rtol=0.0, atol=1e-3)):
         raise ValueError(
             f"{owner}: y_true has the shape of y_pred, so each row must be one-hot (or probabilities that sum to 1), "
-            f"but one sums to {sums[np.abs(sums - 1.0).argmax()]:g}; for several labels an item use BinaryAccuracy, "
+            f"but one sums to {sums[np.abs(sums - 1.0).argmax()]:g}; if items have several labels, use BinaryAccuracy, "
             f"or a metric with thresholds"
         )
     return np.asarray(rows.argmax(axis=1), np.int64)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
+from striate._arrays import DoubleArray
 from striate.metrics._class_ratio import ClassRatio
 from striate.metrics._counts import average_ratio
-from striate.metrics.base import FloatArray
 
 
 class RegionOverlap(ClassRatio):
@@ -59,6 +59,6 @@ class RegionOverlap(ClassRatio):
         if not include_background:
             self._left_out.append(0)
 
-    def per_class(self) -> FloatArray:
+    def per_class(self) -> DoubleArray:
         """The value of every class, `(C,)`, whatever `average` is; NaN where it neither occurs nor is predicted."""
         return average_ratio(self._counts(), self._ratio, None, empty=self._empty)

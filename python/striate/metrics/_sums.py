@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from striate.metrics.base import FloatArray, IntArray
+from striate._arrays import DoubleArray
+from striate.metrics.base import IntArray
 
 
-def add_to(total: float, values: FloatArray) -> float:
+def add_to(total: float, values: DoubleArray) -> float:
     """`total + values[0] + values[1] + ...`, in that order."""
     # `np.sum` adds pairwise, so its rounding would depend on the batch; `accumulate` adds in order.
     return float(np.add.accumulate(np.concatenate(([total], values)))[-1])
 
 
-def add_to_bins(totals: FloatArray, bins: IntArray, weights: FloatArray | None) -> None:
+def add_to_bins(totals: DoubleArray, bins: IntArray, weights: DoubleArray | None) -> None:
     """Add to `totals[bins[i]]`, in place, the weight of each i (1 if there are none), in order."""
     if bins.size < totals.size:  # a small batch over many bins: touch only its own
         np.add.at(totals, bins, 1.0 if weights is None else weights)

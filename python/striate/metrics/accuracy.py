@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from striate._arrays import DoubleArray
 from striate.metrics._inputs import (
     AnyArray,
     Items,
@@ -21,7 +22,7 @@ from striate.metrics._inputs import (
     predicted_labels,
 )
 from striate.metrics._sums import add_to
-from striate.metrics.base import FloatArray, Metric
+from striate.metrics.base import Metric
 
 
 class _Share(Metric):
@@ -35,10 +36,15 @@ class _Share(Metric):
         self._hits = 0.0
         self._total = 0.0
 
+    def merge_state(self, metrics: Iterable[Any]) -> None:
+        for other in metrics:
+            self._hits += other._hits
+            self._total += other._total
+
     def result(self) -> float:
         return self._hits / self._total if self._total else 0.0
 
-    def _add(self, hit: npt.NDArray[np.bool_], weight: FloatArray | None) -> None:
+    def _add(self, hit: npt.NDArray[np.bool_], weight: DoubleArray | None) -> None:
         if weight is None:
             self._hits += int(np.count_nonzero(hit))
             self._total += hit.size
@@ -48,12 +54,12 @@ class _Share(Metric):
 
 
 class Accuracy(_Share):
-    """The share of labels predicted, binary, categorical or sparse by the shapes.
+    """The share of correctly predicted labels: binary, categorical or sparse, depending on the shapes.
 
-    - 0/1 labels and one score an item, `(N,)` or `(N, 1)`: class 1 is predicted where the score is over 0.5 (a logit
-      over 0).
-    - Integer labels `(N,)` or `(N, 1)`, or one-hot labels `(N, C)`, and C scores an item: the class with the highest
-      score is predicted, the first of equal ones.
+    - 0/1 labels and one score for each item, `(N,)` or `(N, 1)`: class 1 is predicted where the score is over 0.5 (a
+      logit over 0).
+    - Integer labels `(N,)` or `(N, 1)`, or one-hot labels `(N, C)`, and C scores for each item: the class with the
+      highest score is predicted, the first of equal ones.
     - Integer labels and integer predictions of one shape are compared as they are.
 
     Axes between N and C count as more items: the accuracy of a segmentation is that of its pixels. Where the loss takes
@@ -71,7 +77,7 @@ class Accuracy(_Share):
 
     default_name = "accuracy"
     _wanted: ClassVar[Layout | None] = None
-    _mend: ClassVar[str] = ""
+    _fix: ClassVar[str] = ""
 
     def __init__(
         self, name: str | None = None, *, ignore_class: int | None = None, from_logits: bool | None = None
@@ -107,7 +113,7 @@ class Accuracy(_Share):
 
     def _items(self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None) -> Items:
         ignored, wanted = self.ignored_labels, self._wanted
-        return flatten(self._owner, y_true, y_pred, sample_weight, ignored=ignored, wanted=wanted, mend=self._mend)
+        return flatten(self._owner, y_true, y_pred, sample_weight, ignored=ignored, wanted=wanted, fix=self._fix)
 
 
 class SparseCategoricalAccuracy(Accuracy):
@@ -115,7 +121,7 @@ class SparseCategoricalAccuracy(Accuracy):
 
     default_name = "sparse_categorical_accuracy"
     _wanted = Layout.SPARSE
-    _mend = "use CategoricalAccuracy for one-hot labels, BinaryAccuracy for one score"
+    _fix = "use CategoricalAccuracy for one-hot labels, BinaryAccuracy for one score"
 
 
 class CategoricalAccuracy(Accuracy):
@@ -123,13 +129,13 @@ class CategoricalAccuracy(Accuracy):
 
     default_name = "categorical_accuracy"
     _wanted = Layout.CATEGORICAL
-    _mend = "use SparseCategoricalAccuracy for integer labels, BinaryAccuracy for one score"
+    _fix = "use SparseCategoricalAccuracy for integer labels, BinaryAccuracy for one score"
 
 
 class BinaryAccuracy(_Share):
     """The share of 0/1 labels predicted by a threshold, element by element.
 
-    Labels and scores have one shape, `(N,)`, `(N, 1)` or `(N, C)` with C independent labels an item.
+    Labels and scores have one shape, `(N,)`, `(N, 1)` or `(N, C)` with C independent labels for each item.
 
     Args:
         name: key in the logs.
@@ -159,7 +165,7 @@ class BinaryAccuracy(_Share):
 
 def _binary(
     owner: str, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None
-) -> tuple[npt.NDArray[np.bool_], AnyArray, FloatArray | None]:
+) -> tuple[npt.NDArray[np.bool_], AnyArray, DoubleArray | None]:
     """Which elements are 1, their scores and weights, each `(M,)`."""
     true, pred, weight = flatten_pairs(owner, y_true, y_pred, sample_weight)
     return as_labels(owner, "y_true", true, 2).astype(np.bool_), pred, weight

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from striate._arrays import DoubleArray
 from striate.metrics._counts import BoolArray
 from striate.metrics._inputs import AnyArray, as_array, blank, flatten, flatten_multi_label
-from striate.metrics.base import FloatArray, Metric
+from striate.metrics.base import Metric
 
 AVERAGES = ("auto", "macro", "micro", "weighted", None)
 
@@ -24,8 +26,8 @@ class AUC(Metric):
       statistic; Hanley & McNeil 1982).
     - PR: average precision, the sum of precision times the step in recall over the distinct scores.
 
-    With one score an item, `(N,)` or `(N, 1)`, or with two, `(N, 2)`, it is the area for class 1. With C scores each
-    class is taken against the rest and the areas are averaged. Logits of C classes are turned into log-odds of the
+    With one score for each item, `(N,)` or `(N, 1)`, or with two, `(N, 2)`, it is the area for class 1. With C scores
+    each class is taken against the rest and the areas are averaged. Logits of C classes are turned into log-odds of the
     softmax first, since a class's logit alone does not order items by probability; one logit, or with `multi_label`
     each, orders them as it is.
 
@@ -79,7 +81,13 @@ class AUC(Metric):
     def reset_state(self) -> None:
         self._true: list[AnyArray] = []  # (M,) classes, or (M, C) marks
         self._scores: list[AnyArray] = []  # (M,) or (M, C)
-        self._weights: list[FloatArray] = []
+        self._weights: list[DoubleArray] = []
+
+    def merge_state(self, metrics: Iterable[Any]) -> None:
+        for other in metrics:
+            self._true += other._true
+            self._scores += other._scores
+            self._weights += other._weights
 
     def update_state(
         self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
@@ -106,7 +114,7 @@ class AUC(Metric):
 
     def _split(
         self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None
-    ) -> tuple[AnyArray, AnyArray, FloatArray | None]:
+    ) -> tuple[AnyArray, AnyArray, DoubleArray | None]:
         """Classes or marks, scores and weights of all items."""
         owner, ignored = self._owner, self.ignored_labels
         if self._has_columns:
@@ -117,7 +125,7 @@ class AUC(Metric):
         items = flatten(owner, y_true, y_pred, sample_weight, ignored=ignored)
         return items.true.astype(np.int32), items.pred, items.weight
 
-    def result(self) -> float | FloatArray:
+    def result(self) -> float | DoubleArray:
         """The area; NaN before any data."""
         if not self._scores:
             return math.nan
@@ -150,11 +158,11 @@ class AUC(Metric):
             return math.nan if self.curve == "ROC" else 0.0
         return float(each[defined] @ shares[defined] / shares.sum())
 
-    def _area(self, positive: BoolArray, scores: AnyArray, weight: FloatArray) -> float:
+    def _area(self, positive: BoolArray, scores: AnyArray, weight: DoubleArray) -> float:
         return (roc_area if self.curve == "ROC" else average_precision)(positive, scores, weight)
 
 
-def roc_area(positive: BoolArray, scores: AnyArray, weight: FloatArray) -> float:
+def roc_area(positive: BoolArray, scores: AnyArray, weight: DoubleArray) -> float:
     """Weighted share of (positive, negative) pairs in the right order, ties counting half; NaN without pairs."""
     if np.isnan(scores).any():
         return math.nan
@@ -164,7 +172,7 @@ def roc_area(positive: BoolArray, scores: AnyArray, weight: FloatArray) -> float
     return float(true @ (below + 0.5 * false) / pairs) if pairs else math.nan
 
 
-def average_precision(positive: BoolArray, scores: AnyArray, weight: FloatArray) -> float:
+def average_precision(positive: BoolArray, scores: AnyArray, weight: DoubleArray) -> float:
     """The sum over distinct scores, from the highest, of the step in recall times precision; 0 without positives."""
     if np.isnan(scores).any():
         return math.nan
@@ -175,7 +183,7 @@ def average_precision(positive: BoolArray, scores: AnyArray, weight: FloatArray)
     return float(true @ np.divide(found, called, out=np.zeros_like(found), where=called > 0) / found[-1])
 
 
-def softmax_log_odds(logits: AnyArray) -> FloatArray:
+def softmax_log_odds(logits: AnyArray) -> DoubleArray:
     """log(p / (1 - p)) of every softmax probability p, `(M, C)`: it orders as p does, without p's rounding to 1."""
     shifted = logits.astype(np.float64)
     shifted -= shifted.max(axis=1, keepdims=True)
@@ -189,7 +197,7 @@ def softmax_log_odds(logits: AnyArray) -> FloatArray:
         return np.asarray(shifted - np.log(rest))
 
 
-def _weight_by_score(positive: BoolArray, scores: AnyArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _weight_by_score(positive: BoolArray, scores: AnyArray, weight: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
     """Weight of positives and of negatives at each distinct score, from the lowest."""
     distinct, index = np.unique(scores, return_inverse=True)
     index = index.reshape(-1)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from striate._arrays import DoubleArray
+from striate._described import given_arguments
 from striate._own_classes import is_own
 
-FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 
 class Metric(ABC):
-    """A number (or array) that tells how good predictions are, computed over a whole epoch.
+    """A measure of the quality of predictions: a number or an array, computed over a whole epoch.
 
     A metric keeps exact sufficient statistics (counts, sums, or for `AUC` the scores), never a mean of batch values:
     the same examples give the same bits however they are cut into batches.
@@ -49,10 +50,16 @@ class Metric(ABC):
     default_name: ClassVar[str | None] = None
     _loss_ignores: int | None = None
     _columns_apart: bool = False
+    _given: dict[str, Any] | None
 
     def __init_subclass__(cls) -> None:
         if is_own(cls) and "reset_states" in vars(cls) and "reset_state" not in vars(cls):
             raise TypeError(f"{cls.__name__}.reset_states would never be called; did you mean 'reset_state'?")
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        made = super().__new__(cls)
+        made._given = given_arguments(cls, args, kwargs)
+        return made
 
     def __init__(self, name: str | None = None, *, from_logits: bool | None = None) -> None:
         if name is not None and not isinstance(name, str):
@@ -61,13 +68,29 @@ class Metric(ABC):
         self._given_from_logits = from_logits
         self._bound_from_logits = False
 
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that the metric was made with, enough to make an equal one.
+
+        Raises:
+            NotImplementedError: the class takes arguments that cannot be passed by name; define it then.
+        """
+        if self._given is None:
+            kind = type(self).__name__
+            raise NotImplementedError(f"{kind} must define get_config(): its arguments cannot be passed by name")
+        return dict(self._given)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Metric:
+        """A metric from what `get_config` returned."""
+        return cls(**config)
+
     @property
     def from_logits(self) -> bool:
-        """Whether scores are read as logits: what the user said, else what `bind` was told, else False."""
+        """Whether scores are logits: as set by the user, else as given to `bind`, else False."""
         return self._bound_from_logits if self._given_from_logits is None else self._given_from_logits
 
     def bind(self, from_logits: bool, output_shape: Sequence[int | None]) -> None:
-        """Tell the metric, once, whose output it will see. The Trainer calls it when a model is compiled.
+        """Prepare the metric for an output of a model. The trainer calls it once, when a model is compiled.
 
         Args:
             from_logits: whether the loss takes the output as logits; used where the user left `from_logits` None.
@@ -79,7 +102,7 @@ class Metric(ABC):
         self._bound_from_logits = bool(from_logits)
 
     def bind_loss(self, ignore_class: int | None, multi_label: bool) -> None:
-        """Tell the metric what its output's loss makes of the labels. The Trainer calls it after `bind`.
+        """Pass the metric how the loss of its output treats labels. The trainer calls it after `bind`.
 
         Args:
             ignore_class: the label that the loss leaves out; the metrics of this package leave it out too.
@@ -91,7 +114,8 @@ class Metric(ABC):
     def check_targets(  # noqa: B027
         self, y_true: npt.NDArray[Any], output_shape: Sequence[int], sample_weight: npt.NDArray[Any] | None
     ) -> None:
-        """Check targets before the first step. The Trainer calls it with all rows, in parts; by default all are good.
+        """Check targets before the first step. The Trainer calls it with all rows, in parts; by default all targets are
+        accepted.
 
         Args:
             y_true: what `update_state` will get.
@@ -112,22 +136,33 @@ class Metric(ABC):
     def update_state(
         self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> None:
-        """Add a batch. `sample_weight` is `(N,)`, or has the labels' shape for a weight per pixel.
+        """Add a batch. `sample_weight` is `(N,)`, or has the shape of the labels for one weight for each pixel.
 
         In a training or an evaluation the arrays are read-only: they are the caller's and other metrics' too.
         """
 
     @abstractmethod
-    def result(self) -> float | FloatArray:
+    def result(self) -> float | DoubleArray:
         """The value over all that was added since `reset_state`."""
 
     @abstractmethod
     def reset_state(self) -> None:
-        """Forget everything added, as at the start of an epoch."""
+        """Reset the state, as at the start of an epoch."""
+
+    def merge_state(self, metrics: Iterable[Metric]) -> None:
+        """Add what other metrics of the same class and arguments have seen, in their order.
+
+        Training with `shards`, or in several processes, keeps a metric for each shard. A class of your own defines this
+        to be used there.
+
+        Raises:
+            NotImplementedError: the class does not define it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define merge_state(metrics)")
 
     def __call__(
         self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
-    ) -> float | FloatArray:
+    ) -> float | DoubleArray:
         """Add a batch and return the value so far."""
         self.update_state(y_true, y_pred, sample_weight)
         return self.result()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from striate._arrays import DoubleArray
 from striate.metrics._counts import ConfusionTally, divide
 from striate.metrics._inputs import AnyArray, Items, blank, check_threshold, flatten, predicted_labels
-from striate.metrics.base import FloatArray, Metric
+from striate.metrics.base import Metric
 
 
 class ConfusionMatrix(Metric):
@@ -65,6 +67,11 @@ class ConfusionMatrix(Metric):
         self._tally = ConfusionTally(self.num_classes or self._output_classes or 0)
         self._score_classes: int | None = None
 
+    def merge_state(self, metrics: Iterable[Any]) -> None:
+        for other in metrics:
+            self._tally.merge(other._tally)
+            self._score_classes = other._score_classes or self._score_classes
+
     def update_state(
         self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> None:
@@ -86,9 +93,9 @@ class ConfusionMatrix(Metric):
             ignored=self.ignored_labels,
         )
 
-    def result(self) -> FloatArray:
+    def result(self) -> DoubleArray:
         """The matrix as float64, whole numbers where there were neither weights nor `normalize`."""
-        matrix: FloatArray = self._tally.matrix.copy()
+        matrix: DoubleArray = self._tally.matrix.copy()
         if self.normalize is None:
             return matrix
         axis = {"true": 1, "pred": 0, "all": None}[self.normalize]

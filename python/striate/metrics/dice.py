@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from striate._arrays import DoubleArray
 from striate.metrics._counts import Counts
 from striate.metrics._overlap import RegionOverlap
-from striate.metrics.base import FloatArray
 
 
 class DiceScore(RegionOverlap):
@@ -18,5 +18,5 @@ class DiceScore(RegionOverlap):
     default_name = "dice"
 
     @staticmethod
-    def _ratio(counts: Counts) -> tuple[FloatArray, FloatArray]:
+    def _ratio(counts: Counts) -> tuple[DoubleArray, DoubleArray]:
         return 2.0 * counts.tp, 2.0 * counts.tp + counts.fp + counts.fn

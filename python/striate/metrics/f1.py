@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from striate._arrays import DoubleArray
 from striate.metrics._class_ratio import ClassRatio
 from striate.metrics._counts import Counts
-from striate.metrics.base import FloatArray
 
 
 class F1Score(ClassRatio):
@@ -39,5 +39,5 @@ class F1Score(ClassRatio):
         )
 
     @staticmethod
-    def _ratio(counts: Counts) -> tuple[FloatArray, FloatArray]:
+    def _ratio(counts: Counts) -> tuple[DoubleArray, DoubleArray]:
         return 2.0 * counts.tp, 2.0 * counts.tp + counts.fp + counts.fn

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
-from striate._arrays import array_of
+from striate._arrays import DoubleArray, array_of
 from striate.detection.boxes import area, as_boxes
 from striate.metrics._matching import Floats, Found, Ints, Objects, Pairs, find_pairs, match
-from striate.metrics.base import FloatArray, Metric
+from striate.metrics.base import Metric
 
 # COCO's: areas in pixels, both ends included.
 SIZES = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
@@ -41,7 +41,7 @@ class MeanAveragePrecision(Metric):
 
     Classes that no counting object is of are left out of means; where there is none at all, the value is NaN.
 
-    Labels are a list with one `(boxes (M, 4), labels (M,))` an image, predictions a list with one `(boxes (K, 4),
+    Labels are a list with one `(boxes (M, 4), labels (M,))` for each image, predictions a list with one `(boxes (K, 4),
     labels (K,), scores (K,))`, such as `striate.detection.Detections`; boxes are x1, y1, x2, y2 in pixels, those of
     images without any (0, 4).
 
@@ -91,6 +91,11 @@ class MeanAveragePrecision(Metric):
         self._curves: dict[str, Floats] = {}
         self._gathered: _Gathered | None = None
 
+    def merge_state(self, metrics: Iterable[Any]) -> None:
+        for other in metrics:
+            self._images += other._images
+        self._curves, self._gathered = {}, None
+
     def update_state(
         self,
         y_true: Any,
@@ -104,12 +109,12 @@ class MeanAveragePrecision(Metric):
         """Add images.
 
         Args:
-            y_true: a list with one (boxes, labels) an image.
-            y_pred: a list with one (boxes, labels, scores) an image.
+            y_true: a list with one (boxes, labels) for each image.
+            y_pred: a list with one (boxes, labels, scores) for each image.
             sample_weight: must be None.
-            crowds: one (M,) an image: which boxes stand for a crowd. A detection within one overlaps it wholly.
-            ignored: one (M,) an image: which boxes need not be found.
-            areas: one (M,) an image: areas in pixels by which sizes are told apart; None: the boxes'.
+            crowds: one (M,) for each image: which boxes represent a crowd. A detection within one overlaps it wholly.
+            ignored: one (M,) for each image: which boxes need not be found.
+            areas: one (M,) for each image: areas in pixels by which sizes are told apart; None: the boxes'.
 
         Raises:
             ValueError: the lists or arrays differ in length, a box or a score is NaN, or a label is out of range.
@@ -169,13 +174,13 @@ class MeanAveragePrecision(Metric):
             raise ValueError(f"{where} holds the label {whole.max()}, expected 0 to {self.num_classes - 1}")
         return whole
 
-    def result(self) -> float | FloatArray:
+    def result(self) -> float | DoubleArray:
         """The value over all images: a float, or (classes,) with `average=None`."""
         each = self.per_class()
         return each if self.average is None else _mean(each)
 
-    def per_class(self, iou: float | None = None, size: str | None = None) -> FloatArray:
-        """The average precision of every class, (classes,); NaN for one without objects.
+    def per_class(self, iou: float | None = None, size: str | None = None) -> DoubleArray:
+        """The average precision of every class, (classes,); NaN for a class without objects.
 
         Args:
             iou: one of the thresholds; None: the mean over all.
@@ -184,7 +189,7 @@ class MeanAveragePrecision(Metric):
         precision = self._precision(self.size if size is None else size)
         if iou is not None:
             precision = precision[:, [self._threshold(iou)]]
-        each: FloatArray = precision.mean(axis=(1, 2)) if precision.size else np.zeros(0)
+        each: DoubleArray = precision.mean(axis=(1, 2)) if precision.size else np.zeros(0)
         return each
 
     def summary(self) -> dict[str, float]:
@@ -197,7 +202,7 @@ class MeanAveragePrecision(Metric):
                 found[f"AP{round(100 * iou)}"] = _mean(self.per_class(iou, "all"))
         return found | {f"AP_{size}": _mean(self.per_class(size=size)) for size in ("small", "medium", "large")}
 
-    def curves(self, iou: float = 0.5, size: str | None = None) -> tuple[FloatArray, FloatArray]:
+    def curves(self, iou: float = 0.5, size: str | None = None) -> tuple[DoubleArray, DoubleArray]:
         """Recall (101,) and the best precision at that recall or above (classes, 101), for `viz.plot_precision_recall`.
 
         Args:
@@ -299,7 +304,7 @@ def _nothing() -> list[Any]:
     return [np.zeros((0, 4)), whole, marks, marks, real, np.zeros((0, 4)), whole, real]
 
 
-def _mean(values: FloatArray) -> float:
+def _mean(values: DoubleArray) -> float:
     there = values[~np.isnan(values)]
     return float(there.mean()) if there.size else float("nan")
 
@@ -309,7 +314,7 @@ def _column(values: Any, count: int, what: str, dtype: Any) -> NDArray[Any]:
     if array.size == 0 and count == 0:
         return np.zeros(0, dtype)
     if array.shape != (count,):
-        raise ValueError(f"{what} must be of shape ({count},), one a box, got {array.shape}")
+        raise ValueError(f"{what} must be of shape ({count},), one for each box, got {array.shape}")
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{what} must hold numbers, got dtype {array.dtype}")
     column: NDArray[Any] = array.astype(dtype)

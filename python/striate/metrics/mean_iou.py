@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from striate._arrays import DoubleArray
 from striate.metrics._counts import Counts
 from striate.metrics._inputs import AnyArray, as_array, as_labels
 from striate.metrics._overlap import RegionOverlap
-from striate.metrics.base import FloatArray
 
 
 class MeanIoU(RegionOverlap):
@@ -54,5 +54,5 @@ class MeanIoU(RegionOverlap):
         return super()._arrays(y_true, y_pred)
 
     @staticmethod
-    def _ratio(counts: Counts) -> tuple[FloatArray, FloatArray]:
+    def _ratio(counts: Counts) -> tuple[DoubleArray, DoubleArray]:
         return counts.tp, counts.tp + counts.fp + counts.fn

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from striate._arrays import DoubleArray
 from striate.metrics._class_ratio import ClassRatio
 from striate.metrics._counts import Counts
-from striate.metrics.base import FloatArray
 
 
 class Precision(ClassRatio):
@@ -16,5 +16,5 @@ class Precision(ClassRatio):
     default_name = "precision"
 
     @staticmethod
-    def _ratio(counts: Counts) -> tuple[FloatArray, FloatArray]:
+    def _ratio(counts: Counts) -> tuple[DoubleArray, DoubleArray]:
         return counts.tp, counts.tp + counts.fp

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from striate._arrays import DoubleArray
 from striate.metrics._class_ratio import ClassRatio
 from striate.metrics._counts import Counts
-from striate.metrics.base import FloatArray
 
 
 class Recall(ClassRatio):
@@ -16,7 +16,7 @@ class Recall(ClassRatio):
     default_name = "recall"
 
     @staticmethod
-    def _ratio(counts: Counts) -> tuple[FloatArray, FloatArray]:
+    def _ratio(counts: Counts) -> tuple[DoubleArray, DoubleArray]:
         return counts.tp, counts.tp + counts.fn
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from striate._arrays import DoubleArray
 from striate.metrics._inputs import AnyArray, blank, flatten_pairs
 from striate.metrics._sums import add_to
-from striate.metrics.base import FloatArray, Metric
+from striate.metrics.base import Metric
 
 
 class _MeanError(Metric):
@@ -39,6 +41,11 @@ class _MeanError(Metric):
             self._sum = add_to(self._sum, weight * error)
             self._weight = add_to(self._weight, weight)
 
+    def merge_state(self, metrics: Iterable[Any]) -> None:
+        for other in metrics:
+            self._sum += other._sum
+            self._weight += other._weight
+
     def result(self) -> float:
         return self._sum / self._weight if self._weight else 0.0
 
@@ -50,7 +57,7 @@ class _MeanError(Metric):
         return f"{type(self).__name__} '{self.name}'"
 
     @staticmethod
-    def _error(difference: FloatArray) -> FloatArray:
+    def _error(difference: DoubleArray) -> DoubleArray:
         return np.square(difference)
 
 
@@ -75,5 +82,5 @@ class MeanAbsoluteError(_MeanError):
     default_name = "mean_absolute_error"
 
     @staticmethod
-    def _error(difference: FloatArray) -> FloatArray:
+    def _error(difference: DoubleArray) -> DoubleArray:
         return np.abs(difference)

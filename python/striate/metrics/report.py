@@ -26,7 +26,7 @@ class Figures(TypedDict):
 
 
 class Report(TypedDict):
-    """What `classification_report` returns."""
+    """The result of `classification_report`."""
 
     classes: dict[str, Figures]
     macro: Figures

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from striate._arrays import DoubleArray
 from striate.metrics._class_ratio import ClassRatio
 from striate.metrics._counts import Counts
-from striate.metrics.base import FloatArray
 
 
 class Specificity(ClassRatio):
-    """TN / (TN + FP): the share of the items outside a class that were not predicted to be of it.
+    """TN / (TN + FP): the share of the items outside a class that were predicted to be outside it.
 
-    Of several classes each is taken against the rest. Shapes are those of `ClassRatio`, arguments those of its
-    `__init__`; "weighted" weighs by the items inside each class, as for the other ratios.
+    With several classes, each is compared with the rest. Shapes and arguments are those of `ClassRatio`; "weighted"
+    weights each class by its number of items, as for the other ratios.
     """
 
     default_name = "specificity"
 
     @staticmethod
-    def _ratio(counts: Counts) -> tuple[FloatArray, FloatArray]:
+    def _ratio(counts: Counts) -> tuple[DoubleArray, DoubleArray]:
         return counts.tn, counts.tn + counts.fp

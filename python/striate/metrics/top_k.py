@@ -49,7 +49,7 @@ class TopKAccuracy(_Share):
     def _items(self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None) -> Items:
         items = flatten(self._owner, y_true, y_pred, sample_weight, ignored=self.ignored_labels)
         if items.layout not in (Layout.SPARSE, Layout.CATEGORICAL):
-            raise ValueError(f"{self._owner} needs C scores an item, got y_pred with {items.layout.value}")
+            raise ValueError(f"{self._owner} needs C scores for each item, got y_pred with {items.layout.value}")
         self._check(items.pred.shape[1], items.pred.shape)
         return items
 
@@ -60,3 +60,15 @@ class TopKAccuracy(_Share):
     def _check(self, classes: int, shape: tuple[int | None, ...]) -> None:
         if self.k > classes:
             raise ValueError(f"{self._owner}: k={self.k} needs at least {self.k} classes, got scores of shape {shape}")
+
+
+class TopKCategoricalAccuracy(TopKAccuracy):
+    """`TopKAccuracy` under the name that Keras gives it for one-hot labels."""
+
+    default_name = "top_k_categorical_accuracy"
+
+
+class SparseTopKCategoricalAccuracy(TopKAccuracy):
+    """`TopKAccuracy` under the name that Keras gives it for integer labels."""
+
+    default_name = "sparse_top_k_categorical_accuracy"

@@ -39,11 +39,11 @@ def _checked(who: str, name: str, value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
             raise TypeError(f"models.{who} expects {name} to be a number, got {value!r}")
         return float(value)
-    if name in ("activation", "pooling", "stem", "up"):
+    if name in ("activation", "padding", "pooling", "stem", "up"):
         if not isinstance(value, str):
             raise TypeError(f"models.{who} expects {name} to be a string, got {value!r}")
         return value
-    if name == "batch_normalization":
+    if name in ("batch_normalization", "imagenet_pixels"):
         return bool(value)
     depth, form = _DEPTHS.get(name) or _DEPTHS.get(f"{who}.{name}") or (0, "to be a whole number of at least 1")
     try:

@@ -17,8 +17,8 @@ def cnn(
     rescale: float | None = None,
     seed: int | None = None,
 ) -> Model:
-    """Two or more blocks of twice convolution, normalisation and ReLU, then pooling and dropout; one hidden layer at
-    the end.
+    """Blocks of two convolutions, each with normalisation and ReLU, then pooling and dropout; one hidden layer at the
+    end.
 
     A good first choice for pictures of 8 to 64 pixels. Batch normalisation is that of S. Ioffe and C. Szegedy, "Batch
     Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift", ICML 2015, with the
@@ -28,11 +28,11 @@ def cnn(
     Args:
         input_shape: (height, width, channels); each block halves height and width, which must leave at least one pixel.
         classes: number of outputs.
-        filters: of the two convolutions of each block, a number a block.
-        units: of the hidden layer.
+        filters: number of filters of the two convolutions of each block, one number for each block.
+        units: number of units of the hidden layer.
         dropout: share dropped after each block; twice as much (at most 0.5) before the last layer.
         rescale: factor for the input, such as 1 / 255 for bytes; None leaves it as it is.
-        seed: of the initial weights and the dropout.
+        seed: seed of the initial weights and the dropout.
 
     Returns:
         A model from (N, height, width, channels) to logits (N, classes).

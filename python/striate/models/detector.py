@@ -34,7 +34,7 @@ def detector(
             is for objects of up to four strides (see `losses.DetectionLoss`): (8,) does where all are about as large.
         depth: convolutions at each scale.
         rescale: factor for the input, such as 1 / 255 for bytes; None leaves it as it is.
-        seed: of the initial weights.
+        seed: seed of the initial weights.
 
     Returns:
         A model from (N, height, width, channels) to (N, rows, width / strides[0], 5 + C): the maps one below the other,

@@ -29,11 +29,11 @@ def lenet(
     Args:
         input_shape: (height, width, channels), height and width at least 4.
         classes: number of outputs.
-        activation: of all layers but the last.
+        activation: activation of all layers but the last.
         pooling: "max" or "average".
         dropout: share of the units of the two fully connected layers dropped in training.
         rescale: factor for the input, such as 1 / 255 for bytes; None leaves it as it is.
-        seed: of the initial weights and the dropout.
+        seed: seed of the initial weights and the dropout.
 
     Returns:
         A model from (N, height, width, channels) to logits (N, classes).

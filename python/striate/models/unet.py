@@ -19,8 +19,8 @@ def unet(
     rescale: float | None = None,
     seed: int | None = None,
 ) -> Model:
-    """U-Net: twice convolution, batch normalisation and ReLU at every scale, halved `depth` times by max pooling and
-    doubled as often, each scale on the way up joined with what the way down had there.
+    """U-Net: two convolutions with batch normalisation and ReLU at every scale, halved `depth` times by max pooling and
+    doubled as often, each scale of the decoder joined with the same scale of the encoder.
 
     As in O. Ronneberger, P. Fischer and T. Brox, "U-Net: Convolutional Networks for Biomedical Image Segmentation",
     MICCAI 2015, with the changes in use today: convolutions pad, so that the output has the input's size, and are
@@ -34,10 +34,10 @@ def unet(
         up: "transpose" doubles by a learned transposed convolution, as published; "upsample" by repeating pixels,
             followed by a 3x3 convolution, which cannot make a checkerboard pattern.
         dropout: share dropped at the smallest scale.
-        activation: of the output: None for logits; "softmax" (or "sigmoid" for one class) for losses that take
-            probabilities, such as `Dice` and `Tversky`.
+        activation: activation of the output: None for logits; "softmax" (or "sigmoid" for one class) for losses that
+            take probabilities, such as `Dice` and `Tversky`.
         rescale: factor for the input, such as 1 / 255 for bytes; None leaves it as it is.
-        seed: of the initial weights and the dropout.
+        seed: seed of the initial weights and the dropout.
 
     Returns:
         A model from (N, height, width, channels) to logits (N, height, width, classes): compile it with

@@ -29,12 +29,12 @@ def vgg(
         input_shape: (height, width, channels); each stack halves height and width, which must leave at least one pixel.
         classes: number of outputs.
         filters: a sequence a stack, a number a convolution.
-        units: of the fully connected layers before the last; () for none.
+        units: number of units of the fully connected layers before the last; () for none.
         batch_normalization: normalise after every convolution and hidden fully connected layer, in place of their
             biases.
         dropout: share dropped after each hidden fully connected layer, or, without one, before the last layer.
         rescale: factor for the input, such as 1 / 255 for bytes; None leaves it as it is.
-        seed: of the initial weights and the dropout.
+        seed: seed of the initial weights and the dropout.
 
     Returns:
         A model from (N, height, width, channels) to logits (N, classes).

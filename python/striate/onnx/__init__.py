@@ -33,8 +33,8 @@ def load(
 
     Args:
         source: the file, or an `onnx.ModelProto`.
-        input_shapes: whole shapes, as ONNX has them, of inputs whose sizes the model leaves open:
-            {"image": (1, 3, 224, 224)}.
+        input_shapes: whole shapes, as ONNX has them, of inputs whose sizes the model leaves open, or in place of the
+            sizes that it states: {"image": (1, 3, 224, 224)}. Sizes that are constants elsewhere in the graph stay.
         max_constants: how many numbers may be made of few that the file stores, such as by ConstantOfShape or for
             the weights of a Resize; 32 times the numbers that the file stores are allowed in addition.
 
@@ -46,7 +46,8 @@ def load(
         FileNotFoundError: there is no such file, or none of those that it stores tensors in.
         OSError: a file cannot be read.
         MemoryError: there is not enough memory.
-        ValueError: it is no ONNX model, damaged, or has parts that striate has no layers for; the message lists all.
+        ValueError: it is not an ONNX model, damaged, or has parts that striate has no layers for; the message lists
+            all.
     """
     from striate.onnx._files import onnx_package, read_model
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,10 +14,72 @@ from striate.onnx._values import Array, Unsupported, Value
 if TYPE_CHECKING:
     from striate.layers import Symbol
 
-Converted = Value | Array | None
-"""A tensor of the graph: computed, constant, or an optional one that is left out."""
+Converted = Value | Array | list[Value] | None
+"""A tensor of the graph: computed, constant, a sequence of computed ones, or an optional one that is left out."""
+
+ANY_PLACE = {"Cast", "Gather", "Identity", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"}
+"""Operators whose converters take the batch as any axis."""
 
 _UNBOUNDED = ("max", "min", "value")  # attributes that may be infinite
+
+
+class Weights:
+    """The weights of the layers that are made, and which arrays of the file they come from.
+
+    Args:
+        parameters: initializers that are weights of modules, by name.
+        unbiased_variance: whether moving variances are those of PyTorch.
+
+    Attributes:
+        values: layers and what their weights begin with.
+        origins: tensor -> the initializer whose elements it has.
+    """
+
+    _SHARED = ("Conv2D", "Conv2DTranspose", "Dense", "DepthwiseConv2D")
+    _SAME = ("Cast", "CastLike", "Expand", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+
+    def __init__(self, parameters: Collection[str] = (), unbiased_variance: bool = False) -> None:
+        self.unbiased_variance = unbiased_variance
+        self.values: list[tuple[layers.Layer, list[Array]]] = []
+        self.origins: dict[str, str] = {}
+        self.used: set[str] = set()
+        self.parameters = frozenset(parameters)
+        self._layers: dict[tuple[str, ...], list[tuple[layers.Layer, list[Array], dict[str, Any]]]] = {}
+
+    def follow(self, node: Any) -> None:
+        """Note that a node only rearranges an array."""
+        if node.op_type in self._SAME and node.input[0] in self.origins:
+            self.origins[node.output[0]] = self.origins[node.input[0]]
+
+    def parameter(self, name: str) -> str:
+        """The parameter that a tensor is, or an empty string."""
+        origin = self.origins.get(name, "")
+        return origin if origin in self.parameters else ""
+
+    def module_of(self, kind: str, names: Sequence[str]) -> str:
+        """The module whose parameter a node reads, or, where it only scales by it, the parameter; empty for none."""
+        found = next((name for name in map(self.parameter, names) if name), "")
+        return found if kind == "Mul" else found.rpartition(".")[0]
+
+    def known(
+        self, kind: str, names: Sequence[str], arrays: list[Array], config: dict[str, Any]
+    ) -> layers.Layer | None:
+        """The layer that has these weights already: two nodes that read the same arrays are one layer, called twice."""
+        origins = tuple(self.origins.get(name, "") for name in names[1:] if name)
+        if kind not in self._SHARED or not origins or not all(origins):
+            return None
+        for layer, others, other in self._layers.setdefault(origins, []):
+            same = len(arrays) == len(others) and all(map(np.array_equal, arrays, others))
+            if same and type(layer).__name__ == kind and other == config:
+                return layer
+        return None
+
+    def keep(self, layer: layers.Layer, names: Sequence[str], arrays: list[Array], config: dict[str, Any]) -> None:
+        """Note a new layer."""
+        self.values.append((layer, arrays))
+        self.used.update(self.parameter(name) for name in names)
+        origins = tuple(self.origins.get(name, "") for name in names[1:] if name)
+        self._layers.setdefault(origins, []).append((layer, arrays, config))
 
 
 class Call:
@@ -41,11 +103,13 @@ class Call:
         outputs: int,
         name: str | None,
         free: bool = False,
+        weights: Weights | None = None,
+        names: Sequence[str] = (),
     ) -> None:
         self.kind, self.opset, self.outputs, self.free = kind, opset, outputs, free
         self._inputs, self._attributes, self._name = inputs, attributes, name
         self._read: set[str | int] = set()
-        self.weights: list[tuple[layers.Layer, list[Array]]] = []
+        self._weights, self._names = weights or Weights(), list(names)
 
     @property
     def inputs(self) -> list[Converted]:
@@ -65,7 +129,7 @@ class Call:
         Raises:
             Unsupported: there are fewer or more of them, or one is left out.
         """
-        found = [item for item in self.inputs if item is not None]
+        found = [item for item in self.inputs if item is not None and not isinstance(item, list)]
         if len(found) != len(self._inputs) or len(found) < least or len(found) > (most or len(found)):
             raise Unsupported(f"it has {len(found)} inputs")
         return found
@@ -128,11 +192,31 @@ class Call:
         self, kind: Callable[..., layers.Layer], *args: Any, weights: Sequence[Array] = (), **options: Any
     ) -> layers.Layer:
         """A layer that bears the node's name and starts with these weights."""
+        arrays = [np.asarray(weight, np.float32) for weight in weights]
+        config = {"": args, **options}
+        if arrays:
+            known = self._weights.known(kind.__name__, self._names, arrays, config)
+            if known is not None:
+                return known
         layer = kind(*args, **options, **({"name": self._name} if self._name else {}))
         self._name = None  # a further layer of the node gets a name of its own
-        if weights:
-            self.weights.append((layer, [np.asarray(weight, np.float32) for weight in weights]))
+        if arrays:
+            self._weights.keep(layer, self._names, arrays, config)
         return layer
+
+    def parameter(self, index: int) -> str:
+        """The parameter of a module that an input is, by its name; empty for none."""
+        name = self._weights.parameter(self._names[index]) if index < len(self._names) else ""
+        return name
+
+    @property
+    def unbiased_variance(self) -> bool:
+        """Whether training moves variances as PyTorch does."""
+        return self._weights.unbiased_variance
+
+    def stored(self, index: int) -> bool:
+        """Whether the file stores this input; otherwise nodes compute it."""
+        return index < len(self._names) and self._names[index] in self._weights.origins
 
     def apply(
         self, symbol: Symbol | Sequence[Symbol], kind: Callable[..., layers.Layer], *args: Any, **options: Any

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from striate.onnx._values import (
     joined,
     others,
     size_of,
+    spread,
+    unified,
 )
 
 Sides = tuple[int, int]
@@ -101,6 +104,10 @@ def map_of(x: Value, symbol: Symbol) -> Value:
 @operator("Conv", constants=(1, 2), ignores=("pads",))
 def conv(call: Call) -> Value:
     x, bias = call.value(), call.constant(2)
+    if (
+        bias is not None and not call.stored(2) and not np.any(bias)
+    ):  # PyTorch's exporter computes one for a module without
+        bias = None
     height, width = spatial(x, "a convolution")
     weight, group = _kernel(call, x, channels_at=1)
     kernel = weight.shape[2:]
@@ -109,7 +116,7 @@ def conv(call: Call) -> Value:
     extents = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
     around = paddings(call, sizes, extents, strides)
     symbol = as_samples(x, [height, width, x.axes[0]])
-    padding = "valid"
+    padding: Any = "valid"
     if any(map(any, around)):
         fits = [
             sides == same_padding(size, extent, stride)
@@ -118,8 +125,10 @@ def conv(call: Call) -> Value:
         ]
         if all(fits):
             padding = "same"
-        else:
+        elif min(map(min, around)) < 0:
             symbol = padded(symbol, around)
+        else:
+            padding = around
     options = {
         "strides": strides,
         "padding": padding,
@@ -173,7 +182,7 @@ def conv_transpose(call: Call) -> Value:
         total = [max(r + e - out, 0) for r, e, out in zip(reached, extra, outputs, strict=True)]
         around = [(t // 2, t - t // 2) if upper else (t - t // 2, t // 2) for t in total]
     if mode.startswith("SAME") and any(r < out for r, out in zip(reached, outputs, strict=True)):
-        raise Unsupported(f"auto_pad {mode} with a stride above the kernel, which ONNX Runtime computes otherwise")
+        raise Unsupported(f"auto_pad {mode} with a stride above the kernel, which ONNX Runtime computes differently")
     if min(outputs) < 1:
         raise Unsupported(f"it would have an output of {tuple(outputs)}")
 
@@ -239,7 +248,7 @@ def dense(call: Call, x: Value, place: int, matrix: Array, bias: Array | None, t
 def gemm(call: Call) -> Value:
     x, matrix, beta = call.value(), call.constant(1), float(call.get("beta", 1.0))
     added = call.inputs[2] if call.given(2) else None
-    if x.rank != 2:
+    if x.rank < 2:  # a product with a bias may have more axes: it is read as this operator
         raise Unsupported(f"it multiplies a tensor of shape {x.shape}")
     if call.flag("transA"):
         if x.batch is not None:
@@ -261,12 +270,15 @@ def gemm(call: Call) -> Value:
     return y if added is None else combine(call, "Add", y, added)
 
 
-@operator("MatMul", constants=(1,))
+@operator("MatMul")
 def matmul(call: Call) -> Value:
+    call.operands(2, 2)
+    if all(isinstance(item, Value) for item in call.inputs):
+        return _product(call, call.value(0), call.value(1))
     if isinstance(call.inputs[0], Value):
         x, matrix = call.value(0), call.constant(1)
         if x.rank == 1 or matrix.ndim < 1 or any(size != 1 for size in matrix.shape[:-2]):
-            raise Unsupported("it is no product with one matrix")
+            raise Unsupported("it does not multiply by one matrix")
         vector = matrix.ndim == 1
         y = dense(call, x, x.place(-1), matrix.reshape(-1, 1) if vector else matrix.reshape(matrix.shape[-2:]), None)
         extra = max(0, matrix.ndim - x.rank)
@@ -276,8 +288,51 @@ def matmul(call: Call) -> Value:
         return y.with_axes(axes[:-1] if vector else axes)
     matrix, x = call.constant(0), call.value(1)
     if matrix.ndim != 2 or x.rank < 2:
-        raise Unsupported("it is no product with one matrix")
+        raise Unsupported("it does not multiply by one matrix")
     return dense(call, x, x.place(-2), matrix.T, None)
+
+
+def _product(call: Call, a: Value, b: Value) -> Value:
+    """Two computed tensors as matrices over their last two axes; one of one axis is a row or a column."""
+    if a.batch is None and b.batch is None and min(a.rank, b.rank) == 1:
+        row, column = a.rank == 1, b.rank == 1
+        a = a.with_axes(((), *a.axes)) if row else a
+        b = b.with_axes((*b.axes, ())) if column else b
+        rank = max(a.rank, b.rank)
+        a, b = (v.with_axes(((),) * (rank - v.rank) + v.axes) for v in (a, b))
+        y = _product(call, a, b)
+        kept = [axis for i, axis in enumerate(y.axes) if not (row and i == rank - 2) and not (column and i == rank - 1)]
+        return y.with_axes(kept)
+    if a.batch is None and b.batch is None and a.rank != b.rank:
+        rank = max(a.rank, b.rank)
+        a, b = (v.with_axes(((),) * (rank - v.rank) + v.axes) for v in (a, b))
+    if a.rank != b.rank or (a.batch is None) != (b.batch is None) or min(len(a.axes), len(b.axes)) < 2:
+        raise Unsupported(f"it multiplies tensors of shapes {a.shape} and {b.shape}")
+    *lead_a, rows, depth = a.axes
+    *lead_b, other, columns = b.axes
+    fits = all(1 in (size_of(p), size_of(q)) or size_of(p) == size_of(q) for p, q in zip(lead_a, lead_b, strict=True))
+    if size_of(depth) != size_of(other) or not fits:
+        raise Unsupported(f"it multiplies tensors of shapes {a.shape} and {b.shape}")
+    # The axes that both have are made the same atoms.
+    a, b = unified(a.with_axes((*lead_a, rows, depth, ())), b.with_axes((*lead_b, (), other, columns)))
+    grown = [p or q for p, q in zip(a.axes[:-3], b.axes[:-3], strict=True)]
+    a, b = (_repeated(v, grown) for v in (a, b))
+    lead = in_order(a, joined(grown))
+    rows, depth, columns = a.axes[-3], in_order(a, a.axes[-2]), in_order(b, b.axes[-1])
+    rows = in_order(a, rows)
+    turned = b.order == (*lead, *columns, *depth)
+    groups = [lead] if lead else []
+    second = [columns, depth] if turned else [depth, columns]
+    symbols = [as_samples(a, [*groups, rows, depth]), as_samples(b, [*groups, *second])]
+    symbol = call.apply(symbols, layers.MatMul, turned)
+    return Value(symbol, (*grown, a.axes[-3], b.axes[-1]), (*lead, *rows, *columns), a.batch)
+
+
+def _repeated(x: Value, axes: Sequence[Axis]) -> Value:
+    """x repeated along those of its first axes that have one element here and more in `axes`."""
+    missing = joined(new for new, old in zip(axes, x.axes, strict=False) if not old)
+    x = x.with_axes((*axes, *x.axes[len(axes) :]))
+    return spread(x, missing, (*missing, *x.order)) if missing else x
 
 
 def along(call: Call, x: Value, place: int, matrix: Array, bias: Array | None = None) -> Value:

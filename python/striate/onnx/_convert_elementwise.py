@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -36,7 +36,10 @@ def _activation(name: str) -> Callable[[Call], Value]:
     return lambda call: call.value().like(call.apply(call.value().symbol, layers.Activation, name))
 
 
-_PLAIN = {"Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softplus", "HardSwish": "hard_swish"}
+_PLAIN = {
+    **{"Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softplus", "HardSwish": "hard_swish", "Abs": "abs"},
+    **{"Exp": "exponential", "Log": "log", "Sqrt": "sqrt", "Reciprocal": "reciprocal", "Erf": "erf"},
+}
 for _operator, _name in _PLAIN.items():
     operator(_operator)(_activation(_name))
 
@@ -55,11 +58,6 @@ def _sloped(call: Call, x: Value, slope: float) -> Value:
     if slope >= 0:
         return x.like(call.apply(x.symbol, layers.LeakyReLU, slope))
     return prelu_of(call, x, np.full((1,) * max(x.rank, 1), slope, np.float32))
-
-
-@operator("Abs")
-def absolute(call: Call) -> Value:
-    return _sloped(call, call.value(), -1.0)
 
 
 @operator("PRelu", constants=(1,))
@@ -155,6 +153,13 @@ def mish(call: Call) -> Value:
     return x.like(layers.Multiply()([x.symbol, gate]))
 
 
+@operator("Softsign")
+def softsign(call: Call) -> Value:
+    x = call.value()
+    size = layers.Rescaling(1.0, 1.0)(call.apply(x.symbol, layers.Activation, "abs"))
+    return x.like(layers.Multiply()([x.symbol, layers.Activation("reciprocal")(size)]))
+
+
 @operator("Softmax")
 def softmax(call: Call) -> Value:
     x = call.value()
@@ -184,7 +189,9 @@ def clipped(call: Call, x: Value, low: float | None, high: float | None) -> Valu
     low = None if low is None or low <= -largest else low
     high = None if high is None or high >= largest else high
     if low is not None and high is not None and low > high:
-        raise Unsupported(f"its bounds {low:g} and {high:g} leave nothing")
+        low = high  # ONNX takes the upper one
+    if low == high and low is not None:
+        return affine(call, x, 0.0, low)
     if low == high is None:
         return x.like(call.apply(x.symbol, layers.Activation, "linear"))
     if high is not None and (high < 0 or low is None):  # the mirror image
@@ -208,20 +215,56 @@ def negative(call: Call) -> Value:
     return call.value().like(call.apply(call.value().symbol, layers.Rescaling, -1.0))
 
 
+_MOST_FACTORS = 16
+_MOST_DIFFERENT = 8
+
+
 @operator("Pow", constants=(1,))
 def power(call: Call) -> Value:
-    x, exponent = call.value(), np.asarray(call.constant(1))
-    if exponent.size != 1 or float(exponent.reshape(-1)[0]) not in (1.0, 2.0, 3.0):
-        raise Unsupported("powers but the second and the third")
-    times = int(exponent.reshape(-1)[0])
-    return x.like(call.apply([x.symbol] * times, layers.Multiply) if times > 1 else x.symbol)
+    base, exponents = call.operands(2, 2)
+    if isinstance(base, Value) and not isinstance(exponents, Value):
+        numbers = np.asarray(exponents, np.float64)
+        if not np.isfinite(numbers).all():
+            raise Unsupported("its exponent is not finite")
+        if numbers.size == 1 and numbers.ndim <= base.rank:
+            return _power_of(call, base, float(numbers.reshape(-1)[0]))
+        different = np.unique(numbers)
+        if len(different) <= _MOST_DIFFERENT and (different == different.astype(np.int64)).all():
+            # Each power where it is the one.
+            parts = [combine(call, "Mul", _power_of(call, base, float(n)), (numbers == n) * 1.0) for n in different]
+            return parts[0] if len(parts) == 1 else _merged(call, "Add", *parts)
+    if not isinstance(base, Value):
+        array = np.asarray(base, np.float64)
+        if not (array > 0).all():
+            raise Unsupported("its base holds numbers that are not above 0")
+        base = np.log(array)
+    else:
+        base = base.like(call.apply(base.symbol, layers.Activation, "log"))  # NaN where the base is negative
+    found = combine(call, "Mul", base, exponents)
+    return found.like(layers.Activation("exponential")(found.symbol))
+
+
+def _power_of(call: Call, x: Value, exponent: float) -> Value:
+    symbol, times = x.symbol, abs(exponent)
+    if exponent == 0.0:
+        return affine(call, x, 0.0, 1.0)
+    if times == int(times) and times <= _MOST_FACTORS:
+        symbol = call.apply([symbol] * int(times), layers.Multiply) if times > 1 else symbol
+    elif times == 0.5:
+        symbol = call.apply(symbol, layers.Activation, "sqrt")
+    elif exponent == int(exponent):
+        raise Unsupported(f"its exponent is {exponent:g}; whole ones are supported up to {_MOST_FACTORS}")
+    else:  # the power of a negative number is NaN, as its logarithm is
+        symbol = layers.Rescaling(times)(call.apply(symbol, layers.Activation, "log"))
+        symbol = layers.Activation("exponential")(symbol)
+    return x.like(symbol if exponent > 0 else layers.Activation("reciprocal")(symbol))
 
 
 # Arithmetic
 
 
 def _varying(x: Value, array: Array) -> tuple[Value, Axis, Array]:
-    """Which atoms a constant varies along, as they lie in memory, and its numbers along them.
+    """Which atoms a constant varies along, in memory order, and its numbers along them.
 
     x comes back repeated along the axes that the constant alone has.
     """
@@ -250,6 +293,16 @@ def _varying(x: Value, array: Array) -> tuple[Value, Axis, Array]:
     varying = in_order(x, joined(used))
     flat = laid(array, used, varying) if varying else array.reshape(-1)
     return x, varying, flat
+
+
+def _trained_scale(call: Call, x: Value, scale: Array) -> Value:
+    """x times a parameter of a module, which training changes: a convolution of one pixel, channel by channel."""
+    x, varying, flat = _varying(x, scale)
+    rest = others(x, varying)
+    symbol = as_samples(x, [rest, (), varying])
+    kernel = flat.reshape(1, 1, -1, 1)
+    symbol = call.apply(symbol, layers.DepthwiseConv2D, 1, use_bias=False, weights=[kernel])
+    return Value(symbol, x.axes, (*rest, *varying), x.batch)
 
 
 def affine(call: Call, x: Value, scale: Array | float, offset: Array | float) -> Value:
@@ -284,7 +337,7 @@ def combine(call: Call, kind: str, a: Value | Array, b: Value | Array) -> Value:
     if isinstance(b, Value):
         assert not isinstance(a, Value)
         if kind == "Div":
-            raise Unsupported("it divides by a computed tensor")
+            return combine(call, "Mul", _inverse(call, b), a)
         return affine(call, b, -1.0, a) if kind == "Sub" else combine(call, kind, b, a)
     assert isinstance(a, Value)
     constant = np.asarray(b, np.float64)
@@ -302,16 +355,41 @@ def combine(call: Call, kind: str, a: Value | Array, b: Value | Array) -> Value:
     )
 
 
-_MERGING: dict[str, type[layers.Layer]] = {"Add": layers.Add, "Sub": layers.Subtract, "Mul": layers.Multiply}
+_MERGING: dict[str, type[layers.Layer]] = {
+    "Add": layers.Add,
+    "Sub": layers.Subtract,
+    "Mul": layers.Multiply,
+    "Mean": layers.Average,
+    "Max": layers.Maximum,
+    "Min": layers.Minimum,
+}
 
 
-def _merged(call: Call, kind: str, a: Value, b: Value) -> Value:
-    if kind not in _MERGING:
-        raise Unsupported("it divides by a computed tensor")
-    a, b = matched(a, b)
-    shape = a.symbol.shape[1:] if len(a.symbol.shape) >= len(b.symbol.shape) else b.symbol.shape[1:]
-    symbols = [reshaped(v.symbol, [int(size or 1) for size in shape]) for v in (a, b)]
-    return a.like(call.apply(symbols, _MERGING[kind]))
+def _merged(call: Call, kind: str, *values: Value) -> Value:
+    """One layer of all the values, which are at least two."""
+    if kind == "Div":
+        first, divisor = values
+        kind, values = "Mul", (first, _inverse(call, divisor))
+    whole = values[0]
+    for value in values[1:]:
+        whole = matched(whole, value)[0]
+    fitting = [matched(whole, value)[1] for value in values]
+    shape = max((value.symbol.shape[1:] for value in fitting), key=len)
+    symbols = [reshaped(value.symbol, [int(size or 1) for size in shape]) for value in fitting]
+    return whole.like(call.apply(symbols, _MERGING[kind]))
+
+
+def _inverse(call: Call, x: Value, function: str = "reciprocal") -> Value:
+    return x.like(call.apply(x.symbol, layers.Activation, function))
+
+
+def safe_quotient(call: Call) -> Value:
+    """a / b, or 1 / b, and 0 where b is 0."""
+    *numerator, divisor = call.operands(1, 2)
+    if not isinstance(divisor, Value):
+        raise Unsupported("it divides by a constant")
+    inverse = _inverse(call, divisor, "reciprocal_no_nan")
+    return combine(call, "Mul", numerator[0], inverse) if numerator else inverse
 
 
 def matched(a: Value, b: Value) -> tuple[Value, Value]:
@@ -338,9 +416,15 @@ def matched(a: Value, b: Value) -> tuple[Value, Value]:
 def _arithmetic(kind: str) -> Callable[[Call], Value]:
     def convert(call: Call) -> Value:
         a, b = call.operands(2, 2)
+        if kind == "Div" and any(isinstance(item, Value) and item.whole for item in (a, b)):
+            raise Unsupported("it divides whole numbers")
         axis = call.get("axis")
         if call.opset < 7 and axis is not None and isinstance(a, Value) and not isinstance(b, Value):
             b = b.reshape((*b.shape, *(1,) * (a.rank - int(axis) - b.ndim)))  # where the second's axes begin
+        if kind == "Mul" and isinstance(a, Value) and not isinstance(b, Value) and call.parameter(1):
+            return _trained_scale(call, a, b)
+        if kind == "Mul" and isinstance(b, Value) and not isinstance(a, Value) and call.parameter(0):
+            return _trained_scale(call, b, a)
         return combine(call, kind, a, b)
 
     return convert
@@ -370,7 +454,11 @@ def total(call: Call) -> Value:
 
 @operator("Mean")
 def mean(call: Call) -> Value:
-    return affine(call, _folded(call, "Add"), 1.0 / len(call.operands(1)), 0.0)
+    operands = call.operands(1)
+    values = [item for item in operands if isinstance(item, Value)]
+    if 1 < len(values) == len(operands):
+        return _merged(call, "Mean", *values)
+    return affine(call, _folded(call, "Add"), 1.0 / len(operands), 0.0)
 
 
 @operator("Min", "Max")
@@ -379,25 +467,13 @@ def bound(call: Call) -> Value:
     values = [item for item in operands if isinstance(item, Value)]
     constants = [np.asarray(item) for item in operands if not isinstance(item, Value)]
     if not constants:
-        return _larger(call, values)
+        return _merged(call, call.kind, *values) if len(values) > 1 else values[0]
     if len(values) != 1 or any(constant.size != 1 for constant in constants):
-        raise Unsupported("a constant that is no single number")
+        raise Unsupported("a constant that is not a single number")
     numbers = [float(constant.reshape(-1)[0]) for constant in constants]
     if call.kind == "Max":
         return clipped(call, values[0], max(numbers), None)
     return clipped(call, values[0], None, min(numbers))
-
-
-def _larger(call: Call, values: Sequence[Value]) -> Value:
-    """The larger of tensors: a maximum over pairs that are next to each other. The smaller is its mirror image."""
-    sign = 1.0 if call.kind == "Max" else -1.0
-    result = values[0]
-    for other in values[1:]:
-        a, b = matched(result, other)
-        pairs = [_scaled(reshaped(v.symbol, [size_of(v.order), 1]), sign, 0.0) for v in (a, b)]
-        pair = layers.Reshape((size_of(a.order), 2, 1))(layers.Concatenate()(pairs))
-        result = a.like(_scaled(call.apply(pair, layers.MaxPooling2D, (1, 2)), sign, 0.0))
-    return result
 
 
 @operator("Identity", moves=True)
@@ -417,8 +493,15 @@ def dropout(call: Call) -> Value:
     return call.value()
 
 
+_FLOATS = (1, 10, 11, 16)  # of TensorProto.DataType: float, and those that are computed in float
+_WHOLES = (2, 3, 4, 5, 6, 7, 12, 13)
+
+
 @operator("Cast", moves=True, ignores=("saturate", "round_mode"))
 def cast(call: Call) -> Value:
-    if int(call.get("to", 0)) != 1:
-        raise Unsupported("it casts to another type than float")
-    return replace(call.value(), exact=False)
+    x, kind = call.value(), int(call.get("to", 0))
+    if kind in _WHOLES and x.whole:
+        return x
+    if kind not in _FLOATS:
+        raise Unsupported("it casts to another type than float, double, float16 or bfloat16")
+    return replace(x, exact=False, whole=False)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from striate import layers
 from striate.layers import Symbol
 from striate.onnx._call import Call, operator
+from striate.onnx._convert_elementwise import affine, combine
+from striate.onnx._convert_pooling import reduced
 from striate.onnx._values import (
     Array,
     Axis,
@@ -36,7 +40,7 @@ def _channels_last(x: Value) -> tuple[Value, Symbol, Axis]:
 
 
 def _weight(array: Array, axes: tuple[Axis, ...], order: Axis) -> Array:
-    """A weight of one number for each channel, or for each element of several axes, as they lie in memory."""
+    """A weight of one number for each channel, or for each element of several axes, in memory order."""
     array = np.asarray(array, np.float32)
     return laid(array.reshape([size_of(axis) for axis in axes]), list(axes), order) if order else array.reshape(-1)
 
@@ -49,11 +53,23 @@ def batch_normalization(call: Call) -> Value:
     if call.opset < 7 and not call.flag("is_test"):
         raise Unsupported("it is in training mode (is_test=0)")
     if not call.flag("spatial", True):
-        raise Unsupported("it normalises every position for itself (spatial=0)")
+        raise Unsupported("it normalises each position separately (spatial=0)")
     x, symbol, channels = _channels_last(call.value())
     statistics = [_weight(call.constant(i), (x.axes[0],), channels) for i in (1, 2, 3, 4)]
     epsilon, momentum = float(call.get("epsilon", 1e-5)), float(call.get("momentum", 0.9))
-    options = {"epsilon": epsilon, "momentum": momentum, "weights": statistics}
+    options: dict[str, Any] = {"epsilon": epsilon, "momentum": momentum}
+    if call.unbiased_variance:
+        options["unbiased_variance"] = True
+    # Exporters compute a scale of 1 and an offset of 0 for a module that has none.
+    for index, argument, neutral in ((1, "scale", 1.0), (2, "center", 0.0)):
+        if not call.stored(index) and bool((statistics[index - 1] == neutral).all()):
+            options[argument] = False
+    weights = [
+        array
+        for array, argument in zip(statistics, ("scale", "center", "", ""), strict=True)
+        if options.get(argument, True)
+    ]
+    options["weights"] = weights
     return x.like(call.apply(symbol, layers.BatchNormalization, **options))
 
 
@@ -69,7 +85,7 @@ def _by_groups(call: Call, groups: int) -> Value:
     each = channels // gamma.size if gamma.size else 0
     weights = [np.repeat(weight, each) for weight in (gamma, beta)]
     epsilon = float(call.get("epsilon", 1e-5))
-    # Groups are neighbours among the channels, which must lie in their own order.
+    # A group has adjacent channels, which must be in their own order.
     x = stored_as(x, (*space, *x.axes[0]))
     fitting = x.symbol.shape[-1] == channels and len(x.symbol.shape) == 4
     symbol = x.symbol if fitting else as_samples(x, [space, (), x.axes[0]])
@@ -87,9 +103,8 @@ def group_normalization(call: Call) -> Value:
 
 
 @operator("LayerNormalization", constants=(1, 2), ignores=("stash_type",))
-def layer_normalization(call: Call) -> Value:
-    call.single_output()
-    x = call.value()
+def layer_normalization(call: Call) -> list[Value]:
+    x = given = call.value()
     first = x.place(int(call.get("axis", -1)))
     inside = in_order(x, joined(x.axes[first:]))
     rest = others(x, inside)
@@ -105,4 +120,16 @@ def layer_normalization(call: Call) -> Value:
     symbol = x.symbol if fitting else as_samples(x, [rest, inside] if rest else [inside])
     epsilon = float(call.get("epsilon", 1e-5))
     options = {"center": call.given(2), "epsilon": epsilon, "weights": weights}
-    return x.like(call.apply(symbol, layers.LayerNormalization, **options))
+    y = x.like(call.apply(symbol, layers.LayerNormalization, **options))
+    return [y, *_statistics(call, given, first, epsilon)] if call.outputs > 1 else [y]
+
+
+def _statistics(call: Call, x: Value, first: int, epsilon: float) -> list[Value]:
+    """The mean over the axes from `first` on, and what the distance from it is multiplied by."""
+    places = list(range(first, len(x.axes)))
+    mean = reduced(call, x, places, True, layers.GlobalAveragePooling2D)
+    distance = combine(call, "Sub", x, mean)
+    square = distance.like(layers.Multiply()([distance.symbol, distance.symbol]))
+    variance = affine(call, reduced(call, square, places, True, layers.GlobalAveragePooling2D), 1.0, epsilon)
+    deviation = layers.Activation("sqrt")(variance.symbol)
+    return [mean, variance.like(layers.Activation("reciprocal")(deviation))]

@@ -11,7 +11,6 @@ from striate import layers
 from striate.layers import Symbol
 from striate.onnx._call import Call, operator
 from striate.onnx._convert_convolution import along, padded, paddings, same_padding
-from striate.onnx._convert_elementwise import affine
 from striate.onnx._values import (
     Array,
     Axis,
@@ -30,7 +29,7 @@ Sides = tuple[int, int]
 
 
 class _Window:
-    """How windows lie along one axis."""
+    """The positions of windows along one axis."""
 
     def __init__(self, call: Call, index: int, size: int, around: Sides) -> None:
         self.size = size
@@ -50,7 +49,7 @@ class _Window:
             raise Unsupported(f"a window of {self.extent} on {size} elements")
 
     def margins(self, counted: Sides = (0, 0)) -> Sides:
-        """Before and after what lies there, of which so much counts as map already, so that all windows fit."""
+        """The padding before and after, of which a part counts as map already, so that all windows fit."""
         before = self.around[0] - counted[0]
         there = self.size + sum(counted)
         return before, max((self.count - 1) * self.step + self.extent - before - there, 0)
@@ -69,7 +68,7 @@ def _windows(call: Call, x: Value) -> list[_Window]:
         raise Unsupported(f"its windows are {list(lengths)} by {list(strides)}, dilated by {list(dilations)}")
     mode = call.get("auto_pad", "NOTSET")
     if mode.startswith("SAME") and max(dilations) > 1:
-        raise Unsupported(f"auto_pad {mode} with dilations, which ONNX Runtime computes otherwise than ONNX defines it")
+        raise Unsupported(f"auto_pad {mode} with dilations, which ONNX Runtime does not compute as ONNX defines it")
     gaps = [(-(-n // s) - 1) * s + k - n for n, k, s in zip(sizes, lengths, strides, strict=True)]
     if mode.startswith("SAME") and min(gaps) < 0:
         raise Unsupported(f"auto_pad {mode} with windows that leave elements out, where ONNX Runtime cuts the map")
@@ -120,7 +119,7 @@ def _pooled_pair(
         if any(map(any, margins)):
             options["padding"] = "same" if same else [(0, 0)] * (2 - len(pair)) + margins
         symbol = call.apply(symbol, kind, **options)
-    # What "valid" leaves over is no window; a window more than are wanted cannot be.
+    # What "valid" leaves over is not a window; a window more than are wanted cannot be.
     new = [axis_of(window.count) for window in windows]
     changed = {1 + place: axis for place, axis in zip(pair, new, strict=True)}
     order: Axis = (*[atom for axis in new for atom in axis], *rest)
@@ -128,7 +127,7 @@ def _pooled_pair(
 
 
 def _dilated_mean(call: Call, symbol: Symbol, windows: list[_Window], margins: list[Sides]) -> Symbol:
-    """A mean over taps that lie apart, as a convolution of each channel with equal weights."""
+    """A mean over taps with gaps between them, as a convolution of each channel with equal weights."""
     one = [1] * (2 - len(windows))
     none: list[Sides] = [(0, 0)] * (2 - len(windows))
     channels = int(symbol.shape[-1] or 1)
@@ -139,7 +138,7 @@ def _dilated_mean(call: Call, symbol: Symbol, windows: list[_Window], margins: l
     counts: Array = np.ones(1)
     for w, (before, _) in zip(windows, margins, strict=True):
         there = np.add.outer(np.arange(w.count) * w.step - before, np.arange(w.length) * w.dilation)
-        # What was padded with zeros that count lies within the map already.
+        # Padding with zeros that count is part of the map already.
         size = int(symbol.shape[1 + len(one) + windows.index(w)] or 1) - sum(margins[windows.index(w)])
         counts = np.multiply.outer(counts, ((there >= 0) & (there < size)).sum(axis=1))
     wanted = [*one, *(w.count for w in windows)]
@@ -171,12 +170,12 @@ def _dilated_mean(call: Call, symbol: Symbol, windows: list[_Window], margins: l
 
 
 def _dilated_maximum(call: Call, x: Value, place: int, window: _Window) -> Value:
-    """The largest of taps that lie apart: the taps of all windows beside each other, then a maximum."""
+    """The largest of taps with gaps between them: the taps of all windows beside each other, then a maximum."""
     check_size(window.size * window.length * window.count, "a matrix that resamples")
     taps = np.add.outer(np.arange(window.length) * window.dilation, np.arange(window.count) * window.step)
     taps -= window.around[0]
     there = (taps >= 0) & (taps < window.size)
-    # A tap that lies outside is replaced by one of the same window: the largest stays the same.
+    # A tap that is outside is replaced by one of the same window: the largest stays the same.
     taps = np.where(there, taps, np.take_along_axis(taps, there.argmax(axis=0)[None], axis=0))
     matrix = (np.arange(window.size)[:, None] == taps.reshape(1, -1)).astype(np.float32)
     rest = others(x, x.axes[1 + place])
@@ -231,18 +230,3 @@ def global_average_pool(call: Call) -> Value:
 @operator("GlobalMaxPool")
 def global_max_pool(call: Call) -> Value:
     return _global(call, layers.GlobalMaxPooling2D)
-
-
-@operator("ReduceMean", "ReduceSum", "ReduceMax", constants=(1,))
-def reduce(call: Call) -> Value:
-    x, axes, keep = call.value(), call.numbers(1, "axes"), call.flag("keepdims", True)
-    if not axes:
-        if call.flag("noop_with_empty_axes"):
-            return x
-        axes = list(range(x.rank))
-    places = [x.place(axis) for axis in axes]
-    kind = layers.GlobalMaxPooling2D if call.kind == "ReduceMax" else layers.GlobalAveragePooling2D
-    y = reduced(call, x, places, keep, kind)
-    if call.kind != "ReduceSum":
-        return y
-    return affine(call, y, float(np.prod([size_of(x.axes[place]) for place in places])), 0.0)

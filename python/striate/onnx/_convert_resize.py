@@ -116,7 +116,7 @@ def _axes(call: Call, x: Value, scales: Array | None, sizes: Array | None, mode:
     else:
         raise Unsupported("it has neither scales nor sizes")
     if min(new) < 1:
-        raise Unsupported(f"it makes {min(new)} elements of {shape[new.index(min(new))]}")
+        raise Unsupported(f"it resizes an axis to {min(new)} elements from {shape[new.index(min(new))]}")
     boxes = np.zeros(0) if mode != "tf_crop_and_resize" else np.asarray(call.constant(1, []), _F).reshape(-1)
     if mode == "tf_crop_and_resize" and boxes.size != 2 * len(axes):
         raise Unsupported(f"its roi has {boxes.size} numbers, it must have {2 * len(axes)}")

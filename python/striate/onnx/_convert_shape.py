@@ -11,7 +11,6 @@ import numpy as np
 
 from striate import layers
 from striate.onnx._call import Call, operator
-from striate.onnx._convert_convolution import along
 from striate.onnx._convert_elementwise import affine
 from striate.onnx._values import (
     Array,
@@ -36,7 +35,7 @@ def _cut(x: Value, shape: list[int]) -> Value:
     if x.batch is None:
         return cut(x, shape)
     if not shape or shape[0] != x.batch or math.prod(shape[1:]) != size_of(x.order):
-        raise Unsupported(f"it makes {tuple(shape)} of {x.shape}, which mixes samples")
+        raise Unsupported(f"it reshapes {x.shape} to {tuple(shape)}, which mixes samples")
     return cut(x, shape[1:])
 
 
@@ -52,7 +51,7 @@ def reshape(call: Call) -> Value:
         rest = -math.prod(wanted)
         wanted[wanted.index(-1)] = math.prod(x.shape) // rest
     if math.prod(wanted) != math.prod(x.shape):
-        raise Unsupported(f"it makes {tuple(wanted)} of {x.shape}")
+        raise Unsupported(f"it reshapes {x.shape} to {tuple(wanted)}")
     return _cut(x, wanted)
 
 
@@ -63,7 +62,7 @@ def flatten(call: Call) -> Value:
         raise Unsupported(f"axis {axis} of a tensor of shape {x.shape}")
     axis = axis + x.rank if axis < 0 else axis
     if axis == 0 and call.free:
-        raise Unsupported("it puts all samples of a batch in one row")
+        raise Unsupported("it joins all samples of a batch")
     return _cut(x, [math.prod(x.shape[:axis]), math.prod(x.shape[axis:])])
 
 
@@ -73,11 +72,10 @@ def transpose(call: Call) -> Value:
     order = [int(axis) for axis in call.get("perm", range(x.rank - 1, -1, -1))]
     if sorted(order) != list(range(x.rank)):
         raise Unsupported(f"perm {order} of a tensor of shape {x.shape}")
-    if x.batch is not None:
-        if order[0] != 0:
-            raise Unsupported(f"it moves the batch: perm is {order}")
-        order = [axis - 1 for axis in order[1:]]
-    return x.with_axes([x.axes[axis] for axis in order])
+    if x.batch is None:
+        return x.with_axes([x.axes[axis] for axis in order])
+    axes = [x.axes[x.place(axis)] for axis in order if axis != x.at]
+    return replace(x, axes=tuple(axes), at=order.index(x.at))
 
 
 @operator("Squeeze", constants=(1,), moves=True)
@@ -85,13 +83,14 @@ def squeeze(call: Call) -> Value:
     x, axes = call.value(), call.numbers(1, "axes")
     if not axes:
         if x.batch == 1:
-            raise Unsupported("it takes every axis of size 1 away, the batch among them")
+            raise Unsupported("it removes every axis of size 1, including the batch")
         gone = {place for place, axis in enumerate(x.axes) if not axis}
     else:
         gone = {x.place(axis) for axis in axes}
     if any(x.axes[place] for place in gone):
-        raise Unsupported(f"it takes axes away that have elements: {axes} of {x.shape}")
-    return x.with_axes([axis for place, axis in enumerate(x.axes) if place not in gone])
+        raise Unsupported(f"it removes axes with more than one element: {axes} of {x.shape}")
+    left = tuple(axis for place, axis in enumerate(x.axes) if place not in gone)
+    return replace(x, axes=left, at=x.at - sum(place < x.at for place in gone))
 
 
 @operator("Unsqueeze", constants=(1,), moves=True)
@@ -101,12 +100,16 @@ def unsqueeze(call: Call) -> Value:
     new = sorted(axis % rank for axis in axes)
     if len(set(new)) < len(new):
         raise Unsupported(f"axes {axes} for a tensor of shape {x.shape}")
-    if x.batch is not None and new[:1] == [0]:
-        raise Unsupported("it puts an axis before the batch")
-    left = list(x.axes)
-    for axis in new:
-        left.insert(axis - (x.batch is not None), ())
-    return x.with_axes(left)
+    there = iter(range(x.rank))
+    sources = [None if axis in new else next(there) for axis in range(rank)]  # axes of x
+    batch = None if x.batch is None else x.at
+    grown: list[Axis] = []
+    for source in sources:
+        if source is None:
+            grown.append(())
+        elif source != batch:
+            grown.append(x.axes[x.place(source)])
+    return replace(x, axes=tuple(grown), at=0 if batch is None else sources.index(batch))
 
 
 @operator("Expand", constants=(1,), moves=True)
@@ -176,7 +179,7 @@ def _side_by_side(call: Call, values: list[Value], place: int) -> Value:
     inside = set(base.axes[place])
     at = [i for i, atom in enumerate(base.order) if atom in inside]
     rest = others(base, inside)
-    before = rest[: at[0]] if at else rest  # an axis of one element may lie anywhere: last
+    before = rest[: at[0]] if at else rest  # an axis of one element may be anywhere: last
     after = rest[len(before) :]
     symbols = [stored_as(v, (*before, *v.axes[place], *after)).symbol for v in values]
     sizes = [size_of(v.axes[place]) for v in values]
@@ -218,7 +221,7 @@ def part(call: Call, x: Value, place: int, start: int, stop: int, step: int = 1)
 
 
 def _block(x: Value, place: int) -> tuple[Value, Axis, Axis]:
-    """x with an axis in one piece and in its own order; what lies before and after it."""
+    """x with an axis in one piece and in its own order; what is before and after it."""
     axis = x.axes[place]
     first = min((x.order.index(atom) for atom in axis), default=0)
     before = tuple(atom for atom in x.order[:first] if atom not in set(axis))
@@ -240,14 +243,15 @@ def slices(call: Call) -> Value:
         raise Unsupported(f"its axes {axes} name one twice")
     steps = call.numbers(4, "steps") or [1] * len(starts)
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        if axis % x.rank == 0 and call.free and end < _ALL:
+        along_batch = x.batch is not None and axis % x.rank == x.at
+        if along_batch and call.free and end < _ALL:
             raise Unsupported(f"it takes {end} samples of a batch whose size is open")
-        if axis % x.rank == 0 and x.batch is not None and start == 0 and step == 1 and end >= x.batch:
+        if along_batch and start == 0 and step == 1 and end >= (x.batch or 0):
             continue
         place = x.place(axis)
         size = size_of(x.axes[place])
         if step < 0:
-            check_size(size * size, "a matrix that resamples")
+            check_size(size, "a list of elements")
             chosen = list(range(size))[start if start >= -size else 0 : end if end >= -size else None : step]
             if not chosen:
                 raise Unsupported(f"nothing is left of an axis of {size} elements")
@@ -260,10 +264,13 @@ def slices(call: Call) -> Value:
 
 def _gathered(call: Call, x: Value, place: int, chosen: Array) -> Value:
     """Elements along an axis by their numbers."""
-    size = size_of(x.axes[place])
-    check_size(size * chosen.size, "a matrix that resamples")
-    matrix = (np.arange(size)[:, None] == chosen[None, :]).astype(np.float32)
-    return along(call, x, place, matrix)
+    check_size(chosen.size, "a list of elements")
+    x, before, after = _block(x, place)
+    symbol = reshaped(x.symbol, [size_of(before), size_of(x.axes[place]), size_of(after)])
+    symbol = call.apply(symbol, layers.Take, chosen.tolist(), axis=2)
+    new = axis_of(chosen.size)
+    axes = tuple(new if i == place else axis for i, axis in enumerate(x.axes))
+    return replace(x, symbol=symbol, axes=axes, order=(*before, *new, *after))
 
 
 @operator("Gather", constants=(1,), moves=True)
@@ -281,10 +288,21 @@ def gather(call: Call) -> Value:
         y = _gathered(call, x, place, chosen)
     if indices.ndim == 1:
         return y
-    parts = cut(
-        y, [size_of(a) for a in y.axes[:place]] + list(indices.shape) + [size_of(a) for a in y.axes[place + 1 :]]
-    )
-    return parts
+    before, after = ([size_of(axis) for axis in axes] for axes in (y.axes[:place], y.axes[place + 1 :]))
+    return replace(cut(y, [*before, *indices.shape, *after]), at=y.at + (indices.ndim - 1) * (place < y.at))
+
+
+@operator("Tile", constants=(1,), moves=True)
+def tile(call: Call) -> Value:
+    x, repeats = call.value(), call.numbers(1, "repeats") or []
+    if len(repeats) != x.rank or min(repeats, default=1) < 1:
+        raise Unsupported(f"it repeats a tensor of shape {x.shape} {repeats} times")
+    for axis, count in enumerate(repeats):
+        if count > 1:
+            place = x.place(axis)
+            check_size(size_of(x.axes[place]) * count, "a list of elements")
+            x = _gathered(call, x, place, np.tile(np.arange(size_of(x.axes[place])), count))
+    return x
 
 
 @operator("Split", constants=(1,), moves=True)
@@ -302,6 +320,29 @@ def splits(call: Call) -> list[Value]:
         raise Unsupported(f"parts of {sizes} of an axis of {whole} elements")
     starts = np.cumsum([0, *sizes])
     return [part(call, x, place, int(a), int(b)) for a, b in itertools.pairwise(starts)]
+
+
+@operator("SplitToSequence", constants=(1,), moves=True)
+def splits_to_sequence(call: Call) -> list[list[Value]]:
+    x, sizes = call.value(), np.asarray(call.constant(1, 1))
+    place = x.place(int(call.get("axis", 0)))
+    whole = size_of(x.axes[place])
+    if not call.given(1) and not call.flag("keepdims", True):
+        raise Unsupported("it removes the axis that it splits (keepdims=0)")
+    if sizes.ndim == 0 and sizes > 0:
+        sizes = np.diff([*range(0, whole, int(sizes)), whole])
+    if sizes.ndim != 1 or sizes.sum() != whole or sizes.min(initial=1) < 1:
+        raise Unsupported(f"parts of {sizes.tolist()} of an axis of {whole} elements")
+    starts = np.cumsum([0, *sizes])
+    return [[part(call, x, place, int(a), int(b)) for a, b in itertools.pairwise(starts)]]
+
+
+@operator("SequenceAt", constants=(1,), moves=True)
+def sequence_at(call: Call) -> Value:
+    items, place = call.inputs[0], int(np.asarray(call.constant(1)).reshape(-1)[0])
+    if not isinstance(items, list) or not -len(items) <= place < len(items):
+        raise Unsupported("it reads no known place of a sequence")
+    return items[place]
 
 
 @operator("Pad", constants=(1, 2, 3))
@@ -328,7 +369,7 @@ def pad(call: Call) -> Value:
         x = part(call, x, place, max(-before, 0), size - max(-after, 0))
         size, before, after = size_of(x.axes[place]), max(before, 0), max(after, 0)
         if mode != "constant":
-            check_size(size * (before + size + after), "a matrix that resamples")
+            check_size(before + size + after, "a list of elements")
             numbered = np.pad(np.arange(size), (before, after), mode=mode)
             x = _gathered(call, x, place, numbered)
         elif before or after:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from striate.onnx._exporter import Node, Tensor, layer
 from striate.onnx._values import Array
+from striate.onnx._writer import CONVERTERS, Node, Tensor, layer
+
+__all__ = ["CONVERTERS"]
 
 FIRST, LAST = "channels_first", "channels_last"
 
@@ -59,6 +61,11 @@ def _clip(node: Node, x: str, high: float | None) -> str:
     return node.op("Clip", [x, node.constant(0.0, "zero"), node.constant(high, "high")])
 
 
+def _reciprocal_no_nan(node: Node, x: str, axis: int) -> str:
+    zero = node.constant(np.float32(0), "zero")
+    return node.op("Where", [node.op("Equal", [x, zero]), zero, node.op("Reciprocal", [x])])
+
+
 _ACTIVATIONS: dict[str, Callable[[Node, str, int], str]] = {
     "linear": lambda node, x, axis: x,
     "relu": lambda node, x, axis: node.op("Relu", [x]),
@@ -74,6 +81,13 @@ _ACTIVATIONS: dict[str, Callable[[Node, str, int], str]] = {
     "hard_sigmoid": lambda node, x, axis: node.op("HardSigmoid", [x], alpha=1 / 6, beta=0.5),
     "hard_swish": lambda node, x, axis: node.op("HardSwish", [x]),
     "hard_silu": lambda node, x, axis: node.op("HardSwish", [x]),
+    "exponential": lambda node, x, axis: node.op("Exp", [x]),
+    "log": lambda node, x, axis: node.op("Log", [x]),
+    "sqrt": lambda node, x, axis: node.op("Sqrt", [x]),
+    "abs": lambda node, x, axis: node.op("Abs", [x]),
+    "reciprocal": lambda node, x, axis: node.op("Reciprocal", [x]),
+    "reciprocal_no_nan": _reciprocal_no_nan,
+    "erf": lambda node, x, axis: node.op("Erf", [x]),
     "softmax": lambda node, x, axis: node.op("Softmax", [x], axis=axis),
 }
 
@@ -310,7 +324,8 @@ def normalization(node: Node) -> Tensor:
     return node.given(_affine(node, x, 1.0 / deviation, None, layout), layout)
 
 
-@layer("Dropout", "SpatialDropout2D")
+@layer("Dropout", "SpatialDropout2D", "RandomFlip", "RandomRotation", "RandomTranslation")
+@layer("RandomZoom", "RandomBrightness", "RandomContrast")
 def dropout(node: Node) -> Tensor:
     return node.inputs[0]
 
@@ -343,6 +358,18 @@ def upsampling2d(node: Node) -> Tensor:
     else:
         how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
     return node.given(node.op("Resize", [node.first(), "", scales], **how), FIRST)
+
+
+@layer("Resizing")
+def resizing(node: Node) -> Tensor:
+    sizes = [node.config["height"], node.config["width"]]
+    ends = [node.constant(np.asarray([place], np.int64), f"axis_{place}") for place in (0, 2)]
+    kept = node.op("Slice", [node.op("Shape", [node.first()]), *ends])  # samples and channels
+    whole = node.op("Concat", [kept, node.constant(np.asarray(sizes, np.int64), "sizes")], axis=0)
+    how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+    if node.config["interpolation"] == "nearest":
+        how = {"mode": "nearest", "coordinate_transformation_mode": "half_pixel", "nearest_mode": "round_prefer_ceil"}
+    return node.given(node.op("Resize", [node.first(), "", "", whole], **how), FIRST)
 
 
 def _on_axes(node: Node, height: int, width: int, channels: int = 0) -> list[int]:
@@ -385,7 +412,26 @@ def permute(node: Node) -> Tensor:
     return node.given(node.op("Transpose", [node.last()], perm=[0, *node.config["dims"]]), LAST)
 
 
+@layer("Take")
+def take(node: Node) -> Tensor:
+    axis, rank = int(node.config["axis"]), len(node.shape) + 1
+    axis = axis + rank if axis < 0 else axis
+    if len(node.shape) == 3 and node.layout() == FIRST:
+        axis = (0, 2, 3, 1)[axis]
+    indices = node.constant(np.asarray(node.config["indices"], np.int64), "indices")
+    return node.given(node.op("Gather", [node.here(), indices], axis=axis))
+
+
 # Several inputs
+
+
+@layer("MatMul")
+def mat_mul(node: Node) -> Tensor:
+    second = node.last(1)
+    if node.config["transpose_b"]:
+        rank = len(node.shape) + 1
+        second = node.op("Transpose", [second], perm=[*range(rank - 2), rank - 1, rank - 2])
+    return node.given(node.op("MatMul", [node.last(0), second]), LAST)
 
 
 @layer("Add", "Subtract", "Multiply")
@@ -395,6 +441,12 @@ def merging(node: Node) -> Tensor:
     for index in range(1, len(node.inputs)):
         x = node.op(kind, [x, node.here(index)])
     return node.given(x)
+
+
+@layer("Average", "Maximum", "Minimum")
+def chosen(node: Node) -> Tensor:
+    kind = {"Average": "Mean", "Maximum": "Max", "Minimum": "Min"}[node.kind]
+    return node.given(node.op(kind, [node.here(index) for index in range(len(node.inputs))]))
 
 
 @layer("Concatenate")

@@ -3,153 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from striate import _core
 from striate._files import PathLike, check_free, write_file
+from striate.onnx._export_layers import CONVERTERS
 from striate.onnx._files import onnx_package
 from striate.onnx._values import Array
+from striate.onnx._writer import LAYOUT_KEY, LAYOUTS, GraphWriter, Node, Tensor
 
 if TYPE_CHECKING:
-    from striate.model import Model
+    from striate.network import Network
 
 OPSET, IR_VERSION = 17, 8
 """What is written: operators that every ONNX Runtime since 1.12 (2022) has."""
-LAYOUTS = ("channels_last", "channels_first")
-LAYOUT_KEY = "striate.data_format"
-"""Of the metadata: the layout of maps at the inputs and outputs."""
 
 
-class Tensor:
-    """What a layer gives, under the names by which the graph has it: with the channels last, first, or both.
-
-    Attributes:
-        shape: of one sample, as striate has it.
-        names: layout -> name; tensors that are no maps have the first layout only.
-    """
-
-    def __init__(self, shape: tuple[int, ...], names: dict[str, str]) -> None:
-        self.shape, self.names = shape, names
-
-
-class Node:
-    """A call of a layer: what its converter sees.
-
-    Attributes:
-        layer: its name.
-        kind: its class.
-        config: its arguments.
-        weights: by their names within the layer.
-        inputs: what it was called on.
-        shape: of one sample of its output.
-    """
-
-    def __init__(
-        self, graph: GraphWriter, layer: str, kind: str, config: dict[str, Any], shape: tuple[int, ...]
-    ) -> None:
-        self.graph, self.layer, self.kind, self.config, self.shape = graph, layer, kind, config, shape
-        self.weights: dict[str, Array] = {}
-        self.inputs: list[Tensor] = []
-
-    def last(self, index: int = 0) -> str:
-        """An input with its channels last: as striate has it."""
-        return self.graph.as_layout(self.inputs[index], "channels_last")
-
-    def first(self, index: int = 0) -> str:
-        """An input that is a map, as (N, C, H, W)."""
-        return self.graph.as_layout(self.inputs[index], "channels_first")
-
-    def layout(self) -> str:
-        """The layout that an input is there in already: the channels' place does not matter to this layer."""
-        there = {layout for tensor in self.inputs for layout in tensor.names}
-        return "channels_first" if "channels_first" in there else "channels_last"
-
-    def here(self, index: int = 0) -> str:
-        """An input in that layout."""
-        return self.graph.as_layout(self.inputs[index], self.layout())
-
-    def given(self, name: str, layout: str | None = None) -> Tensor:
-        """The output under this name."""
-        return Tensor(self.shape, {layout or self.layout(): name})
-
-    def op(self, kind: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """Add an ONNX node; the name of its output."""
-        return self.graph.op(self.layer, kind, inputs, **attributes)
-
-    def constant(self, array: Any, name: str) -> str:
-        """Add a constant, or find the one that another call of this layer has added; its name."""
-        return self.graph.constant(np.asarray(array), f"{self.layer}/{name}")
-
-    def channel_constant(self, array: Any, name: str, layout: str) -> str:
-        """One number for each channel, to be combined with a tensor of that layout; or a single number."""
-        array = np.asarray(array, np.float32).reshape(-1)
-        if array.size == 1:
-            return self.constant(array.reshape(()), name)
-        return self.constant(array.reshape(-1, 1, 1) if layout == "channels_first" else array, f"{name}/{layout}")
-
-
-class GraphWriter:
-    """Collects nodes and constants."""
-
-    def __init__(self, onnx: Any) -> None:
-        self.onnx = onnx
-        self.nodes: list[Any] = []
-        self.constants: dict[str, Array] = {}
-        self._names: dict[str, int] = {}
-
-    def unique(self, name: str) -> str:
-        """The name, or one like it if it is taken."""
-        count = self._names.get(name, 0)
-        self._names[name] = count + 1
-        return name if count == 0 else self.unique(f"{name}_{count}")
-
-    def op(self, layer: str, kind: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """Add a node; the name of its output."""
-        name = self.unique(f"{layer}/{kind}")
-        given = {key: value for key, value in attributes.items() if value is not None}
-        self.nodes.append(self.onnx.helper.make_node(kind, list(inputs), [name], name=name, **given))
-        return name
-
-    def constant(self, array: Array, name: str) -> str:
-        """Add a constant of that name; one that is there already has the same numbers."""
-        if array.dtype.kind == "f":
-            array = array.astype(np.float32)
-        self.constants.setdefault(name, array)
-        self._names.setdefault(name, 1)
-        return name
-
-    def as_layout(self, tensor: Tensor, layout: str) -> str:
-        """The name of a tensor in a layout, transposed if it has none there."""
-        if len(tensor.shape) != 3:
-            return next(iter(tensor.names.values()))
-        if layout not in tensor.names:
-            (name,) = tensor.names.values()
-            perm = (0, 3, 1, 2) if layout == "channels_first" else (0, 2, 3, 1)
-            tensor.names[layout] = self.op(name.partition("/")[0], "Transpose", [name], perm=list(perm))
-        return tensor.names[layout]
-
-
-Convert = Callable[[Node], Tensor]
-CONVERTERS: dict[str, Convert] = {}
-"""By the layer's class. `_export_layers` fills it."""
-
-
-def layer(*kinds: str) -> Callable[[Convert], Convert]:
-    """Put a converter into the table."""
-
-    def put(convert: Convert) -> Convert:
-        for kind in kinds:
-            assert kind not in CONVERTERS, kind
-            CONVERTERS[kind] = convert
-        return convert
-
-    return put
-
-
-def to_onnx(model: Model, data_format: str = "channels_last") -> Any:
+def to_onnx(model: Network, data_format: str = "channels_last") -> Any:
     """The ModelProto of a model, as inference computes it.
 
     Raises:
@@ -157,8 +27,6 @@ def to_onnx(model: Model, data_format: str = "channels_last") -> Any:
         ValueError: the layout is unknown, or a layer has no counterpart; the message lists all that have not.
     """
     onnx = onnx_package("Model.export")
-    from striate.onnx import _export_layers  # noqa: F401  (it fills the table)
-
     if data_format not in LAYOUTS:
         raise ValueError(f"export: data_format must be 'channels_last' or 'channels_first', got {data_format!r}")
     network = model._network
@@ -167,6 +35,9 @@ def to_onnx(model: Model, data_format: str = "channels_last") -> Any:
     ]
     if missing:
         raise ValueError(f"export: there is no ONNX operator for {', '.join(missing)}")
+    if network.training_nodes:
+        names = ", ".join(network.layers[network.nodes[number][0]][1] for number in network.training_nodes)
+        raise ValueError(f"export: an ONNX file has no counterpart of calls with training=True, of {names}")
     graph = GraphWriter(onnx)
     weights = _weights_by_layer(network)
     tensors: list[Tensor] = []
@@ -231,8 +102,6 @@ def _output(onnx: Any, graph: GraphWriter, tensor: Tensor, label: str, data_form
 
 
 def _assembled(onnx: Any, graph: GraphWriter, name: str, inputs: list[Any], outputs: list[Any]) -> Any:
-    from striate import __version__
-
     wanted = {info.name for info in outputs}
     nodes = []
     for node in reversed(graph.nodes):  # what nobody reads is left out
@@ -244,13 +113,13 @@ def _assembled(onnx: Any, graph: GraphWriter, name: str, inputs: list[Any], outp
     return onnx.helper.make_model(
         whole,
         producer_name="striate",
-        producer_version=__version__,
+        producer_version=_core.runtime_info()["version"],
         ir_version=IR_VERSION,
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
     )
 
 
-def export_model(model: Model, path: PathLike, overwrite: bool = True, data_format: str = "channels_last") -> None:
+def export_model(model: Network, path: PathLike, overwrite: bool = True, data_format: str = "channels_last") -> None:
     """Write a model as an ONNX file; see `Model.export`."""
     place = check_free(path, overwrite)
     proto = to_onnx(model, data_format)

@@ -28,7 +28,7 @@ def read_model(source: Any, what: str) -> Any:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no ONNX model, damaged, or stores tensors outside its folder.
+        ValueError: it is not an ONNX model, damaged, or stores tensors outside its folder.
     """
     onnx = onnx_package(what)
     if isinstance(source, onnx.ModelProto):
@@ -47,16 +47,16 @@ def read_model(source: Any, what: str) -> Any:
         try:
             model.ParseFromString(data)
         except Exception as error:  # the class depends on protobuf's version
-            raise ValueError(f"cannot load {name}: it is no ONNX model, or damaged ({error})") from None
+            raise ValueError(f"cannot load {name}: it is not an ONNX model, or damaged ({error})") from None
     if any(isinstance(text, bytes) for text in _texts(model)):
-        raise ValueError(f"cannot load {name}: it is damaged: a name in it is no text")
+        raise ValueError(f"cannot load {name}: it is damaged: a name in it is not text")
     try:
         model = _with_external(onnx, model, folder, name)
         onnx.checker.check_model(model)
     except RecursionError:
         raise ValueError(f"cannot load {name}: its graphs are nested too deeply") from None
     except (onnx.checker.ValidationError, UnicodeDecodeError) as error:
-        raise ValueError(f"cannot load {name}: it is no valid ONNX model ({str(error).strip()})") from None
+        raise ValueError(f"cannot load {name}: it is not a valid ONNX model ({str(error).strip()})") from None
     newest = onnx.defs.onnx_opset_version()
     for opset in model.opset_import:
         if opset.domain in ("", "ai.onnx") and opset.version > newest:
@@ -111,7 +111,7 @@ def _external_bytes(tensor: Any, folder: Path, name: str, files: dict[str, int])
         raise ValueError(f"{where} is stored outside the model's folder: {location!r}")
     places = [entries.get(key, "") for key in ("offset", "length")]
     if any(text and not (text.isascii() and text.isdigit() and len(text) < 20) for text in places):
-        raise ValueError(f"{where} has an offset or a length that is no number of bytes")
+        raise ValueError(f"{where} has an offset or a length that is not a number of bytes")
     offset, length = int(places[0] or 0), int(places[1]) if places[1] else None
     count = 1
     for size in tensor.dims:
@@ -132,7 +132,7 @@ def _external_bytes(tensor: Any, folder: Path, name: str, files: dict[str, int])
     try:
         about = os.fstat(handle)
         if not stat.S_ISREG(about.st_mode):
-            raise ValueError(f"{where} is stored in {location!r}, which is no regular file")
+            raise ValueError(f"{where} is stored in {location!r}, which is not a regular file")
         if offset + needed > about.st_size:
             raise ValueError(
                 f"{where} needs bytes {offset} to {offset + needed} of {location!r}, which has {about.st_size}"
@@ -149,7 +149,7 @@ def _external_bytes(tensor: Any, folder: Path, name: str, files: dict[str, int])
 
 
 def _texts(model: Any) -> Iterator[Any]:
-    """All names; protobuf gives one that is no UTF-8 as bytes."""
+    """All names; protobuf gives one that is not UTF-8 as bytes."""
     graph = model.graph
     yield from (graph.name, *(opset.domain for opset in model.opset_import))
     for item in (*graph.initializer, *graph.input, *graph.output, *graph.value_info):

@@ -19,7 +19,7 @@ FOLDED = {
     *("Greater", "Identity", "Less", "Log", "Max", "Min", "Mod", "Mul", "Neg", "Not", "Or", "Pow", "Reciprocal"),
     *("ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceMean", "Reshape", "Round", "Shape", "Sign", "Size"),
     *("Slice", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Transpose", "Unsqueeze", "Where", "Relu", "MatMul"),
-    *("ConstantOfShape", "Expand", "Range", "Tile"),
+    *("CastLike", "ConstantOfShape", "Expand", "Range", "Tile"),
 }
 _SHOWN = 64  # numbers of an input that its output's size may depend on: axes, sizes, repeats
 _REAL = (1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13)  # of TensorProto.DataType: whole numbers, floats and bool

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -18,23 +18,24 @@ from striate.model import Model
 from striate.onnx import (  # noqa: F401  (they fill the table)
     _convert_convolution,
     _convert_elementwise,
+    _convert_logic,
     _convert_normalization,
     _convert_pooling,
+    _convert_reduction,
     _convert_resize,
     _convert_shape,
 )
 from striate.onnx._budget import FLOOR, Budget, limited
-from striate.onnx._call import CONVERTERS, Call, Converted, Row
-from striate.onnx._exporter import LAYOUT_KEY, LAYOUTS
+from striate.onnx._call import ANY_PLACE, CONVERTERS, Call, Converted, Row, Weights
+from striate.onnx._complaints import Complaints
 from striate.onnx._folding import FOLDED, folded, is_real
 from striate.onnx._layouts import Layouts
-from striate.onnx._patterns import joined_nodes
+from striate.onnx._patterns import SAFE_QUOTIENT, joined_nodes
 from striate.onnx._values import Array, Axis, Unsupported, Value, as_samples, axis_of, joined, size_of
+from striate.onnx._writer import LAYOUT_KEY, LAYOUTS
 
 _MOST = 1 << 26
 """Numbers of a sample of any tensor; more where an input has more."""
-
-_SHOWN = 50  # complaints in a message
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Port:
     Attributes:
         name: of the tensor.
         shape: as the model states it.
-        axes: of the array, as they follow each other in what the network takes or gives: (0, 2, 3, 1) for maps.
+        axes: axes of the array, as they follow each other in what the network takes or gives: (0, 2, 3, 1) for maps.
         batched: whether axis 0 is the network's batch; otherwise the whole array is one sample.
         dtype: NumPy's type of the array.
         flat: whether the network takes its elements in one row.
@@ -78,6 +79,8 @@ class Importer:
         shapes: Mapping[str, Sequence[int]] | None = None,
         constants: Mapping[str, Array] | None = None,
         max_constants: int = FLOOR,
+        parameters: Collection[str] = (),
+        unbiased_variance: bool = False,
     ) -> None:
         self._onnx, self._model, self._graph, self._name = onnx, model, model.graph, name
         self._batched, self._flat = batched, flat
@@ -85,16 +88,17 @@ class Importer:
         self._opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
         self._tensors: dict[str, Converted] = {}
         self._stated: dict[str, tuple[int, ...]] | None = None
-        self._problems: list[str] = []
+        self._complaints = Complaints()
+        # Initializers that are weights of modules; layers are called by the module, `bn1` for `bn1.weight`.
+        self._weights = Weights(parameters, unbiased_variance)
         self._lost: set[str] = set()  # tensors that nothing is known of
-        self._weights: list[tuple[layers.Layer, list[Array]]] = []
         self._names: Counter[str] = Counter()
         self._readers: dict[str, list[Any]] = {}
         self._nodes = joined_nodes(onnx, model.graph)
         for node in self._nodes:
             for name_ in node.input:
                 self._readers.setdefault(name_, []).append(node)
-        # What striate itself has written says how its maps lie.
+        # striate's own files state the layout of their maps.
         self._layout: str = {prop.key: prop.value for prop in model.metadata_props}.get(LAYOUT_KEY, "")
         self._outputs = {output.name for output in self._graph.output}
         self._max_constants = max_constants
@@ -113,6 +117,11 @@ class Importer:
         with limited(Budget(stored, self._max_constants)):
             return self._converted()
 
+    def constant_parameters(self) -> list[str]:
+        """The parameters that the graph reads and that no layer has as a weight."""
+        read = {name for node in self._nodes for name in node.input}
+        return sorted(name for name in self._weights.parameters - self._weights.used if name in read)
+
     def _converted(self) -> Imported:
         if self._opset < 6:
             raise ValueError(
@@ -121,6 +130,7 @@ class Importer:
             )
         for tensor in self._graph.initializer:
             self._tensors[tensor.name] = self._array(tensor)
+            self._weights.origins[tensor.name] = tensor.name
         self._tensors.update(self._constants)
         self._maps = [
             info.name
@@ -135,35 +145,34 @@ class Importer:
                 inputs.append(port)
                 symbols.append(value.symbol)
                 self._tensors[info.name] = value
-        if not inputs and not self._problems:
+        if not inputs and not self._complaints:
             raise ValueError(f"cannot load {self._name}: it has no inputs")
         for index, node in enumerate(self._nodes):
             self._convert(index, node)
         outputs, results = [], []
         for info in self._graph.output:
             found = self._tensors.get(info.name)
-            if isinstance(found, Value) and not self._problems:
+            if isinstance(found, Value) and not self._complaints:
+                if found.at:
+                    self._complaints.add(f"output {info.name!r}", f"a Transpose moves the batch to axis {found.at}")
+                    continue
                 port, symbol = self._output(info, found)
                 if symbol in symbols or symbol in results:  # a network's outputs are those of layers
                     symbol = layers.Activation("linear")(symbol)
                 outputs.append(port)
                 results.append(symbol)
             elif not isinstance(found, Value) and info.name not in self._lost:
-                self._problems.append(f"output {info.name!r}: it does not depend on the inputs")
-        if self._problems:
-            shown, more = self._problems[:_SHOWN], len(self._problems) - _SHOWN
-            raise ValueError(
-                f"cannot load {self._name}: striate has no layers for {len(self._problems)} of its parts:\n  "
-                + "\n  ".join([*shown, f"and {more} more"] if more > 0 else shown)
-            )
+                self._complaints.add(f"output {info.name!r}", "it does not depend on the inputs")
+        if self._complaints:
+            raise ValueError(f"cannot load {self._name}: {self._complaints.text()}")
         return Imported(self._built(symbols, results), inputs, outputs)
 
     def _built(self, inputs: list[Symbol], outputs: list[Symbol]) -> Model:
         try:
             name = re.sub(r"[^\w.\-]+", "_", self._graph.name).strip("_")
             model = Model(inputs, outputs, name=name or "model", seed=0)
-            for layer, arrays in self._weights:
-                if layer._owner is not None:  # a layer that no output needs is not part of it
+            for layer, arrays in self._weights.values:
+                if layer._core.weights is not None:  # a layer that no output needs is not part of it
                     layer.set_weights(arrays)
         except ValueError as error:
             raise ValueError(f"cannot load {self._name}: {error}") from error
@@ -195,16 +204,17 @@ class Importer:
     def _input(self, info: Any) -> tuple[Port, Value]:
         kind = info.type.tensor_type.elem_type
         exact = kind == self._onnx.TensorProto.UINT8
-        if not exact and kind != self._onnx.TensorProto.FLOAT:
+        half = (self._onnx.TensorProto.FLOAT16, self._onnx.TensorProto.BFLOAT16)
+        if not exact and kind not in (self._onnx.TensorProto.FLOAT, *half):
             what = info.type.WhichOneof("value")
             if what == "tensor_type":
                 what = dict(map(reversed, self._onnx.TensorProto.DataType.items())).get(kind, "an unknown type").lower()
-            self._problems.append(f"input {info.name!r}: it holds {what}; striate computes in float32")
-            return self._stand_in(info.name, None)
+            self._complaints.add(f"input {info.name!r}", f"it holds {what}; striate computes in float32")
+            return self._placeholder(info.name, None)
         sizes = _sizes(info)
         given = self._shapes.get(info.name)
         if given is not None:
-            if len(given) != len(sizes) or any(s not in (None, n) for s, n in zip(sizes, given, strict=True)):
+            if len(given) != len(sizes):
                 raise ValueError(f"cannot load {self._name}: input {info.name!r} has shape {sizes}, got {tuple(given)}")
             sizes = list(given)
         if self._batched and sizes and sizes[0] is None:
@@ -217,8 +227,8 @@ class Importer:
             )
         shape = tuple(int(size or 0) for size in sizes)
         if min(shape, default=1) < 1 or (self._batched and len(shape) < 2):
-            self._problems.append(f"input {info.name!r}: it has shape {shape}")
-            return self._stand_in(info.name, None)
+            self._complaints.add(f"input {info.name!r}", f"it has shape {shape}")
+            return self._placeholder(info.name, None)
         port, value = self._placed(info.name, shape, self._dtype(info), exact)
         return port, value
 
@@ -289,12 +299,16 @@ class Importer:
         return {a.name: self._onnx.helper.get_attribute_value(a) for a in node.attribute}
 
     def _convert(self, index: int, node: Any) -> None:
-        label = f"{node.op_type} node {node.name or index}"
         row = CONVERTERS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+        if node.op_type == SAFE_QUOTIENT:
+            row = Row(_convert_elementwise.safe_quotient, frozenset(), False, frozenset())
         try:
             if (node.domain or "ai.onnx", node.op_type) in self._own:
                 raise Unsupported("it is a function that the model defines itself")
             inputs = self._inputs_of(node)
+            if any(name in self._lost for name in node.input) and (row or node.op_type in FOLDED):
+                self._lost.update(node.output)  # why it cannot be converted is told already
+                return
             constants = self._folded(node, inputs)
             if constants is not None:
                 results: list[Any] = constants
@@ -302,9 +316,9 @@ class Importer:
                 if row is None:
                     domain = f" of {node.domain}" if node.domain not in ("", "ai.onnx") else ""
                     raise Unsupported(f"striate has no layer for the operator{domain}")
-                if any(name in self._lost for name in node.input):
-                    self._lost.update(node.output)
-                    return
+                moved = [item.at for item in inputs if isinstance(item, Value) and item.at]
+                if moved and node.op_type not in ANY_PLACE:
+                    raise Unsupported(f"the batch is axis {moved[0]} of its input; expected axis 0")
                 if not row.moves and any(isinstance(item, Value) and item.exact for item in inputs):
                     if node.op_type != "Cast" and not (node.op_type == "MaxPool"):
                         raise Unsupported("it computes with bytes; striate computes in float32")
@@ -312,7 +326,6 @@ class Importer:
                 with np.errstate(all="ignore"):  # numbers that float32 cannot hold become infinite
                     made = row.convert(call)
                 self._refuse_ignored(node, row, call)
-                self._weights.extend(call.weights)
                 results = made if isinstance(made, list) else [made]
                 for result in results:
                     self._check_sample(result)
@@ -320,10 +333,14 @@ class Importer:
             raise
         except Exception as error:  # of a layer or NumPy, for arguments that make no sense
             text = str(error) if isinstance(error, (Unsupported, ValueError)) else f"{type(error).__name__}: {error}"
-            self._problems.append(f"{label}: {text}")
+            computed = [name for name in node.input if isinstance(self._tensors.get(name), Value)]
+            self._complaints.of_node(node.op_type, node.name or str(index), text, computed, row is None)
             for name in node.output:
-                self._stand_in(name, self._shape_of(name))
+                self._complaints.unknown.add(name)
+                self._placeholder(name, self._shape_of(name))
             return
+        if not self._complaints.unknown.isdisjoint(node.input):
+            self._complaints.unknown.update(node.output)
         for name, result in zip(node.output, results, strict=False):
             if name:
                 self._tensors[name] = result
@@ -336,9 +353,9 @@ class Importer:
             if name in self._sparse:
                 raise Unsupported(f"its input {name!r} is a sparse tensor")
             if name and item is None and name not in self._lost:
-                raise Unsupported(f"its input {name!r} is no input, initializer or output of an earlier node")
+                raise Unsupported(f"its input {name!r} is not an input, initializer or output of an earlier node")
             if isinstance(item, np.ndarray) and not is_real(item):
-                raise Unsupported(f"its input {index} holds {item.dtype}, which are no real numbers")
+                raise Unsupported(f"its input {index} holds {item.dtype}, which are not real numbers")
             found.append(item)
         return found
 
@@ -356,10 +373,12 @@ class Importer:
 
     def _check_sample(self, result: Any) -> None:
         """Refuse a tensor that is out of proportion to the inputs, or has more axes than NumPy's arrays."""
+        for item in result if isinstance(result, list) else ():  # a sequence
+            self._check_sample(item)
         if isinstance(result, Value) and result.rank > 32:
             raise Unsupported(f"its output has {result.rank} axes; 32 are the most")
         if isinstance(result, Value) and size_of(result.order) > max(_MOST, 256 * self._largest):
-            raise Unsupported(f"its output has {size_of(result.order)} numbers a sample")
+            raise Unsupported(f"its output has {size_of(result.order)} numbers for each sample")
 
     def _call(self, node: Any, inputs: list[Converted]) -> Call:
         read = [bool(name) and (name in self._readers or name in self._outputs) for name in node.output]
@@ -371,8 +390,11 @@ class Importer:
             key: self._array(value) if isinstance(value, self._onnx.TensorProto) else value
             for key, value in self._attributes(node).items()
         }
-        label = self._unique(name) if name else None
-        return Call(node.op_type, self._opset, attributes, inputs, outputs, label, self._free)
+        module = self._weights.module_of(node.op_type, node.input)
+        label = self._unique(module or name) if module or name else None
+        return Call(
+            node.op_type, self._opset, attributes, inputs, outputs, label, self._free, self._weights, node.input
+        )
 
     def _unique(self, name: str) -> str | None:
         self._names[name] += 1
@@ -390,9 +412,12 @@ class Importer:
                 return [np.asarray(shape.prod())]
             attributes = self._attributes(node)
             return [shape[attributes.get("start", 0) : attributes.get("end", len(shape))]]
+        if node.op_type == "CastLike" and not isinstance(inputs[0], Value) and isinstance(inputs[1], Value):
+            return [np.asarray(inputs[0], np.uint8 if inputs[1].exact else np.float32)]
         known = [item for item in inputs if item is not None]
         if node.op_type not in FOLDED or not known or any(isinstance(item, Value) for item in known):
             return None
+        self._weights.follow(node)
         return folded(self._onnx, self._opset, node, [np.asarray(item) for item in known])
 
     def _constant(self, node: Any) -> Array:
@@ -408,7 +433,7 @@ class Importer:
 
     # After a complaint, so that the rest is looked at too
 
-    def _stand_in(self, name: str, shape: tuple[int, ...] | None) -> tuple[Port, Value]:
+    def _placeholder(self, name: str, shape: tuple[int, ...] | None) -> tuple[Port, Value]:
         """An input in the place of what could not be made."""
         batched = self._batched
         fits = shape is not None and len(shape) >= 1 + batched and min(shape, default=1) >= 1

@@ -22,6 +22,7 @@ _SPATIAL = {
 }
 # The axes of all their inputs and outputs mean the same.
 _ALIKE = {
+    *("And", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "Or"),
     *("Abs", "Add", "Cast", "Ceil", "Celu", "Clip", "Concat", "Div", "Dropout", "Elu", "Erf", "Exp", "Expand"),
     *("Floor", "Gelu", "HardSigmoid", "HardSwish", "Identity", "LayerNormalization", "LeakyRelu", "Log"),
     *("LogSoftmax", "Max", "Mean", "Min", "Mish", "Mul", "Neg", "PRelu", "Pad", "Pow", "Reciprocal", "Relu", "Resize"),
@@ -127,4 +128,23 @@ class Layouts:
 
 
 # Of the operators that are alike: those of which more inputs than the first are such tensors.
-_MERGING = {"Add", "Concat", "Div", "Max", "Mean", "Min", "Mul", "Pow", "Sub", "Sum", "Where"}
+_MERGING = {
+    "And",
+    "Equal",
+    "Greater",
+    "GreaterOrEqual",
+    "Less",
+    "LessOrEqual",
+    "Or",
+    "Add",
+    "Concat",
+    "Div",
+    "Max",
+    "Mean",
+    "Min",
+    "Mul",
+    "Pow",
+    "Sub",
+    "Sum",
+    "Where",
+}

@@ -1,4 +1,4 @@
-"""A tensor of an ONNX graph while it becomes a network: which symbol holds it, and how its axes lie there.
+"""A tensor of an ONNX graph while it becomes a network: which symbol holds it, and the order of its axes there.
 
 ONNX's maps are (N, C, H, W), striate's (N, H, W, C). Nothing is moved for that: a `Value` knows for each axis of the
 ONNX tensor the *atoms* that it is made of, and in which order the symbol stores the atoms. So Transpose, Flatten and
@@ -60,11 +60,13 @@ class Value:
 
     Attributes:
         symbol: what computes it; a sample of any shape that has the atoms in `order`.
-        axes: of the ONNX tensor; without the batch where there is one.
+        axes: axes of the ONNX tensor; without the batch where there is one.
         order: all atoms as they follow each other in a sample.
         batch: the batch's size as the ONNX model states it, or None where axis 0 is like any other: the tensor then
             is one sample.
         exact: whether the elements are bytes, which layers compute with as if they were floats.
+        at: which axis of the ONNX tensor is the batch, where there is one.
+        whole: whether the elements are whole numbers for certain, such as places and what is true.
     """
 
     symbol: Symbol
@@ -72,12 +74,14 @@ class Value:
     order: Axis
     batch: int | None
     exact: bool = False
+    at: int = 0
+    whole: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
         """As ONNX has it."""
         sample = tuple(size_of(axis) for axis in self.axes)
-        return sample if self.batch is None else (self.batch, *sample)
+        return sample if self.batch is None else (*sample[: self.at], self.batch, *sample[self.at :])
 
     @property
     def rank(self) -> int:
@@ -91,14 +95,20 @@ class Value:
         """
         if not -self.rank <= axis < self.rank:
             raise Unsupported(f"axis {axis} of a tensor of shape {self.shape}")
-        place = axis % self.rank - (self.batch is not None)
-        if place < 0:
-            raise Unsupported("it works along the batch, which striate's networks have free")
-        return place
+        axis %= self.rank
+        if self.batch is None:
+            return axis
+        if axis == self.at:
+            raise Unsupported("it works along the batch, whose size is not fixed")
+        return axis - (axis > self.at)
 
     def like(self, symbol: Symbol) -> Value:
         """Other elements in the same places."""
-        return replace(self, symbol=symbol, exact=False)
+        return replace(self, symbol=symbol, exact=False, whole=False)
+
+    def as_whole(self) -> Value:
+        """The value, whose elements are whole numbers."""
+        return replace(self, whole=True)
 
     def with_axes(self, axes: Sequence[Axis]) -> Value:
         """The same elements, seen along other axes."""
@@ -179,7 +189,7 @@ def cut(value: Value, sizes: Sequence[int]) -> Value:
     Where the sizes cut across the atoms, the elements are first brought into ONNX's order.
     """
     if any(size < 1 for size in sizes) or math.prod(sizes) != size_of(value.order):
-        raise Unsupported(f"it makes {tuple(sizes)} of {value.shape}")
+        raise Unsupported(f"it reshapes {value.shape} to {tuple(sizes)}")
     attempt, rest, axes = value, list(joined(value.axes)), []
     for size in sizes:
         axis: list[Atom] = []
@@ -202,7 +212,7 @@ def cut(value: Value, sizes: Sequence[int]) -> Value:
 
 
 def laid(array: Array, axes: Sequence[Axis], order: Axis) -> Array:
-    """A constant along these axes (their sizes, or 1) as the atoms `order` lie in memory; flat.
+    """A constant along these axes (their sizes, or 1) in the memory order of the atoms `order`; flat.
 
     Axes along which it has size 1 are repeated.
     """

@@ -31,7 +31,8 @@ class BackendRep(_base.BackendRep):  # type: ignore[misc]
         self._model, self._max_constants = model, max_constants
         initialized = {tensor.name for tensor in model.graph.initializer}
         self._inputs = [info.name for info in model.graph.input if info.name not in initialized]
-        self._late = _weights_among(self._inputs, model)
+        late = _weights_among(self._inputs, model)
+        self._late = late if len(late) < len(self._inputs) else []
         self._known: dict[str, Array] = {}
         self._built: Imported | None = None
         if not self._late:
@@ -64,6 +65,8 @@ class BackendRep(_base.BackendRep):  # type: ignore[misc]
         )
         try:
             self._built = make().run()
+            if len({port.shape[0] for port in self._built.inputs if port.batched}) > 1:  # axis 0 is no batch then
+                self._built = make(batched=False).run()
         except ValueError as error:
             # What is no batch of maps may still be one sample.
             try:
@@ -100,6 +103,8 @@ def _into(array: Array, port: Port) -> Array:
     there = array.shape[1:] if port.batched else array.shape
     if there != free:
         raise ValueError(f"input {port.name!r} must have shape {port.shape}, got {array.shape}")
+    if array.dtype.kind == "V":  # ml_dtypes: bfloat16
+        array = array.astype(np.float32)
     if port.flat:
         return np.ascontiguousarray(array).reshape(len(array) if port.batched else 1, -1)
     return np.ascontiguousarray(array.transpose(port.axes))

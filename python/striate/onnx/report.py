@@ -1,4 +1,5 @@
-"""`python -m striate.onnx.report`: what ONNX's own tests of operators and networks say of striate's backend.
+"""`python -m striate.onnx.report`: what ONNX's own tests of operators and networks say of striate's backend, or, with
+files or folders, what striate makes of these files.
 
 Each test is a model with inputs and outputs that come with the onnx package; its bounds are the test's own. A test
 passes, fails (an output differs), or is skipped with striate's reason for not having layers for it.
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from striate._extras import require
+from striate.onnx._file_report import examine, onnx_files, table
 from striate.onnx._files import onnx_package
 
 OPERATORS = (
@@ -89,7 +91,7 @@ def node_cases(operators: Sequence[str] = OPERATORS) -> list[Case]:
 
 
 def network_cases(kinds: Iterable[str] = KINDS) -> Iterator[Case]:
-    """onnx's tests of networks that lie in its package; "light" are well-known networks with made-up weights."""
+    """onnx's tests of networks that are in its package; "light" are well-known networks with made-up weights."""
     onnx = onnx_package("striate.onnx.report")
     loader = require("onnx.backend.test.loader", "onnx", "striate.onnx.report")
     for kind in kinds:
@@ -170,20 +172,29 @@ def _difference(onnx: Any, case: Case, results: list[tuple[Any, ...]]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table; arguments are operators, kinds of networks, or `all` for every operator that striate reads.
+    """Print a table.
+
+    Args:
+        arguments: operators, kinds of networks, or `all` for every operator that striate reads; or `.onnx` files and
+            folders with such files: for each file its operators, what is missing, the largest difference of an output
+            from ONNX Runtime's beside the output's largest element, and the time of one run of both.
 
     Returns:
-        0, or 1 if a test failed.
+        0; 1 if a test failed or a file cannot be loaded; 2 for arguments that do not fit.
     """
     import striate.onnx._importer  # noqa: F401  (it fills the table)
     from striate.onnx._call import CONVERTERS
 
     chosen = list(sys.argv[1:] if arguments is None else arguments) or [*OPERATORS, *KINDS]
+    if all(os.path.exists(name) for name in chosen):
+        results_of_files = list(examine(onnx_files(chosen)))
+        print("\n".join(table(results_of_files)))
+        return int(any(result.error for result in results_of_files))
     if "all" in chosen:
         chosen = [*CONVERTERS, *KINDS]
     unknown = [name for name in chosen if name not in CONVERTERS and name not in KINDS]
     if unknown:
-        print(f"striate.onnx.report: there is no operator or kind {unknown[0]!r}", file=sys.stderr)
+        print(f"striate.onnx.report: there is no operator, kind, file or folder {unknown[0]!r}", file=sys.stderr)
         return 2
     operators = [name for name in chosen if name not in KINDS]
     results = [run(case) for case in node_cases(operators)] if operators else []

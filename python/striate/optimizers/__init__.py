@@ -12,7 +12,7 @@ Gradient descent, stochastic and mini-batch are `SGD` with a `batch_size` of all
 """
 
 from striate.optimizers import schedules
-from striate.optimizers._optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, Lion, Optimizer, RMSprop, get
+from striate.optimizers._optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, Lion, Nadam, Optimizer, RMSprop, get
 from striate.optimizers.schedules import (
     CosineDecay,
     CosineDecayRestarts,
@@ -33,6 +33,7 @@ __all__ = [
     "ExponentialDecay",
     "LearningRateSchedule",
     "Lion",
+    "Nadam",
     "Optimizer",
     "PiecewiseConstantDecay",
     "PolynomialDecay",

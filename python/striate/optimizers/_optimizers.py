@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from weakref import WeakMethod
 
 from striate import _core
-from striate._attributes import check_attribute
+from striate._custom_objects import custom_object
+from striate._described import Described, arguments_of
 from striate._names import suggestion
 from striate._own_classes import refuse_own
 from striate.optimizers import schedules
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from striate.layers import Layer
 
 Rate: TypeAlias = "float | LearningRateSchedule"
+Opt = TypeVar("Opt", bound="Optimizer")
 
 # The argument of the core's that names weights, separated by commas.
 _EXCLUDED = "exclude_from_weight_decay"
@@ -34,16 +36,39 @@ _HINTS = {
 _NO_NAME = set("^$.*+?{}[]()|\\,")
 
 
-class Optimizer:
+class LearningRate(float):
+    """A learning rate, as a number; `assign` sets that of the optimizer which it was read from."""
+
+    _optimizer: Optimizer
+
+    def __new__(cls, rate: float, optimizer: Optimizer) -> LearningRate:
+        made = super().__new__(cls, rate)
+        made._optimizer = optimizer
+        return made
+
+    def assign(self, value: float) -> None:
+        """Set the optimizer's learning rate."""
+        self._optimizer.learning_rate = value
+
+    def numpy(self) -> float:
+        """The number."""
+        return float(self)
+
+    def __reduce__(self) -> Any:  # a copy is a number
+        return float, (float(self),)
+
+
+class Optimizer(Described):
     """The base class of optimizers.
 
     Arguments can be read as attributes, such as `optimizer.weight_decay`. Only `learning_rate` can be set later.
 
     Attributes:
-        name: for the user.
+        name: a name for your own use.
     """
 
-    name: str
+    _hints = _HINTS
+    _strict = True
 
     def __init_subclass__(cls) -> None:
         refuse_own(
@@ -57,30 +82,34 @@ class Optimizer:
         )
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
-        # Subclasses pass locals(): their signature is the one list of their arguments.
-        given = {key: value for key, value in arguments.items() if key not in ("self", "__class__")}
-        kind: str = arguments["__class__"].__name__
+        kind, given = arguments_of(arguments)
         self.name = given.pop("name")
         rate = given["learning_rate"]
-        if isinstance(rate, LearningRateSchedule):
+        if isinstance(rate, LearningRateSchedule) and rate.is_own:
+            given["learning_rate"] = rate.rate(0)
+        elif isinstance(rate, LearningRateSchedule):
             given["learning_rate"] = {"type": rate._core.type, **rate._core.config()}
         elif callable(rate):
             raise TypeError(
                 f"{kind}: learning_rate must be a number or a schedule of striate.optimizers.schedules, got "
                 f"{type(rate).__name__}; for rates from a function use striate.callbacks.LearningRateScheduler"
             )
-        self._core = _core.make_optimizer(kind, given)
+        self._core: _core.Optimizer = _core.make_optimizer(kind, given)
         self._schedule = rate if isinstance(rate, LearningRateSchedule) else None
+        # A schedule of the user's, as long as no rate was set: the trainer sets the rate before each step.
+        self._own = self._schedule if self._schedule is not None and self._schedule.is_own else None
         self._trainer: _core.Trainer | None = None
         self._rate: float | None = None  # that was set, until there is a trainer
         self._settle: WeakMethod[Callable[[], object]] | None = None
 
     @property
-    def learning_rate(self) -> float:
-        """The rate of the next step. Setting it overrides the schedule, if there is one, for good."""
+    def learning_rate(self) -> LearningRate:
+        """The rate of the next step. Setting it, or its `assign`, permanently overrides a schedule."""
+        if self._own is not None:
+            return LearningRate(self._own.rate(self.iterations), self)
         if self._trainer is not None:
-            return self._trainer.learning_rate
-        return self._core.learning_rate(0) if self._override is None else self._override
+            return LearningRate(self._trainer.learning_rate, self)
+        return LearningRate(self._core.learning_rate(0) if self._override is None else self._override, self)
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
@@ -92,7 +121,7 @@ class Optimizer:
             raise TypeError(f"{self.name}: learning_rate is set to a number, got {type(value).__name__}") from None
         if not 0.0 <= rate < math.inf:
             raise ValueError(f"{self.name}: learning_rate must be a finite number of at least 0, got {rate}")
-        self._rate = rate
+        self._rate, self._own = rate, None
         if self._trainer is not None:
             self._trainer.learning_rate = rate
 
@@ -106,7 +135,7 @@ class Optimizer:
 
         Args:
             var_list: names of single weights as in `Model.state_dict`, such as "conv2d/bias", or layers of a model,
-                which stand for all of their weights.
+                which represent all of their weights.
             var_names: parts of the weights' own names: "bias" matches "conv2d/bias" and "dense/bias".
 
         Raises:
@@ -133,6 +162,8 @@ class Optimizer:
     @property
     def _override(self) -> float | None:
         """The rate that was set, or None. The trainer keeps it, so that a state is loaded all at once."""
+        if self._own is not None:
+            return None
         return self._rate if self._trainer is None else self._trainer.learning_rate_override
 
     @property
@@ -159,21 +190,35 @@ class Optimizer:
             config["learning_rate"] = self._override
         return config
 
+    def __reduce__(self) -> Any:
+        # A schedule of the user's is pickled itself.
+        return _made, (type(self), {**self.get_config(), **({} if self._own is None else {"learning_rate": self._own})})
+
     def _config(self) -> dict[str, Any]:
         """The core's arguments; names are a list, and left out where there are none."""
         config = self._core.config()
+        if self._own is not None:
+            config["learning_rate"] = {"type": type(self._own).__name__, **self._own.get_config()}
         names = config.pop(_EXCLUDED)
         return {**config, _EXCLUDED: names.split(",")} if names else config
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Optimizer:
-        """An optimizer from what `get_config` returned."""
+    def from_config(cls: type[Opt], config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Opt:
+        """An optimizer from what `get_config` returned.
+
+        Args:
+            config: what it returned.
+            custom_objects: name -> class, of a schedule of your own.
+        """
         arguments = dict(config)
         rate = arguments.get("learning_rate")
         if isinstance(rate, Mapping):
             values = dict(rate)
-            kind: type[LearningRateSchedule] = getattr(schedules, values.pop("type"))
-            arguments["learning_rate"] = kind(**values)
+            name = str(values.pop("type"))
+            kind = getattr(schedules, name) if name in schedules.__all__ else None
+            if kind is None:
+                kind = custom_object(name, custom_objects, "schedule")
+            arguments["learning_rate"] = kind.from_config(values)
         names = arguments.pop(_EXCLUDED, [])
         optimizer = cls(**arguments)
         if names:
@@ -190,18 +235,10 @@ class Optimizer:
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}; {hint}")
         return config[name]
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        core = self.__dict__.get("_core")
-        check_attribute(self, name, type(self).__name__, () if core is None else core.config(), _HINTS, strict=True)
-        super().__setattr__(name, value)
 
-    def __reduce__(self) -> Any:
-        from striate._pickling import rebuilt
-
-        return rebuilt, (type(self), self.get_config())
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self._config().items())})"
+def _made(cls: type[Optimizer], config: Mapping[str, Any]) -> Optimizer:
+    """For pickles."""
+    return cls.from_config(config)
 
 
 def _whole_names(items: Iterable[str | Layer] | None, who: str) -> list[str]:
@@ -211,7 +248,7 @@ def _whole_names(items: Iterable[str | Layer] | None, who: str) -> list[str]:
     names = []
     for item in _list_of(items, f"{who}: exclude_from_weight_decay: var_list"):
         if isinstance(item, Layer):
-            item._parameters()  # refuses a layer that is in no model, whose name may still change
+            item.count_params()  # refuses a layer that is in no model, whose name may still change
             names.append(f"{item.name}/")
         elif isinstance(item, str) and "/" in item and "," not in item:
             names.append(item)
@@ -249,11 +286,11 @@ class SGD(Optimizer):
         learning_rate: a number or a schedule.
         momentum: share of the last step that is repeated; 0 for none.
         nesterov: whether the momentum is Nesterov's.
-        weight_decay: see the module.
-        clipnorm: see the module.
-        clipvalue: see the module.
-        global_clipnorm: see the module.
-        name: for the user.
+        weight_decay: each step reduces the weights by this share times the learning rate, as in AdamW; None: no decay.
+        clipnorm: maximum L2 norm of the gradient of each weight array.
+        clipvalue: maximum absolute value of each element of the gradient.
+        global_clipnorm: maximum L2 norm of the gradient of all weights together.
+        name: a name for your own use.
     """
 
     def __init__(
@@ -275,15 +312,15 @@ class RMSprop(Optimizer):
 
     Args:
         learning_rate: a number or a schedule.
-        rho: of the running mean.
+        rho: decay of the running means.
         momentum: share of the last step that is repeated.
         epsilon: added to the divisor.
         centered: whether the divisor is the gradient's standard deviation (Graves, 2013).
-        weight_decay: see the module.
-        clipnorm: see the module.
-        clipvalue: see the module.
-        global_clipnorm: see the module.
-        name: for the user.
+        weight_decay: each step reduces the weights by this share times the learning rate, as in AdamW; None: no decay.
+        clipnorm: maximum L2 norm of the gradient of each weight array.
+        clipvalue: maximum absolute value of each element of the gradient.
+        global_clipnorm: maximum L2 norm of the gradient of all weights together.
+        name: a name for your own use.
     """
 
     def __init__(
@@ -309,11 +346,11 @@ class Adagrad(Optimizer):
         learning_rate: a number or a schedule.
         initial_accumulator_value: where the sum starts.
         epsilon: added to the divisor.
-        weight_decay: see the module.
-        clipnorm: see the module.
-        clipvalue: see the module.
-        global_clipnorm: see the module.
-        name: for the user.
+        weight_decay: each step reduces the weights by this share times the learning rate, as in AdamW; None: no decay.
+        clipnorm: maximum L2 norm of the gradient of each weight array.
+        clipvalue: maximum absolute value of each element of the gradient.
+        global_clipnorm: maximum L2 norm of the gradient of all weights together.
+        name: a name for your own use.
     """
 
     def __init__(
@@ -335,13 +372,13 @@ class Adadelta(Optimizer):
 
     Args:
         learning_rate: a number or a schedule; 1 is the paper's.
-        rho: of the running means.
+        rho: decay of the running means.
         epsilon: added to both.
-        weight_decay: see the module.
-        clipnorm: see the module.
-        clipvalue: see the module.
-        global_clipnorm: see the module.
-        name: for the user.
+        weight_decay: each step reduces the weights by this share times the learning rate, as in AdamW; None: no decay.
+        clipnorm: maximum L2 norm of the gradient of each weight array.
+        clipvalue: maximum absolute value of each element of the gradient.
+        global_clipnorm: maximum L2 norm of the gradient of all weights together.
+        name: a name for your own use.
     """
 
     def __init__(
@@ -363,15 +400,15 @@ class Adam(Optimizer):
 
     Args:
         learning_rate: a number or a schedule.
-        beta_1: of the running mean of the gradient.
-        beta_2: of the running mean of its square.
+        beta_1: decay of the running mean of the gradient.
+        beta_2: decay of the running mean of the squared gradient.
         epsilon: added to the divisor ("epsilon hat" of the paper's section 2.1).
         amsgrad: whether the largest divisor so far is used (Reddi et al., ICLR 2018).
-        weight_decay: see the module.
-        clipnorm: see the module.
-        clipvalue: see the module.
-        global_clipnorm: see the module.
-        name: for the user.
+        weight_decay: each step reduces the weights by this share times the learning rate, as in AdamW; None: no decay.
+        clipnorm: maximum L2 norm of the gradient of each weight array.
+        clipvalue: maximum absolute value of each element of the gradient.
+        global_clipnorm: maximum L2 norm of the gradient of all weights together.
+        name: a name for your own use.
     """
 
     def __init__(
@@ -395,15 +432,15 @@ class AdamW(Optimizer):
 
     Args:
         learning_rate: a number or a schedule.
-        weight_decay: see the module.
-        beta_1: of the running mean of the gradient.
-        beta_2: of the running mean of its square.
+        weight_decay: each step reduces the weights by this share times the learning rate, as in AdamW; None: no decay.
+        beta_1: decay of the running mean of the gradient.
+        beta_2: decay of the running mean of the squared gradient.
         epsilon: added to the divisor.
         amsgrad: whether the largest divisor so far is used.
-        clipnorm: see the module.
-        clipvalue: see the module.
-        global_clipnorm: see the module.
-        name: for the user.
+        clipnorm: maximum L2 norm of the gradient of each weight array.
+        clipvalue: maximum absolute value of each element of the gradient.
+        global_clipnorm: maximum L2 norm of the gradient of all weights together.
+        name: a name for your own use.
     """
 
     def __init__(
@@ -422,18 +459,48 @@ class AdamW(Optimizer):
         super().__init__(locals())
 
 
+class Nadam(Optimizer):
+    """Adam with Nesterov's momentum (Dozat, 2016).
+
+    Args:
+        learning_rate: a number or a schedule.
+        beta_1: decay of the running mean of the gradient; the momentum of step t is `beta_1 * (1 - 0.96**t / 2)`.
+        beta_2: decay of the running mean of the squared gradient.
+        epsilon: added to the divisor.
+        weight_decay: each step reduces the weights by this share times the learning rate, as in AdamW; None: no decay.
+        clipnorm: maximum L2 norm of the gradient of each weight array.
+        clipvalue: maximum absolute value of each element of the gradient.
+        global_clipnorm: maximum L2 norm of the gradient of all weights together.
+        name: a name for your own use.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        name: str = "nadam",
+    ) -> None:
+        super().__init__(locals())
+
+
 class Lion(Optimizer):
-    """Steps of the sign of a running mean of the gradient (Chen et al., NeurIPS 2023).
+    """Steps with the sign of a running mean of the gradient (Chen et al., NeurIPS 2023).
 
     Args:
         learning_rate: a number or a schedule; about a tenth of Adam's.
-        beta_1: of the mean that gives the step.
-        beta_2: of the mean that is kept.
-        weight_decay: see the module.
-        clipnorm: see the module.
-        clipvalue: see the module.
-        global_clipnorm: see the module.
-        name: for the user.
+        beta_1: decay of the mean whose sign gives the step.
+        beta_2: decay of the mean that is stored.
+        weight_decay: each step reduces the weights by this share times the learning rate, as in AdamW; None: no decay.
+        clipnorm: maximum L2 norm of the gradient of each weight array.
+        clipvalue: maximum absolute value of each element of the gradient.
+        global_clipnorm: maximum L2 norm of the gradient of all weights together.
+        name: a name for your own use.
     """
 
     def __init__(

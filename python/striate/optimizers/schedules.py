@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from striate import _core
-from striate._attributes import check_attribute
-from striate._own_classes import refuse_own
+from striate._described import Described, arguments_of
+from striate._own_classes import is_own, refuse_own
 
 __all__ = [
     "CosineDecay",
@@ -19,51 +20,62 @@ __all__ = [
 ]
 
 
-class LearningRateSchedule:
-    """The base class of schedules. Called with a step, a schedule returns the learning rate."""
+class LearningRateSchedule(Described):
+    """The base class of schedules. Called with a step, a schedule returns the learning rate.
 
-    name: str
+    A schedule of your own defines `__call__`, which is called before each training step::
+
+        class Warmup(LearningRateSchedule):
+            def __init__(self, rate, steps):
+                self.rate, self.steps = rate, steps
+
+            def __call__(self, step):
+                return self.rate * min(1.0, (step + 1) / self.steps)
+
+    Files name its class, with the arguments that it was made with or what its `get_config` returns; `load_model` is
+    given the class as `custom_objects={"Warmup": Warmup}`.
+    """
+
+    _strict = True
 
     def __init_subclass__(cls) -> None:
-        refuse_own(
-            cls,
-            LearningRateSchedule,
-            ("__call__",),
-            "use a schedule of striate.optimizers.schedules (CosineDecay has a warm-up, PiecewiseConstantDecay steps), "
-            "or striate.callbacks.LearningRateScheduler with a function of the epoch",
-        )
+        if is_own(cls) and cls.__call__ is LearningRateSchedule.__call__:
+            refuse_own(cls, LearningRateSchedule, (), "define __call__(self, step), which returns the learning rate")
 
-    def __init__(self, arguments: Mapping[str, Any]) -> None:
-        # Subclasses pass locals(): their signature is the one list of their arguments.
-        given = {key: value for key, value in arguments.items() if key not in ("self", "__class__")}
+    def __init__(self, arguments: Mapping[str, Any] | None = None) -> None:
+        if arguments is None:  # of a class of the user's
+            return
+        kind, given = arguments_of(arguments)
         self.name = given.pop("name")
-        self._core = _core.make_schedule(arguments["__class__"].__name__, given)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        core = self.__dict__.get("_core")
-        check_attribute(self, name, type(self).__name__, () if core is None else core.config(), {}, strict=True)
-        super().__setattr__(name, value)
+        self._core: _core.Schedule = _core.make_schedule(kind, given)
 
     def __call__(self, step: int) -> float:
         """The learning rate of this step."""
         return self._core.at(int(step))
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments, enough to make an equal schedule."""
-        return {**self._core.config(), "name": self.name}
+    @property
+    def is_own(self) -> bool:
+        """Whether a method of the user's computes it, rather than the core."""
+        return type(self).__call__ is not LearningRateSchedule.__call__
 
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> LearningRateSchedule:
-        """A schedule from what `get_config` returned."""
-        return cls(**config)
+    def rate(self, step: int) -> float:
+        """The learning rate of this step, checked.
 
-    def __reduce__(self) -> Any:
-        from striate._pickling import rebuilt
-
-        return rebuilt, (type(self), self.get_config())
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self._core.config().items())})"
+        Raises:
+            TypeError: it is not a number.
+            ValueError: it is negative, infinite or NaN.
+        """
+        found: Any = self(step)
+        try:
+            if isinstance(found, (str, bytes)):
+                raise TypeError
+            value = float(found)
+        except (TypeError, ValueError):
+            kind = type(found).__name__
+            raise TypeError(f"{type(self).__name__} must return a number for step {step}, got {kind}") from None
+        if not 0.0 <= value < math.inf:
+            raise ValueError(f"{type(self).__name__} returned {value} for step {step}, expected 0 or more")
+        return value
 
 
 class ExponentialDecay(LearningRateSchedule):
@@ -74,7 +86,7 @@ class ExponentialDecay(LearningRateSchedule):
         decay_steps: steps in which it changes by `decay_rate`.
         decay_rate: factor.
         staircase: whether it changes at once every `decay_steps`, rather than at every step.
-        name: for the user.
+        name: a name for your own use.
     """
 
     def __init__(
@@ -96,7 +108,7 @@ class CosineDecay(LearningRateSchedule):
         initial_learning_rate: at step 0; with a warm-up, where that begins.
         decay_steps: steps of the decay, after the warm-up.
         alpha: the final rate as a share of the highest one.
-        name: for the user.
+        name: a name for your own use.
         warmup_target: the rate that the warm-up rises to, in a straight line; None for no warm-up.
         warmup_steps: its steps.
     """
@@ -114,15 +126,16 @@ class CosineDecay(LearningRateSchedule):
 
 
 class CosineDecayRestarts(LearningRateSchedule):
-    """Half a cosine again and again, each longer and lower than the one before (Loshchilov and Hutter, ICLR 2017).
+    """Repeated cosine decays; each can be longer and start lower than the one before (Loshchilov and Hutter, ICLR
+    2017).
 
     Args:
         initial_learning_rate: at step 0.
         first_decay_steps: steps of the first decay.
-        t_mul: by which each decay is longer than the one before.
-        m_mul: by which each starts lower.
+        t_mul: factor by which each decay is longer than the one before.
+        m_mul: factor by which each decay starts lower than the one before.
         alpha: the lowest rate as a share of the initial one.
-        name: for the user.
+        name: a name for your own use.
     """
 
     def __init__(
@@ -143,7 +156,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     Args:
         boundaries: steps, rising.
         values: rates, one more than the boundaries.
-        name: for the user.
+        name: a name for your own use.
     """
 
     def __init__(self, boundaries: Sequence[int], values: Sequence[float], name: str = "PiecewiseConstant") -> None:
@@ -159,7 +172,7 @@ class PolynomialDecay(LearningRateSchedule):
         end_learning_rate: after it.
         power: 1 is a straight line.
         cycle: whether, at the end, it begins again from a lower rate, rather than staying at the end rate.
-        name: for the user.
+        name: a name for your own use.
     """
 
     def __init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ VERMILLION = "#D55E00"
 GREEN = "#009E73"
 GREY = "#6B6B6B"
 INK = "#222222"
-# One colour a class, from the same palette; the order keeps neighbours far apart.
+# One colour a class, from the same palette; similar colours are far apart in the order.
 CLASS_COLORS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", VERMILLION, "#F0E442")
 
 
@@ -32,14 +33,36 @@ def new_figure(width: float, height: float, what: str) -> Figure:
     """An empty figure of that size in inches, drawn without a display; `what` names the caller if matplotlib is
     missing.
     """
-    figure_module = require("matplotlib.figure", "plot", f"striate.viz.{what}")
     agg = require("matplotlib.backends.backend_agg", "plot", f"striate.viz.{what}")
-    figure: Figure = figure_module.Figure(figsize=(width, height), layout="constrained")
+    figure: Figure = _figure_class(what)(figsize=(width, height), layout="constrained")
     agg.FigureCanvasAgg(figure)
     engine: Any = figure.get_layout_engine()
     if engine is not None:
         engine.set(w_pad=0.09, h_pad=0.09)
     return figure
+
+
+@functools.cache
+def _figure_class(what: str) -> Any:
+    """matplotlib's `Figure`, which a notebook shows: without pyplot, it knows of no other way than `_repr_png_`."""
+    base = require("matplotlib.figure", "plot", f"striate.viz.{what}").Figure
+
+    def as_png(self: Figure) -> bytes:
+        content = BytesIO()
+        self.savefig(content, dpi=100, format="png")
+        return content.getvalue()
+
+    def reduced(self: Figure) -> Any:
+        """Pickles and copies are plain figures of matplotlib, which any program reads."""
+        return _plain_figure, (), base.__getstate__(self)
+
+    return type("Figure", (base,), {"_repr_png_": as_png, "__reduce__": reduced, "__module__": base.__module__})
+
+
+def _plain_figure() -> Figure:
+    figure_module: Any = require("matplotlib.figure", "plot", "striate.viz")
+    plain: Figure = figure_module.Figure.__new__(figure_module.Figure)
+    return plain
 
 
 def finish(figure: Figure, path: PathLike | None) -> Figure:
@@ -70,7 +93,7 @@ def bare(axes: Axes) -> None:
 
 
 def show_image(axes: Axes, image: NDArray[Any], low: float, high: float) -> None:
-    """Draw one (H, W) or (H, W, 3) picture whose values lie between `low` and `high`."""
+    """Draw one (H, W) or (H, W, 3) picture whose values are between `low` and `high`."""
     if image.ndim == 3:
         axes.imshow(np.clip((image.astype(np.float32) - low) / (high - low), 0.0, 1.0), interpolation="nearest")
     else:

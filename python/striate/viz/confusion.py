@@ -30,11 +30,11 @@ def plot_confusion_matrix(
 
     The colour is always the share of the row, so that a rare class is read as easily as a common one; its scale rises
     steeply at first (square root), so that a handful of mistakes shows. The numbers are counts, or shares in percent
-    with `normalize`. Past 25 classes the colours stand alone.
+    with `normalize`. Above 25 classes only colours are drawn.
 
     Args:
         matrix: (classes, classes) counts, `matrix[i, j]` being the examples of class i that were called j.
-        class_names: one name a class; by default 0, 1, 2, ….
+        class_names: one name for each class; by default 0, 1, 2, ….
         normalize: write each row in percent of its sum instead of counts.
         path: where to write the picture, if anywhere.
         title: the heading; by default the share of right answers.

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WHAT = "plot_detections"
+_LETTERS = 6.5  # points
+_MANY, _COVERED = 12, 1 / 6  # boxes; share of a box that its label may have
 _LIGHT = CLASS_COLORS[1], CLASS_COLORS[4], CLASS_COLORS[6]  # white letters would be lost on these
 
 
@@ -32,14 +34,14 @@ def plot_detections(
     title: str | None = None,
 ) -> Figure:
     """Draw pictures in a grid with boxes: found ones solid, with class and score; true ones dashed. A class has one
-    colour.
+    colour. A label that would cover that of a better detection is left out, and of many boxes those of small ones.
 
     Args:
         images: (N, H, W), (N, H, W, 1) or (N, H, W, 3), or a list of pictures of different sizes; bytes or floats.
-        predictions: one (boxes (K, 4), labels (K,), scores (K,)) an image, such as `striate.detection.Detections`; None
-            draws the truth alone.
-        targets: one (boxes (M, 4), labels (M,)) an image; None where the truth is not known.
-        class_names: one name a class; by default 0, 1, 2, ….
+        predictions: one (boxes (K, 4), labels (K,), scores (K,)) for each image, such as
+            `striate.detection.Detections`; None draws the truth alone.
+        targets: one (boxes (M, 4), labels (M,)) for each image; None where the truth is not known.
+        class_names: one name for each class; by default 0, 1, 2, ….
         score_threshold: boxes that score less are left out.
         columns: pictures in a row.
         max_images: at most so many are drawn, the first ones.
@@ -86,14 +88,21 @@ def plot_detections(
         show_image(axes, picture, low, high)
         for box, label, _ in zip(*truth[index], strict=True) if truth else ():
             frame(axes, box, int(label), True)
-        for box, label, score in zip(*found[index], strict=True) if found else ():
+        for box, label, _ in zip(*found[index], strict=True) if found else ():
             frame(axes, box, int(label), False)
+        texts = (
+            [f"{shorten(names[int(label)], 14)} {score:.2f}" for _, label, score in zip(*found[index], strict=True)]
+            if found
+            else []
+        )
+        for place in _with_room(texts, found[index][0] if found else [], picture.shape, side) if found else ():
+            box, label = found[index][0][place], found[index][1][place]
             axes.annotate(
-                f"{shorten(names[int(label)], 14)} {score:.2f}",
+                texts[place],
                 (max(box[0], 0.0) - 0.5, max(box[1], 0.0) - 0.5),
                 xytext=(1, 1),
                 textcoords="offset points",
-                fontsize=6.5,
+                fontsize=_LETTERS,
                 color=INK if _color(int(label)) in _LIGHT else "white",
                 va="bottom" if box[1] > 0.06 * picture.shape[0] else "top",
                 bbox={"facecolor": _color(int(label)), "edgecolor": "none", "pad": 1.0},
@@ -112,6 +121,27 @@ def plot_detections(
     return finish(figure, path)
 
 
+def _with_room(texts: Sequence[str], boxes: Any, shape: tuple[int, ...], side: float) -> list[int]:
+    """The boxes whose labels cover no better one's, and of many boxes only large ones. The order is that of drawing, in
+    which the last box is the best."""
+    point = shape[1] / (72 * side)  # pixels of the picture in a point of the figure
+    high = _LETTERS * 1.5 * point
+    taken: list[tuple[float, float, float, float]] = []
+    kept = []
+    for index in reversed(range(len(texts))):
+        x, y = float(boxes[index][0]), float(boxes[index][1])
+        top = y - high if y > 0.06 * shape[0] else y
+        wide = _LETTERS * 0.62 * len(texts[index]) * point
+        area = float((boxes[index][2:] - boxes[index][:2]).prod())
+        if len(texts) > _MANY and wide * high > _COVERED * area:
+            continue
+        place = (x, top, x + wide, top + high)
+        if all(place[2] <= b[0] or b[2] <= place[0] or place[3] <= b[1] or b[3] <= place[1] for b in taken):
+            taken.append(place)
+            kept.append(index)
+    return kept[::-1]
+
+
 def _color(label: int) -> str:
     return CLASS_COLORS[label % len(CLASS_COLORS)]
 
@@ -123,7 +153,9 @@ def _rows(given: Any, parts: int, least: float) -> tuple[Any, Any, Any]:
     boxes, labels = as_boxes(given[0], f"{_WHAT}: boxes"), np.asarray(given[1]).reshape(-1)
     scores = np.asarray(given[2], np.float64).reshape(-1) if parts == 3 else np.ones(len(labels))
     if not len(boxes) == len(labels) == len(scores):
-        raise ValueError(f"{_WHAT} expects a label and a score a box, got {len(boxes)}, {len(labels)}, {len(scores)}")
+        raise ValueError(
+            f"{_WHAT} expects one label and one score for each box, got {len(boxes)}, {len(labels)}, {len(scores)}"
+        )
     order = np.argsort(scores, kind="stable")
     order = order[scores[order] >= least]
     return boxes[order], labels[order].astype(np.int64), scores[order]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate._arrays import array_of
-from striate.viz._figure import as_image, finish, new_figure, show_image, tidy
+from striate.viz._figure import as_image, finish, new_figure, shorten, show_image, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+_FEWEST_COLUMNS, _MOST_COLUMNS = 6, 16
 
 
 def plot_feature_maps(
@@ -23,8 +26,10 @@ def plot_feature_maps(
     max_channels: int = 16,
     path: str | os.PathLike[str] | None = None,
     title: str = "Feature maps",
+    class_names: Sequence[str] | None = None,
 ) -> Figure:
-    """Draw the outputs of layers for one picture: a row a layer, its first channels side by side.
+    """Draw the outputs of layers for one picture: one row for each layer, its first channels side by side, all on the
+    same columns.
 
     Args:
         maps: layer name -> output, as `model.feature_maps(x)` returns it: (1, H, W, C), (H, W, C), (1, C) or (C,). Of a
@@ -33,6 +38,7 @@ def plot_feature_maps(
         max_channels: channels shown of each layer.
         path: where to write the picture, if anywhere.
         title: the heading.
+        class_names: names below the bars of a flat output that has one unit for each.
 
     Returns:
         The figure. Each row has its own scale, written on its bar: layers differ by orders of magnitude. Outputs of
@@ -48,10 +54,11 @@ def plot_feature_maps(
         raise ValueError(f"plot_feature_maps needs max_channels of at least 1, got {max_channels}")
     rows = {name: _one_output(name, value) for name, value in maps.items()}
     shown = [_mosaic_columns(value, max_channels) for value in rows.values() if value.ndim == 3]
-    heights = [_row_height(value, max_channels) for value in rows.values()]
+    columns = max([_FEWEST_COLUMNS, *shown])
+    heights = [_row_height(value, max_channels, columns) for value in rows.values()]
     if image is not None:
         heights.insert(0, 1.6)
-    width = 1.9 + 0.85 * max([6, *shown])
+    width = 1.9 + 0.85 * columns
     figure = new_figure(width, sum(heights) + 0.6, "plot_feature_maps")
     figure.suptitle(title, fontsize=13)
     grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
@@ -65,9 +72,9 @@ def plot_feature_maps(
     for index, (name, value) in enumerate(rows.items()):
         axes = figure.add_subplot(grid[index + offset])
         if value.ndim == 3:
-            _draw_maps(figure, axes, name, value, max_channels)
+            _draw_maps(figure, axes, name, value, max_channels, columns)
         else:
-            _draw_bars(axes, name, value)
+            _draw_bars(axes, name, value, class_names)
     return finish(figure, path)
 
 
@@ -79,7 +86,8 @@ def plot_filters(
     path: str | os.PathLike[str] | None = None,
     title: str | None = None,
 ) -> Figure:
-    """Draw the kernels of a convolution: a column a filter, a row an input channel, in a diverging scale around zero.
+    """Draw the kernels of a convolution: one column for each filter, one row for each input channel, in a diverging
+    scale around zero.
 
     Args:
         kernel: the weights (kh, kw, in, out), or a model, whose convolution is then looked up.
@@ -149,19 +157,19 @@ def _one_output(name: str, value: ArrayLike) -> NDArray[np.float64]:
 
 
 def _mosaic_columns(value: NDArray[np.float64], max_channels: int) -> int:
-    return min(int(value.shape[-1]), max_channels, 16)
+    return min(int(value.shape[-1]), max_channels, _MOST_COLUMNS)
 
 
-def _row_height(value: NDArray[np.float64], max_channels: int) -> float:
+def _row_height(value: NDArray[np.float64], max_channels: int, columns: int) -> float:
     if value.ndim == 1:
         return 1.5
     shown = min(int(value.shape[-1]), max_channels)
     tall = min(2.0, max(0.5, float(value.shape[0] / value.shape[1])))
-    return 0.35 + 0.85 * -(-shown // 16) * tall
+    return 0.35 + 0.85 * -(-shown // columns) * tall
 
 
 def _assemble(tiles: NDArray[np.float64], columns: int) -> NDArray[np.float64]:
-    """Tiles (n, h, w) laid out in rows of `columns`, one empty (NaN) pixel between neighbours."""
+    """Tiles (n, h, w) laid out in rows of `columns`, one empty (NaN) pixel between adjacent tiles."""
     count, height, width = tiles.shape
     rows = -(-count // columns)
     canvas = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
@@ -171,13 +179,15 @@ def _assemble(tiles: NDArray[np.float64], columns: int) -> NDArray[np.float64]:
     return canvas
 
 
-def _draw_maps(figure: Figure, axes: Axes, name: str, value: NDArray[np.float64], max_channels: int) -> None:
+def _draw_maps(
+    figure: Figure, axes: Axes, name: str, value: NDArray[np.float64], max_channels: int, columns: int
+) -> None:
     height, width, channels = value.shape
     shown = min(channels, max_channels)
     # Small maps are enlarged pixel by pixel, so that the one-pixel gap between tiles looks alike in every row.
     factor = max(1, 32 // max(height, width))
     tiles = value[:, :, :shown].transpose(2, 0, 1).repeat(factor, axis=1).repeat(factor, axis=2)
-    mosaic = _assemble(tiles, _mosaic_columns(value, max_channels))
+    mosaic = _assemble(tiles, columns)
     finite = tiles[np.isfinite(tiles)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     if low < 0.0 < high:
@@ -185,8 +195,14 @@ def _draw_maps(figure: Figure, axes: Axes, name: str, value: NDArray[np.float64]
         low, high, colors = -bound, bound, "RdBu_r"
     else:
         colors = "viridis"
+    # A tile is one unit wide in every row, whatever the pixels of its maps are.
     picture = axes.imshow(
-        mosaic, cmap=colors, vmin=low, vmax=high if high > low else low + 1.0, interpolation="nearest"
+        mosaic,
+        cmap=colors,
+        vmin=low,
+        vmax=high if high > low else low + 1.0,
+        interpolation="nearest",
+        extent=(0, columns, -(-shown // columns) * height / width, 0),
     )
     axes.set_anchor("W")
     axes.set_xticks([])
@@ -199,12 +215,16 @@ def _draw_maps(figure: Figure, axes: Axes, name: str, value: NDArray[np.float64]
     bar.set_label("output", fontsize=8)
 
 
-def _draw_bars(axes: Axes, name: str, value: NDArray[np.float64]) -> None:
+def _draw_bars(axes: Axes, name: str, value: NDArray[np.float64], class_names: Sequence[str] | None) -> None:
     axes.bar(np.arange(value.size), value, width=0.9, color=np.where(value < 0, "#2166AC", "#B2182B").tolist())
     axes.axhline(0.0, color="#888888", linewidth=0.6)
     axes.set_xlim(-0.6, value.size - 0.4)
     if value.size <= 30:
         axes.set_xticks(range(value.size))
+        if class_names is not None and len(class_names) == value.size:
+            labels = [shorten(str(one), 12) for one in class_names]
+            turned = max(map(len, labels)) * value.size > 90
+            axes.set_xticklabels(labels, rotation=30 if turned else 0, ha="right" if turned else "center")
     axes.tick_params(labelsize=9)
     axes.set_ylabel("output", fontsize=8)
     axes.set_title(f"{name}    {value.size} units", fontsize=11, loc="left")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MOST_LINES = 12
+_EPOCHS = ("#9A9A9A", "#56B4E9", "#0072B2")  # of the first, the middle and the last one
 
 
 def plot_gradient_flow(
@@ -24,20 +24,21 @@ def plot_gradient_flow(
     path: str | os.PathLike[str] | None = None,
     title: str = "Gradient flow: how much of the error reaches each layer",
 ) -> Figure:
-    """Draw the norm of each layer's gradient on a logarithmic scale, a line an epoch, the input at the top.
+    """Draw the norm of each layer's gradient on a logarithmic scale, the input at the top: a line each for the first,
+    the middle and the last epoch.
 
     A line that leans to the left at the top is a vanishing gradient: the layers near the input hardly learn. One that
     leans to the right there is exploding.
 
     Args:
-        norms: a `callbacks.GradientFlow`, or its `.norms`: layer name -> one norm an epoch, layers from input to
+        norms: a `callbacks.GradientFlow`, or its `.norms`: layer name -> one norm for each epoch, layers from input to
             output. A dict of such dicts (or callbacks), network name -> norms, draws the networks side by side on one
             scale.
         path: where to write the picture, if anywhere.
         title: the heading.
 
     Returns:
-        The figure. Norms of exactly zero cannot stand on a logarithmic scale: they are marked at the left edge with a
+        The figure. Norms of exactly zero have no place on a logarithmic scale: they are marked at the left edge with a
         triangle.
 
     Raises:
@@ -51,23 +52,17 @@ def plot_gradient_flow(
     figure.suptitle(title, fontsize=12)
     positive = np.concatenate([table[np.isfinite(table) & (table > 0)] for _, table in networks.values()])
     limits = _decades(positive)
-    shared = require("matplotlib.cm", "plot", "striate.viz.plot_gradient_flow")
-    colors = require("matplotlib.colors", "plot", "striate.viz.plot_gradient_flow")
-    epochs = max(table.shape[1] for _, table in networks.values())
-    shades = colors.LinearSegmentedColormap.from_list("epochs", ["#A6C8E0", "#2171B5", "#081D58"])
-    scale = shared.ScalarMappable(colors.Normalize(min(1, epochs - 1), epochs), cmap=shades)
     panels: list[Axes] = []
     for index, (network, (names, table)) in enumerate(networks.items()):
         axes = figure.add_subplot(1, len(networks), index + 1)
-        _draw(axes, names, table, limits, scale)
+        _draw(axes, names, table, limits)
         axes.set_title(network, fontsize=11)
         panels.append(axes)
     panels[0].set_ylabel("layer (input at the top)")
-    if epochs > 1:
-        bar = figure.colorbar(scale, ax=panels, fraction=0.03, pad=0.02)
-        bar.set_label("epoch")
-        bar.locator = require("matplotlib.ticker", "plot", "striate.viz.plot_gradient_flow").MaxNLocator(integer=True)
-        bar.update_ticks()
+    most = max(panels, key=lambda axes: len(axes.get_legend_handles_labels()[0]))
+    handles, labels = most.get_legend_handles_labels()
+    if len(handles) > 1:
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(handles), fontsize=9, frameon=False)
     return finish(figure, path)
 
 
@@ -92,7 +87,7 @@ def _table(norms: Mapping[str, Any], network: str) -> tuple[list[str], NDArray[n
     lengths = {row.shape for row in rows}
     if len(lengths) != 1 or any(row.ndim != 1 or row.size == 0 for row in rows):
         raise ValueError(
-            f"plot_gradient_flow expects one norm an epoch for every layer{of}, got lengths {sorted(lengths)}"
+            f"plot_gradient_flow expects one norm for each epoch for every layer{of}, got lengths {sorted(lengths)}"
         )
     return [str(name) for name in norms], np.stack(rows)
 
@@ -107,13 +102,13 @@ def _decades(positive: NDArray[np.float64]) -> tuple[float, float]:
     return float(10.0**low), float(10.0 ** max(high, low + 1.0))
 
 
-def _draw(axes: Axes, names: list[str], table: NDArray[np.float64], limits: tuple[float, float], scale: Any) -> None:
+def _draw(axes: Axes, names: list[str], table: NDArray[np.float64], limits: tuple[float, float]) -> None:
     places = np.arange(len(names))
     epochs = table.shape[1]
-    for epoch in sorted(set(np.linspace(0, epochs - 1, min(epochs, _MOST_LINES)).round().astype(int).tolist())):
+    shown = sorted({0, (epochs - 1) // 2, epochs - 1})
+    for epoch, color in zip(shown, _EPOCHS[-len(shown) :], strict=True):
         values = np.where(table[:, epoch] > 0, table[:, epoch], np.nan)
-        color = scale.to_rgba(epoch + 1)
-        axes.plot(values, places, "o-", color=color, linewidth=1.6, markersize=4)
+        axes.plot(values, places, "o-", color=color, linewidth=1.6, markersize=4, label=f"epoch {epoch + 1}")
     zero = np.flatnonzero((table == 0).any(axis=1))
     if zero.size:
         axes.plot(np.full(zero.size, limits[0]), zero, linestyle="", marker="<", color=GREY, clip_on=False)

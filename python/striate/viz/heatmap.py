@@ -22,7 +22,7 @@ def plot_grad_cam(
     path: str | os.PathLike[str] | None = None,
     title: str | None = None,
 ) -> Figure:
-    """Draw a picture, its Grad-CAM heat map, and the map laid over the picture.
+    """Draw a picture, its Grad-CAM heat map, and both overlaid.
 
     Grad-CAM weighs a layer's feature maps by the class score's mean gradient to each of them and keeps the positive
     part of the sum (Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based

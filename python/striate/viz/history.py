@@ -24,8 +24,8 @@ def plot_history(history: Any, path: str | os.PathLike[str] | None = None, title
     """Draw the loss and every metric against the epoch, training and validation in one panel each.
 
     Args:
-        history: what `fit` returned, or its `.history`: name -> one value an epoch, validation under `val_` + name. A
-            `learning_rate` gets a panel of its own; `epoch` and `seconds` are left out.
+        history: what `fit` returned, or its `.history`: name -> one value for each epoch, validation under `val_` +
+            name. A `learning_rate` gets a panel of its own; `epoch` and `seconds` are left out.
         path: where to write the picture, if anywhere.
         title: the heading above all panels.
 
@@ -72,9 +72,9 @@ def _draw(axes: Axes, name: str, logs: Mapping[str, Sequence[float]]) -> None:
             continue
         drawn, longest = drawn + 1, max(longest, len(values))
         epochs = np.arange(1, len(values) + 1)
-        if values.ndim > 1:  # a value a class
+        if values.ndim > 1:  # one value for each class
             lines = axes.plot(epochs, values.reshape(len(values), -1), style, color=color, linewidth=0.9, alpha=0.7)
-            lines[0].set_label(f"{label}, a line a class")
+            lines[0].set_label(f"{label}, one line for each class")
             continue
         marker = "o" if len(values) <= 30 else ""
         axes.plot(epochs, values, style, color=color, marker=marker, markersize=3.5, linewidth=1.8, label=label)
@@ -93,7 +93,7 @@ def _draw(axes: Axes, name: str, logs: Mapping[str, Sequence[float]]) -> None:
 
 
 def _spans_decades(axes: Axes) -> bool:
-    """Whether what is drawn falls so far that its tail would lie flat on a linear scale."""
+    """Whether what is drawn falls so far that its tail would be flat on a linear scale."""
     values = np.concatenate([np.asarray(line.get_ydata(), dtype=np.float64) for line in axes.lines])
     values = values[np.isfinite(values)]
     return bool(values.size) and bool(values.min() > 0) and bool(values.max() > 20 * values.min())
@@ -105,13 +105,17 @@ def _ring_best(axes: Axes, name: str, values: np.ndarray[Any, Any], color: str) 
         return
     best = int(np.nanargmin(values) if less else np.nanargmax(np.where(np.isfinite(values), values, -np.inf)))
     axes.plot([best + 1], [values[best]], "o", markersize=10, markerfacecolor="none", markeredgecolor=color)
+    # The curve is above its smallest value and below its largest: the label goes to the other side.
+    axes.margins(y=0.16)
     axes.annotate(
         f"{values[best]:.4g}",
         (best + 1, float(values[best])),
-        xytext=(0, 9 if less else -9),
+        xytext=(0, -9 if less else 9),
         textcoords="offset points",
-        ha="right" if best + 1 > 0.85 * values.size else "center",
-        va="bottom" if less else "top",
+        ha="right" if best + 1 > 0.85 * values.size else "left" if best + 1 < 0.15 * values.size else "center",
+        va="top" if less else "bottom",
         color=INK if color != GREY else GREY,
         fontsize=9,
+        zorder=4,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
     )

@@ -26,7 +26,7 @@ def plot_precision_recall(
     path: str | os.PathLike[str] | None = None,
     title: str | None = None,
 ) -> Figure:
-    """Draw precision against recall, a line for each class, such as `MeanAveragePrecision.curves()` gives them.
+    """Draw precision against recall, a line for each class, as returned by `MeanAveragePrecision.curves()`.
 
     The legend names the average precision, the mean of each line. Past 10 classes the lines are thin and unnamed, and
     their mean is drawn over them.
@@ -34,7 +34,7 @@ def plot_precision_recall(
     Args:
         recall: (R,), rising from 0 to 1 in equal steps.
         precision: (classes, R), or (R,) for one line; a class of NaN is left out.
-        class_names: one name a class; by default 0, 1, 2, ….
+        class_names: one name for each class; by default 0, 1, 2, ….
         path: where to write the picture, if anywhere.
         title: the heading; by default the mean of the average precisions.
 

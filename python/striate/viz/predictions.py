@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate._arrays import array_of
-from striate.viz._figure import INK, VERMILLION, as_images, finish, names_for, new_figure, shorten, show_image
+from striate.viz._figure import INK, VERMILLION, as_image, as_images, finish, names_for, new_figure, shorten, show_image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def plot_predictions(
-    images: ArrayLike,
+    images: ArrayLike | Sequence[ArrayLike],
     y_true: ArrayLike | None,
     y_pred: ArrayLike,
     class_names: Sequence[str] | None = None,
@@ -31,10 +31,10 @@ def plot_predictions(
     class.
 
     Args:
-        images: (N, H, W), (N, H, W, 1) or (N, H, W, 3), bytes or floats.
+        images: (N, H, W), (N, H, W, 1) or (N, H, W, 3), bytes or floats, or a list of pictures of different sizes.
         y_true: (N,) class indices, or None where they are not known.
         y_pred: (N,) class indices.
-        class_names: one name a class; by default 0, 1, 2, ….
+        class_names: one name for each class; by default 0, 1, 2, ….
         scores: (N,) probabilities of the predicted class, or (N, classes) probabilities of all.
         columns: pictures in a row.
         max_images: at most so many are drawn, the first of the array.
@@ -45,25 +45,25 @@ def plot_predictions(
         ValueError: lengths differ, or an array has another shape than the ones above.
         ImportError: matplotlib is not installed.
     """
-    array, low, high = as_images(images, "plot_predictions")
-    predicted = _labels(y_pred, len(array), "y_pred")
-    truth = None if y_true is None else _labels(y_true, len(array), "y_true")
+    shown = _pictures(images)
+    predicted = _labels(y_pred, len(shown), "y_pred")
+    truth = None if y_true is None else _labels(y_true, len(shown), "y_true")
     confidence = _confidence(scores, predicted)
     most = int(max(predicted.max(), -1 if truth is None else truth.max())) + 1
     names = names_for(most, class_names, "plot_predictions")
     if columns < 1 or max_images < 1:
         raise ValueError(f"plot_predictions needs columns and max_images of at least 1, got {columns} and {max_images}")
 
-    count = min(len(array), max_images)
+    count = min(len(shown), max_images)
     columns = min(columns, count)
     rows = -(-count // columns)
-    height, width = array.shape[1:3]
+    tallest = max(picture.shape[0] / picture.shape[1] for picture, _, _ in shown[:count])
     figure = new_figure(
-        1.55 * columns + 0.2, (1.5 * min(2.0, max(0.4, height / width)) + 0.55) * rows + 0.5, "plot_predictions"
+        1.55 * columns + 0.2, (1.5 * min(2.0, max(0.4, tallest)) + 0.55) * rows + 0.5, "plot_predictions"
     )
     for index in range(count):
         axes = figure.add_subplot(rows, columns, index + 1)
-        show_image(axes, array[index], low, high)
+        show_image(axes, *shown[index])
         text = shorten(names[predicted[index]], 18)
         if confidence is not None:
             text += f"  {100 * confidence[index]:.0f} %"
@@ -78,12 +78,22 @@ def plot_predictions(
     return finish(figure, path)
 
 
+def _pictures(images: Any) -> list[tuple[NDArray[Any], float, float]]:
+    """Each picture, and its values for black and white: those of all pictures together where they are one array."""
+    if isinstance(images, (list, tuple)) and len({np.shape(image) for image in images}) > 1:
+        return [as_image(image, "plot_predictions") for image in images]
+    array, low, high = as_images(images, "plot_predictions")
+    return [(image, low, high) for image in array]
+
+
 def _labels(values: ArrayLike, count: int, name: str) -> NDArray[np.int64]:
     labels = array_of(values, f"plot_predictions: {name}")
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.shape != (count,):
-        raise ValueError(f"plot_predictions expects {name} of shape ({count},), one class an image, got {labels.shape}")
+        raise ValueError(
+            f"plot_predictions expects {name} of shape ({count},), one class for each image, got {labels.shape}"
+        )
     whole = labels.astype(np.int64)
     if (whole != labels).any() or (whole < 0).any():
         raise ValueError(f"plot_predictions expects {name} to hold class indices, whole numbers from 0 on")

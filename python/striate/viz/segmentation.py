@@ -42,18 +42,18 @@ def plot_segmentation(
     path: str | os.PathLike[str] | None = None,
     title: str | None = None,
 ) -> Figure:
-    """Draw each picture in a row: the picture, the truth and the prediction laid over it, and the difference.
+    """Draw each picture in a row: the picture, overlays of the truth and the prediction, and the difference.
 
     Class 0, the background, is left clear. In the difference, what was missed (an object where the background was
     predicted), what was invented (the reverse) and what was taken for another object have a colour each; the rest is
-    the picture, faint. Beneath it stands the share of pixels that are right.
+    the picture, faint. Beneath it is the share of pixels that are right.
 
     Args:
         images: (N, H, W), (N, H, W, 1) or (N, H, W, 3), bytes or floats.
-        y_true: (N, H, W) classes, or None where they are not known: then the pictures and the predictions stand alone.
+        y_true: (N, H, W) classes, or None if they are not known: then only pictures and predictions are drawn.
         y_pred: (N, H, W) classes, or scores (N, H, W, C), of which the highest counts; of C = 1 what is above 0 counts
             as class 1, so pass logits, or a mask.
-        class_names: one name a class; by default 0, 1, 2, ….
+        class_names: one name for each class; by default 0, 1, 2, ….
         ignore_class: pixels of this true class are left out of the difference.
         max_images: at most so many are drawn, the first of the array.
         path: where to write the picture, if anywhere.
@@ -149,7 +149,7 @@ def _labels(labels: NDArray[Any], shape: tuple[int, ...], name: str) -> NDArray[
     if labels.ndim == 4 and labels.shape[-1] == 1:
         labels = labels[..., 0]
     if labels.shape != shape:
-        raise ValueError(f"{_WHAT} expects {name} of shape {shape}, one class a pixel, got {labels.shape}")
+        raise ValueError(f"{_WHAT} expects {name} of shape {shape}, one class for each pixel, got {labels.shape}")
     whole = labels.astype(np.int64)
     if (whole != labels).any():
         raise ValueError(f"{_WHAT} expects {name} to hold class indices, whole numbers")

@@ -1,1 +1,1 @@
-"""Losses: each gives one value a sample (or pixel); `reduction.total` makes them the number that training lowers."""
+"""Losses: one value for each sample or pixel; `reduction.total` computes the number that training minimizes."""

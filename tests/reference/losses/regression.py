@@ -17,3 +17,9 @@ def huber(y: np.ndarray, p: np.ndarray, delta: float = 1.0) -> np.ndarray:
     """A parabola up to `delta`, its tangent beyond (Huber, 1964)."""
     error = np.abs(p - y)
     return np.where(error <= delta, error**2 / 2, delta * error - delta**2 / 2).mean(axis=-1)
+
+
+def kl_divergence(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """The sum over the last axis (Kullback and Leibler, 1951), of shares within 1e-7 to 1."""
+    y, p = np.clip(y, 1e-7, 1), np.clip(p, 1e-7, 1)
+    return (y * np.log(y / p)).sum(axis=-1)

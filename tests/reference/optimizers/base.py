@@ -50,6 +50,10 @@ class Optimizer:
         """State that is kept for one weight."""
         return self.state.setdefault(kind, {}).setdefault(name, np.full_like(like, initial))
 
+    def decided(self, name: str, like: np.ndarray) -> np.ndarray:
+        """Where rounding could not have led to another step so far."""
+        return np.ones(like.shape, bool)
+
     def update(self, name: str, g: np.ndarray, rate: float) -> np.ndarray:
         """What is added to the weight."""
         raise NotImplementedError

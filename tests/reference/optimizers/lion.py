@@ -14,8 +14,14 @@ class Lion(Optimizer):
         super().__init__(learning_rate, **common)
         self.beta_1, self.beta_2 = beta_1, beta_2
 
+    def decided(self, name: str, like: np.ndarray) -> np.ndarray:
+        """Not where the two parts of a sign cancelled to what rounding leaves of them."""
+        return self.slot("ties", name, like) == 0
+
     def update(self, name: str, g: np.ndarray, rate: float) -> np.ndarray:
-        m = self.slot("momentum", name, g)
-        step = -rate * np.sign(self.beta_1 * m + (1 - self.beta_1) * g)
+        m, ties = self.slot("momentum", name, g), self.slot("ties", name, g)
+        kept, new = self.beta_1 * m, (1 - self.beta_1) * g
+        ties += np.abs(kept + new) <= 1e-6 * (np.abs(kept) + np.abs(new))
+        step = -rate * np.sign(kept + new)
         m[...] = self.beta_2 * m + (1 - self.beta_2) * g
         return step

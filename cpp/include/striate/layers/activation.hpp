@@ -16,7 +16,9 @@ struct ActivationOptions {
 };
 
 // An activation by its name: relu, relu6, leaky_relu (slope 0.2), elu, sigmoid, tanh, softplus, silu or swish, gelu (by
-// the error function), hard_sigmoid, hard_swish or hard_silu, softmax (over the last axis), linear.
+// the error function), hard_sigmoid, hard_swish or hard_silu, softmax (over the last axis), linear; and the functions
+// exponential, log, sqrt, abs, reciprocal, reciprocal_no_nan
+// (0 at 0), erf.
 class Activation : public LayerOf<Activation, ActivationOptions> {
   public:
     static constexpr const char* kType = "Activation";
@@ -29,7 +31,7 @@ class Activation : public LayerOf<Activation, ActivationOptions> {
     void emit(PlanContext& plan) const override;
 };
 
-// The layer that a layer's `activation` argument stands for; null for none and "linear". Throws ValueError naming
+// The layer that a layer's `activation` argument represents; null for none and "linear". Throws ValueError naming
 // `owner`.
 LayerPtr activation_layer(const std::optional<std::string>& activation, const std::string& owner);
 

@@ -9,7 +9,7 @@ struct AddOptions {
     static void fields(Self&, Visitor&&) {}
 };
 
-// The sum of two or more inputs. An axis of size 1 in one input stands for all of another's.
+// The sum of two or more inputs. An axis of size 1 in one input is used for all of another's.
 class Add : public LayerOf<Add, AddOptions> {
   public:
     static constexpr const char* kType = "Add";

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "striate/layer.hpp"
 
 namespace striate STRIATE_API {
@@ -10,6 +12,8 @@ struct BatchNormalizationOptions {
     bool center = true, scale = true;
     std::string beta_initializer = "zeros", gamma_initializer = "ones";
     std::string moving_mean_initializer = "zeros", moving_variance_initializer = "ones";
+    std::optional<std::string> beta_regularizer = {}, gamma_regularizer = {};
+    bool unbiased_variance = false;
 
     template <class Self, class Visitor>
     static void fields(Self& self, Visitor&& visit) {
@@ -22,12 +26,16 @@ struct BatchNormalizationOptions {
         visit("gamma_initializer", self.gamma_initializer);
         visit("moving_mean_initializer", self.moving_mean_initializer);
         visit("moving_variance_initializer", self.moving_variance_initializer);
+        visit("beta_regularizer", self.beta_regularizer);
+        visit("gamma_regularizer", self.gamma_regularizer);
+        visit("unbiased_variance", self.unbiased_variance);
     }
 };
 
 // Each channel brought to mean 0 and variance 1 over the batch, then scaled by gamma and shifted by beta (Ioffe &
 // Szegedy 2015). In inference, and when frozen, by the moving averages that training keeps: moving = momentum * moving
-// + (1 - momentum) * batch.
+// + (1 - momentum) * batch. With `unbiased_variance`, the moving variance takes the variance that is divided by the
+// number of values less 1, as PyTorch does.
 class BatchNormalization : public LayerOf<BatchNormalization, BatchNormalizationOptions> {
   public:
     static constexpr const char* kType = "BatchNormalization";

@@ -16,6 +16,7 @@ struct Conv2DTransposeOptions {
     std::optional<std::string> activation = {};
     bool use_bias = true;
     std::string kernel_initializer = "glorot_uniform", bias_initializer = "zeros";
+    std::optional<std::string> kernel_regularizer = {}, bias_regularizer = {};
 
     template <class Self, class Visitor>
     static void fields(Self& self, Visitor&& visit) {
@@ -29,6 +30,8 @@ struct Conv2DTransposeOptions {
         visit("use_bias", self.use_bias);
         visit("kernel_initializer", self.kernel_initializer);
         visit("bias_initializer", self.bias_initializer);
+        visit("kernel_regularizer", self.kernel_regularizer);
+        visit("bias_regularizer", self.bias_regularizer);
     }
 };
 

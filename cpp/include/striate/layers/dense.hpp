@@ -11,6 +11,7 @@ struct DenseOptions {
     std::optional<std::string> activation = {};
     bool use_bias = true;
     std::string kernel_initializer = "glorot_uniform", bias_initializer = "zeros";
+    std::optional<std::string> kernel_regularizer = {}, bias_regularizer = {};
 
     template <class Self, class Visitor>
     static void fields(Self& self, Visitor&& visit) {
@@ -19,6 +20,8 @@ struct DenseOptions {
         visit("use_bias", self.use_bias);
         visit("kernel_initializer", self.kernel_initializer);
         visit("bias_initializer", self.bias_initializer);
+        visit("kernel_regularizer", self.kernel_regularizer);
+        visit("bias_regularizer", self.bias_regularizer);
     }
 };
 

@@ -3,18 +3,20 @@
 #include <optional>
 
 #include "striate/layer.hpp"
+#include "striate/layers/padding.hpp"
 
 namespace striate STRIATE_API {
 
 struct DepthwiseConv2DOptions {
     Pair kernel_size{0};
     Pair strides{1};
-    std::string padding = "valid";
+    Padding padding = "valid";
     int64_t depth_multiplier = 1;
     Pair dilation_rate{1};
     std::optional<std::string> activation = {};
     bool use_bias = true;
     std::string depthwise_initializer = "glorot_uniform", bias_initializer = "zeros";
+    std::optional<std::string> depthwise_regularizer = {}, bias_regularizer = {};
 
     template <class Self, class Visitor>
     static void fields(Self& self, Visitor&& visit) {
@@ -27,6 +29,8 @@ struct DepthwiseConv2DOptions {
         visit("use_bias", self.use_bias);
         visit("depthwise_initializer", self.depthwise_initializer);
         visit("bias_initializer", self.bias_initializer);
+        visit("depthwise_regularizer", self.depthwise_regularizer);
+        visit("bias_regularizer", self.bias_regularizer);
     }
 };
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "striate/layer.hpp"
 
 namespace striate STRIATE_API {
@@ -10,6 +12,7 @@ struct GroupNormalizationOptions {
     double epsilon = 1e-3;
     bool center = true, scale = true;
     std::string beta_initializer = "zeros", gamma_initializer = "ones";
+    std::optional<std::string> beta_regularizer = {}, gamma_regularizer = {};
 
     template <class Self, class Visitor>
     static void fields(Self& self, Visitor&& visit) {
@@ -20,6 +23,8 @@ struct GroupNormalizationOptions {
         visit("scale", self.scale);
         visit("beta_initializer", self.beta_initializer);
         visit("gamma_initializer", self.gamma_initializer);
+        visit("beta_regularizer", self.beta_regularizer);
+        visit("gamma_regularizer", self.gamma_regularizer);
     }
 };
 

@@ -3,14 +3,14 @@
 #include <optional>
 
 #include "striate/layer.hpp"
-#include "striate/layers/pool_padding.hpp"
+#include "striate/layers/padding.hpp"
 
 namespace striate STRIATE_API {
 
 struct MaxPooling2DOptions {
     Pair pool_size{2};
     std::optional<Pair> strides = {};  // pool_size when not given
-    PoolPadding padding = {};
+    Padding padding = {};
 
     template <class Self, class Visitor>
     static void fields(Self& self, Visitor&& visit) {

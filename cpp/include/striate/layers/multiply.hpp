@@ -9,7 +9,7 @@ struct MultiplyOptions {
     static void fields(Self&, Visitor&&) {}
 };
 
-// The product of two or more inputs, element by element. An axis of size 1 in one input stands for all of another's.
+// The product of two or more inputs, element by element. An axis of size 1 in one input is used for all of another's.
 class Multiply : public LayerOf<Multiply, MultiplyOptions> {
   public:
     static constexpr const char* kType = "Multiply";

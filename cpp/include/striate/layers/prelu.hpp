@@ -8,11 +8,13 @@ namespace striate STRIATE_API {
 
 struct PReLUOptions {
     std::string alpha_initializer = "zeros";
+    std::optional<std::string> alpha_regularizer = {};
     std::optional<std::vector<int64_t>> shared_axes = {};  // counted from 1; 0 is the batch
 
     template <class Self, class Visitor>
     static void fields(Self& self, Visitor&& visit) {
         visit("alpha_initializer", self.alpha_initializer);
+        visit("alpha_regularizer", self.alpha_regularizer);
         visit("shared_axes", self.shared_axes);
     }
 };

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "striate/layer.hpp"
+#include "striate/layers/padding.hpp"
 
 namespace striate STRIATE_API {
 
@@ -10,13 +11,14 @@ struct SeparableConv2DOptions {
     int64_t filters = 0;
     Pair kernel_size{0};
     Pair strides{1};
-    std::string padding = "valid";
+    Padding padding = "valid";
     Pair dilation_rate{1};
     int64_t depth_multiplier = 1;
     std::optional<std::string> activation = {};
     bool use_bias = true;
     std::string depthwise_initializer = "glorot_uniform", pointwise_initializer = "glorot_uniform";
     std::string bias_initializer = "zeros";
+    std::optional<std::string> depthwise_regularizer = {}, pointwise_regularizer = {}, bias_regularizer = {};
 
     template <class Self, class Visitor>
     static void fields(Self& self, Visitor&& visit) {
@@ -31,6 +33,9 @@ struct SeparableConv2DOptions {
         visit("depthwise_initializer", self.depthwise_initializer);
         visit("pointwise_initializer", self.pointwise_initializer);
         visit("bias_initializer", self.bias_initializer);
+        visit("depthwise_regularizer", self.depthwise_regularizer);
+        visit("pointwise_regularizer", self.pointwise_regularizer);
+        visit("bias_regularizer", self.bias_regularizer);
     }
 };
 

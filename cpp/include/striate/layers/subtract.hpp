@@ -9,7 +9,7 @@ struct SubtractOptions {
     static void fields(Self&, Visitor&&) {}
 };
 
-// The first of two inputs minus the second. An axis of size 1 in one input stands for all of another's.
+// The first of two inputs minus the second. An axis of size 1 in one input is used for all of another's.
 class Subtract : public LayerOf<Subtract, SubtractOptions> {
   public:
     static constexpr const char* kType = "Subtract";

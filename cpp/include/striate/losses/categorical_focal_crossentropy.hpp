@@ -35,8 +35,11 @@ class CategoricalFocalCrossentropy : public LossOf<CategoricalFocalCrossentropy,
     std::string joint_activation() const override { return "softmax"; }
     bool takes_labels(const Shape&) const override { return true; }
     Shape target_shape(const Shape& output, const std::string& layer) const override;
-    // Throws ValueError for a target outside 0 to 1, or a label that is no class.
+    // Throws ValueError for a target outside 0 to 1, or a label that is not a class.
     void check_targets(const Array& targets, const Shape& output) const override;
+    std::vector<int64_t> ignored_classes() const override {
+        return options_.ignore_class ? std::vector<int64_t>{*options_.ignore_class} : std::vector<int64_t>();
+    }
     void emit(const LossContext& context) const override;
 };
 

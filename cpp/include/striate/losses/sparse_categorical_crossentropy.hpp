@@ -29,8 +29,11 @@ class SparseCategoricalCrossentropy
     DType target_type() const override { return DType::int64; }
     // The output's without its last axis.
     Shape target_shape(const Shape& output, const std::string& layer) const override;
-    // Throws ValueError for a label that is no class.
+    // Throws ValueError for a label that is not a class.
     void check_targets(const Array& targets, const Shape& output) const override;
+    std::vector<int64_t> ignored_classes() const override {
+        return options_.ignore_class ? std::vector<int64_t>{*options_.ignore_class} : std::vector<int64_t>();
+    }
     void emit(const LossContext& context) const override;
 };
 

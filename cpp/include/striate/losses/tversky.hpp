@@ -40,7 +40,7 @@ class Tversky : public LossOf<Tversky, TverskyOptions> {
     bool takes_labels(const Shape& output) const override;
     // Throws ValueError for axes that the output has not, or that leave out a middle one.
     Shape target_shape(const Shape& output, const std::string& layer) const override;
-    // Throws ValueError for a label that is no class, and for other targets beyond 0 to 1.
+    // Throws ValueError for a label that is not a class, and for other targets beyond 0 to 1.
     void check_targets(const Array& targets, const Shape& output) const override;
     // Where images are not kept apart, the loss follows from the sums over all of them.
     int64_t sum_count(const Shape& output) const override;

@@ -38,6 +38,7 @@ class WeightedSum : public LossOf<WeightedSum, WeightedSumOptions> {
     // The sums of its losses, one after the other.
     int64_t sum_count(const Shape& output) const override;
     double value(const double* sums, const Shape& output) const override;
+    std::vector<int64_t> ignored_classes() const override;
     void emit(const LossContext& context) const override;
 
   private:

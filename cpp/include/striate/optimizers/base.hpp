@@ -59,7 +59,7 @@ struct OptimizerOptions {
 
 // The numbers of a rule and the kernel that does it.
 struct UpdateRule {
-    enum Kind { sgd, rmsprop, adagrad, adadelta, adam, lion } kind = sgd;
+    enum Kind { sgd, rmsprop, adagrad, adadelta, adam, nadam, lion } kind = sgd;
     double rate0 = 0.0, rate1 = 0.0, epsilon = 0.0;
     bool nesterov = false, centered = false, amsgrad = false;
     int slot_of[3] = {-1, -1, -1};  // which of slots() the kernel finds as its first, second and third; -1: none

@@ -1,0 +1,1 @@
+"""The folder of libstriate_cuda.so, which the package striate opens."""
