@@ -87,7 +87,7 @@ def test_a_process_that_ends_ends_all(how: str, code: int, message: str) -> None
 def test_a_process_that_does_not_answer_is_named_after_the_timeout(how: str) -> None:
     done = failing(how, timeout=4.0)
     assert done.returncode == 75, (done.returncode, done.stderr)
-    assert f"nothing came from rank 1 (host {HOST}) for 4 seconds" in done.stderr, done.stderr
+    assert re.search(rf"rank 1 \(host {HOST}\).* did not answer for 4 seconds", done.stderr), done.stderr
 
 
 @pytest.mark.parametrize(("how", "error"), (("term", "SystemExit: 143"), ("interrupt", "KeyboardInterrupt: ")))

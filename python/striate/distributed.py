@@ -91,7 +91,7 @@ class Group:
                 for process in others
             ]
             requests += [self._comm.Isend([mine, self._mpi.BYTE], process, _GATHER) for process in others]
-            last = self._finish(requests, others)
+            last = self._finish(requests, [*others, *others])
             if last is not None:
                 self.late[last] = self.late.get(last, 0.0) + time.perf_counter() - began
 
@@ -101,7 +101,7 @@ class Group:
         requests = [self._comm.Irecv([view, kind], process, _PARTS) for view, process in receive]
         requests += [self._comm.Isend([view, kind], process, _PARTS) for view, process in send]
         self._last += 1
-        self._tickets[self._last] = requests, [process for _, process in receive]
+        self._tickets[self._last] = requests, [process for _, process in [*receive, *send]]
         return self._last
 
     def done(self, ticket: int) -> bool:
@@ -134,7 +134,7 @@ class Group:
             found[process] = bytearray(int.from_bytes(sizes[8 * process : 8 * process + 8], "little"))
             requests.append(self._comm.Irecv([found[process], self._mpi.BYTE], process, _OBJECTS))
         requests += [self._comm.Isend([own, self._mpi.BYTE], process, _OBJECTS) for process in others]
-        self._finish(requests, others)
+        self._finish(requests, [*others, *others])
         pairs = [pickle.loads(found[process]) for process in range(self.size)]
         self._raise_for_all([text for _, text in pairs])
         return [one for one, _ in pairs]
@@ -169,7 +169,9 @@ class Group:
     # Waiting
 
     def _finish(self, requests: list[Any], peers: Sequence[int]) -> int | None:
-        """Wait for all requests, of which the first ones receive from these processes.
+        """Wait for all requests, each of which receives from or sends to one of these processes.
+
+        What is sent ends, too, only when the other process answers: a large part waits until it is asked for.
 
         Returns the process that was waited for last, if any was waited for.
         """
@@ -191,14 +193,14 @@ class Group:
         return last
 
     def _missing(self, requests: Sequence[Any], peers: Sequence[int]) -> list[int]:
-        """The processes from which nothing has come."""
+        """The processes of requests that are not done."""
         # A request that is done becomes null, which Testall takes as done.
         return sorted({peer for request, peer in zip(requests, peers, strict=False) if not request.Test()})
 
     def _end(self, missing: Sequence[int]) -> None:
         names = ", ".join(self.name_of(process) for process in missing) or "another process"
         print(
-            f"[{self.name}] striate.distributed: nothing came from {names} for {self.timeout:g} seconds; it has ended, "
+            f"[{self.name}] striate.distributed: {names} did not answer for {self.timeout:g} seconds: it has ended, "
             f"hangs, or cannot be reached. This process ends with exit code {UNREACHABLE}. Start the job again: with "
             "BackupAndRestore it goes on from the last backup",
             file=sys.stderr,
