@@ -36,8 +36,9 @@ function(striate_kernels target isa)
   target_compile_features(${target} PRIVATE cxx_std_20)
   target_include_directories(${target} PRIVATE "${STRIATE_CORE}/src" "${STRIATE_CORE}/include")
   target_compile_definitions(${target} PRIVATE STRIATE_ISA=${isa})
+  # Nothing is thrown through kernels, so they need no tables for unwinding, which are a part of every program's size.
   target_compile_options(${target} PRIVATE ${STRIATE_WARNINGS} ${STRIATE_SECTIONS} ${STRIATE_SANITIZE_FLAGS} -Wno-psabi
-    ${STRIATE_KERNEL_OPTIMIZATION} -ffp-contract=fast -fno-math-errno -fno-trapping-math -fno-exceptions -fno-rtti ${STRIATE_FLAGS_${isa}})
+    ${STRIATE_KERNEL_OPTIMIZATION} -ffp-contract=fast -fno-math-errno -fno-trapping-math -fno-exceptions -fno-rtti $<$<CONFIG:Release>:-fno-asynchronous-unwind-tables> ${STRIATE_FLAGS_${isa}})
 endfunction()
 
 # Writes isas.inc, which the dispatcher includes: one row for each of these instruction sets, best first.

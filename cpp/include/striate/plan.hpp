@@ -56,6 +56,12 @@ struct Frame {
     }
 };
 
+// Which rows of its first input a step reads for a row of its output: `taps` rows, from row * stride - before on. Rows
+// that are not in the map are zeros of its halo. A stride of 0 says nothing.
+struct RowMap {
+    int64_t stride = 0, taps = 1, before = 0;
+};
+
 // One call of one of the library's kernels, or of a function of your own. `units` pieces of work follow from shapes
 // alone and are dealt out to the threads in contiguous ranges, with a barrier between steps. `scratch` bytes of
 // private memory are given to each thread. Every tensor that the step touches must be among `reads` or `writes`: the
@@ -69,6 +75,7 @@ struct Step {
     double bytes = 0;
     std::shared_ptr<const KernelCall> call;                                                 // the library's own
     std::function<void(const Frame&, int64_t begin, int64_t end, std::byte* scratch)> run;  // else: runs on the host
+    RowMap rows;  // from reads[0] to writes[0], image by image
     // A pair (from, to): `to` may take over the memory of `from` if nothing reads `from` afterwards.
     TensorId inplace_from, inplace_to;
 };

@@ -36,6 +36,11 @@ Halo output_halo(const Problem& p);
 // Throws ValueError when these zeros take memory out of proportion to the maps.
 void check_halos(const Problem& p, const std::string& owner);
 
+// Which rows of the input a row of the output reads.
+inline RowMap row_map(const Problem& p) {
+    return {p.stride.h, (p.kernel.h - 1) * p.dilation.h + 1, p.pad_top};
+}
+
 // One call of the kernel `conv` and the packing of its weights. Pointers to be filled in: conv.x, conv.y, conv.bias,
 // and pack.src, pack.dst = conv.weights or, when `direct`, conv.weights alone, which is then the layer's own kernel.
 struct Lowered {

@@ -40,25 +40,28 @@ TensorId emit_packing(PlanContext& plan, const Lowered& l, TensorId w, bool para
 
 // One call of `conv`: `x` is walked over, `w` is packed unless the call is direct.
 void emit_call(PlanContext& plan, const char* what, Lowered l, TensorId x, TensorId w, const Ending& end,
-               bool parameters_packed) {
+               bool parameters_packed, RowMap rows = {}) {
     const TensorId bias = end.bias, y = end.y;
     l.conv.epilogue = end.epilogue;
     l.conv.accumulate = plan.adds_to_output();
     const TensorId weights = emit_packing(plan, l, w, parameters_packed);
     const kernels::ConvArgs& args = l.conv;
-    plan.step(with_flops(kernel_step(plan, K::conv, what, args,
-                                     {reads(args.x, x), reads(args.weights, weights), reads(args.bias, bias),
-                                      args.accumulate ? updates(args.y, y) : writes(args.y, y)}),
-                         2 * multiply_adds(args)));
+    plan.step(with_rows(with_flops(kernel_step(plan, K::conv, what, args,
+                                               {reads(args.x, x), reads(args.weights, weights), reads(args.bias, bias),
+                                                args.accumulate ? updates(args.y, y) : writes(args.y, y)}),
+                                   2 * multiply_adds(args)),
+                        rows));
 }
 
 void emit_depthwise_call(PlanContext& plan, const char* what, const kernels::DepthwiseArgs& args, TensorId x,
-                         TensorId kernel, TensorId bias, TensorId y) {
+                         TensorId kernel, TensorId bias, TensorId y, RowMap rows = {}) {
     const int64_t pixels = args.images * args.rows * args.cols, taps = args.tap_rows * args.tap_cols;
-    plan.step(with_flops(
-        kernel_step(plan, K::depthwise, what, args,
-                    {reads(args.x, x), reads(args.weights, kernel), reads(args.bias, bias), writes(args.y, y)}),
-        2 * static_cast<double>(pixels) * static_cast<double>(taps * args.channels * args.multiplier)));
+    plan.step(with_rows(
+        with_flops(
+            kernel_step(plan, K::depthwise, what, args,
+                        {reads(args.x, x), reads(args.weights, kernel), reads(args.bias, bias), writes(args.y, y)}),
+            2 * static_cast<double>(pixels) * static_cast<double>(taps * args.channels * args.multiplier)),
+        rows));
 }
 
 // images, h, w: of the map that the direction ends in, or the one that its work follows from.
@@ -180,7 +183,7 @@ void emit_forward(PlanContext& plan, const Problem& p, TensorId x, TensorId kern
         if (groups) return emit_grouped(plan, p, x, kernel, sums);
         const auto direct = [&](const Part* part) {
             const Lowered call = forward(p, view_x, view_y, plan.device().rules().machine, plan.weights_stay(), part);
-            emit_call(plan, "convolution", call, x, kernel, sums, true);
+            emit_call(plan, "convolution", call, x, kernel, sums, true, part ? RowMap{} : row_map(p));
         };
         if (!tiles) return direct(nullptr);
         const Tiled tiled = winograd_tiled(view_y.h, view_y.w);
@@ -204,7 +207,7 @@ void emit_depthwise(PlanContext& plan, const Problem& p, TensorId x, TensorId ke
     with_epilogue(plan, end, true, [&](const Ending& sums) {
         kernels::DepthwiseArgs args = depthwise_forward(p, plan.view(x), plan.view(sums.y));
         args.epilogue = sums.epilogue;
-        emit_depthwise_call(plan, "depthwise convolution", args, x, kernel, sums.bias, sums.y);
+        emit_depthwise_call(plan, "depthwise convolution", args, x, kernel, sums.bias, sums.y, row_map(p));
     });
 }
 

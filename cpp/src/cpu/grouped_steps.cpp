@@ -17,24 +17,26 @@ double grouped_flops(const Args& a) {
 // `l` has the arguments of a call and of `pack`, which prepares its weights.
 template <class Pack, class Call>
 void emit_grouped_call(PlanContext& plan, const char* what, const kernels::Kernel<Pack>& pack, Call l, TensorId x,
-                       TensorId kernel, const Ending& end) {
+                       TensorId kernel, const Ending& end, RowMap rows = {}) {
     const TensorId packed = plan.create({l.packed_floats});
     plan.prepare(
         kernel_step(plan, pack, "pack weights", l.pack, {reads(l.pack.src, kernel), writes(l.pack.dst, packed)}));
     kernels::GroupedConvArgs& args = l.conv;
     args.epilogue = end.epilogue;
     args.accumulate = plan.adds_to_output();
-    plan.step(with_flops(kernel_step(plan, K::grouped_conv, what, args,
-                                     {reads(args.x, x), reads(args.weights, packed), reads(args.bias, end.bias),
-                                      args.accumulate ? updates(args.y, end.y) : writes(args.y, end.y)}),
-                         grouped_flops(args)));
+    plan.step(
+        with_rows(with_flops(kernel_step(plan, K::grouped_conv, what, args,
+                                         {reads(args.x, x), reads(args.weights, packed), reads(args.bias, end.bias),
+                                          args.accumulate ? updates(args.y, end.y) : writes(args.y, end.y)}),
+                             grouped_flops(args)),
+                  rows));
 }
 
 }  // namespace
 
 void emit_grouped(PlanContext& plan, const Problem& p, TensorId x, TensorId kernel, const Ending& end) {
     const GroupedForward call = grouped_forward(p, plan.view(x), plan.view(end.y), plan.device().rules().machine);
-    emit_grouped_call(plan, "grouped convolution", K::pack_weights, call, x, kernel, end);
+    emit_grouped_call(plan, "grouped convolution", K::pack_weights, call, x, kernel, end, row_map(p));
 }
 
 void emit_grouped_to_input(PlanContext& plan, const Problem& p, TensorId dy, TensorId kernel, const Ending& end) {

@@ -20,6 +20,8 @@ struct Rules {
     bool pooled_at_once = true;  // a convolution's outputs wait for their maxima in the scratch of a thread, and
                                  // gradients to weights follow from the maxima alone
     bool epilogues = true;       // convolutions apply the activations that fits_epilogue() names, not relu alone
+    double band_bytes = 0;       // of the windows of a chain of steps that is computed in bands; 0: none is
+    double band_maps = 0;        // bytes of the smallest map between the steps of such a chain
     double near_bytes = 0;       // of maps that stay near from one step to the next; 0: wherever they are
 };
 

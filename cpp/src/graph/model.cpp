@@ -124,7 +124,7 @@ Pieces Model::State::pieces_of(const PlanRequest& request) {
         for (int i = parameters.begin(static_cast<int>(layer)); i < parameters.begin(static_cast<int>(layer) + 1); ++i)
             weight_bytes[layer] +=
                 static_cast<double>(element_count(parameters.infos()[static_cast<size_t>(i)].shape)) * sizeof(float);
-    Cutting made{request.outputs, request.options, traffic_of(graph, request, weight_bytes)};
+    Cutting made{request.outputs, request.options, traffic_of(graph, parameters, request, weight_bytes)};
     const std::lock_guard<std::mutex> lock(mutex);
     cutting = std::move(made);
     return striate::pieces_of(cutting->traffic, request.batch, near_bytes);

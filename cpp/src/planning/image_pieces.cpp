@@ -59,9 +59,13 @@ void find_cuts(Traffic& traffic, const Network& network, const PlanRequest& requ
 
 }  // namespace
 
-Traffic traffic_of(const Graph& graph, const PlanRequest& request, const std::vector<double>& weight_bytes) {
+Traffic traffic_of(const Graph& graph, Parameters& parameters, PlanRequest request,
+                   const std::vector<double>& weight_bytes) {
+    request.batch = 1;
     const Network network = make_network(graph, request);
+    const std::vector<char> between = PlanBuilder(graph, parameters, request).between_bands();
     const auto bytes_of = [&](int value) {
+        if (between[static_cast<size_t>(value)]) return 0.0;
         return static_cast<double>(element_count(network.values[static_cast<size_t>(value)].shape)) * sizeof(float);
     };
     Traffic traffic;

@@ -23,8 +23,10 @@ struct Traffic {
     std::vector<Layer> layers;
 };
 
-// Of the network that predicts, after rewrites. `weight_bytes`: of each layer of the graph.
-Traffic traffic_of(const Graph& graph, const PlanRequest& request, const std::vector<double>& weight_bytes);
+// Of the network that predicts, after rewrites. `weight_bytes`: of each layer of the graph. Maps that bands keep near
+// have no bytes.
+Traffic traffic_of(const Graph& graph, Parameters& parameters, PlanRequest request,
+                   const std::vector<double>& weight_bytes);
 
 struct Pieces {
     int64_t images;  // at a time: the whole batch, or a power of two

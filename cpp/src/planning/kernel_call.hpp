@@ -164,6 +164,11 @@ inline Step with_flops(Step step, double flops) {
     return step;
 }
 
+inline Step with_rows(Step step, RowMap rows) {
+    step.rows = rows;
+    return step;
+}
+
 // Bytes that a step moves when it reads and writes each tensor once.
 double traffic(const PlanContext& plan, const std::vector<TensorId>& reads, const std::vector<TensorId>& writes);
 

@@ -56,6 +56,7 @@ PlanBuilder::PlanBuilder(const Graph& graph, Parameters& parameters, const PlanR
 std::unique_ptr<Plan> PlanBuilder::build() {
     if (request_.backward && request_.weight_gradients) parameters_.gradients();
     emit_all();
+    merge_into_bands();
     finish(*plan_);
     return std::move(plan_);
 }
@@ -63,6 +64,7 @@ std::unique_ptr<Plan> PlanBuilder::build() {
 size_t PlanBuilder::measure() {
     measuring_ = true;
     emit_all();
+    merge_into_bands();
     const ArenaSizes sizes = lay_out_arenas();
     return sizes.own + sizes.shared;
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cpu/bands.hpp"
 #include "device/device.hpp"
 #include "layers/activation_steps.hpp"
 #include "planning/memory.hpp"
@@ -62,6 +63,9 @@ class PlanBuilder final : public BackwardContext {
     PlanBuilder(const Graph& graph, Parameters& parameters, const PlanRequest& request);
     std::unique_ptr<Plan> build();
     size_t measure();
+    // By value of the network: whether it is between two steps of a chain that could be computed in bands, however
+    // large its map is.
+    std::vector<char> between_bands();
 
     // PlanContext
     int64_t batch() const override { return request_.batch; }
@@ -138,6 +142,9 @@ class PlanBuilder final : public BackwardContext {
     std::vector<TensorId> value_arenas();
     void keep_penalties(TensorId penalties);
     void emit_all();
+    bool cuts_into_bands() const;
+    void merge_into_bands();
+    size_t chain_from(size_t first, double least_bytes, std::vector<BandCall>& calls) const;
     ArenaSizes lay_out_arenas();
     void note_halos(Plan& plan) const;
     std::unique_ptr<DeviceRun> device_run(const Accelerator& device, Plan& plan) const;
