@@ -67,7 +67,7 @@ Symbol pointwise(const Symbol& x, int64_t filters) {
 
 Symbol draw_layer(const Symbol& x, Draw& draw) {
     const Shape shape = x->shape;
-    switch (draw(0, 4)) {
+    switch (draw(0, 8)) {
         case 0: {
             DepthwiseConv2DOptions o;
             draw_window(o, draw, shape);
@@ -93,6 +93,18 @@ Symbol draw_layer(const Symbol& x, Draw& draw) {
             const Symbol wide = apply(std::make_shared<DepthwiseConv2D>(o, ""), {pointwise(x, draw(1, 40))});
             return apply(std::make_shared<Add>(AddOptions{}, ""), {pointwise(wide, shape[2]), x});
         }
+        case 4:
+            return apply(std::make_shared<BatchNormalization>(BatchNormalizationOptions{}, ""), {x});
+        case 5:
+            return apply(std::make_shared<LayerNormalization>(LayerNormalizationOptions{}, ""), {x});
+        case 6: {  // squeeze and excite, and an activation of its own
+            const Symbol mean =
+                apply(std::make_shared<GlobalAveragePooling2D>(GlobalAveragePooling2DOptions{true}, ""), {x});
+            const Symbol all = apply(std::make_shared<Multiply>(MultiplyOptions{}, ""), {x, pointwise(mean, shape[2])});
+            return apply(std::make_shared<ELU>(ELUOptions{}, ""), {all});
+        }
+        case 7:
+            return apply(std::make_shared<Multiply>(MultiplyOptions{}, ""), {x, x});
         default:
             return pointwise(x, draw(1, 40));
     }

@@ -61,6 +61,7 @@ struct Frame {
 struct RowMap {
     int64_t stride = 0, taps = 1, before = 0;
 };
+constexpr RowMap kSameRows{1, 1, 0};
 
 // One call of one of the library's kernels, or of a function of your own. `units` pieces of work follow from shapes
 // alone and are dealt out to the threads in contiguous ranges, with a barrier between steps. `scratch` bytes of

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "cpu/cpu.hpp"
@@ -20,7 +21,7 @@ constexpr int64_t kFewestBands = 16;
 
 // Where the rows of an image are: what is added to the offset of row 0, in floats.
 struct Origins {
-    int64_t x, y;
+    int64_t image, x, y;
 };
 
 // Rows and columns as the views have them, or rows that follow each other without a gap as one line.
@@ -60,11 +61,27 @@ void restrict_lines(Args& a, int64_t first, int64_t count, const Origins& at) {
     a.rows = count;
 }
 
-void restrict_to(kernels::CopyArgs& a, int64_t first, int64_t count, const Origins& at) {
+// What makes each row of an image from the same row alone.
+template <class Args>
+void restrict_rows(Args& a, int64_t first, int64_t count, const Origins& at) {
     a.x += at.x + first * a.view_x.row;
     a.y += at.y + first * a.view_y.row;
     a.view_x.n = a.view_y.n = 1;
     a.view_x.h = a.view_y.h = count;
+}
+
+// `b` may be the same for all images, rows or columns.
+void restrict_to(kernels::BinaryArgs& a, int64_t first, int64_t count, const Origins& at) {
+    a.a += at.x + first * a.view_a.row;
+    a.b += (a.view_b.n > 1 ? at.image * a.view_b.image : 0) + (a.view_b.h > 1 ? first * a.view_b.row : 0);
+    a.y += at.y + first * a.view_y.row;
+    if (a.view_b.h > 1) a.view_b.h = count;
+    a.view_a.n = a.view_b.n = a.view_y.n = 1;
+    a.view_a.h = a.view_y.h = count;
+}
+bool fits(const kernels::BinaryArgs& a) {
+    const View &x = a.view_a, &y = a.view_y;
+    return x.n == y.n && x.h == y.h && x.w == y.w && x.c == y.c;
 }
 
 template <class Args>
@@ -72,43 +89,80 @@ Args& as(std::byte* arguments) {
     return *reinterpret_cast<Args*>(arguments);
 }
 
-// Leaves the rows [first, first + count) of one image; returns the units.
-int64_t restrict_call(std::byte* arguments, const BandCall& call, int64_t first, int64_t count, const Origins& at) {
-    switch (call.call->row) {
+// Calls visit(arguments) with the arguments of the row's type; false for what has no rows of its own.
+template <class Visitor>
+bool visit_call(Row row, std::byte* arguments, const Visitor& visit) {
+    const auto as = [&](auto type) -> decltype(type)& { return *reinterpret_cast<decltype(type)*>(arguments); };
+    switch (row) {
         case Row::conv:
-            restrict_to(as<kernels::ConvArgs>(arguments), call, first, count, at);
-            return units(as<kernels::ConvArgs>(arguments));
+            return visit(as(kernels::ConvArgs()));
         case Row::depthwise:
-            restrict_lines(as<kernels::DepthwiseArgs>(arguments), first, count, at);
-            return units(as<kernels::DepthwiseArgs>(arguments));
+            return visit(as(kernels::DepthwiseArgs()));
         case Row::grouped_conv:
-            restrict_lines(as<kernels::GroupedConvArgs>(arguments), first, count, at);
-            return units(as<kernels::GroupedConvArgs>(arguments));
+            return visit(as(kernels::GroupedConvArgs()));
+        case Row::copy:
+            return visit(as(kernels::CopyArgs()));
+        case Row::activation_forward:
+            return visit(as(kernels::ActivationArgs()));
+        case Row::channel_affine:
+            return visit(as(kernels::ChannelAffineArgs()));
+        case Row::layer_norm:
+            return visit(as(kernels::LayerNormArgs()));
+        case Row::binary:
+            return visit(as(kernels::BinaryArgs()));
         default:
-            restrict_to(as<kernels::CopyArgs>(arguments), first, count, at);
-            return units(as<kernels::CopyArgs>(arguments));
+            return false;
     }
 }
+
+struct Fits {
+    const BandCall& call;
+    bool operator()(const kernels::ConvArgs& a) const { return fits(a, call); }
+    bool operator()(const kernels::DepthwiseArgs& a) const { return fits_lines(a, call); }
+    bool operator()(const kernels::GroupedConvArgs& a) const { return fits_lines(a, call); }
+    bool operator()(const kernels::BinaryArgs& a) const { return fits(a); }
+    template <class Args>
+    bool operator()(const Args& a) const {
+        return a.view_x.h == a.view_y.h && call.rows.stride == 1 && call.rows.taps == 1;
+    }
+};
+
+// Leaves the rows [first, first + count) of one image, and counts the units.
+struct Restrict {
+    const BandCall& call;
+    int64_t first, count;
+    const Origins& at;
+    int64_t& found;
+
+    template <class Args>
+    bool operator()(Args& a) const {
+        if constexpr (std::is_same_v<Args, kernels::ConvArgs>)
+            restrict_to(a, call, first, count, at);
+        else if constexpr (std::is_same_v<Args, kernels::BinaryArgs>)
+            restrict_to(a, first, count, at);
+        else if constexpr (std::is_same_v<Args, kernels::DepthwiseArgs> ||
+                           std::is_same_v<Args, kernels::GroupedConvArgs>)
+            restrict_lines(a, first, count, at);
+        else
+            restrict_rows(a, first, count, at);
+        found = kernels::units(a);
+        return true;
+    }
+};
 
 }  // namespace
 
 bool fits_bands(const BandCall& call) {
     const KernelCall& k = *call.call;
     if (call.rows.stride < 1 || k.scratch != KernelCall::kNone || k.random != KernelCall::kNone) return false;
+    // A map that is read by two pointers would be in two places of a window.
+    const auto once = [&](TensorId id) {
+        return std::count_if(k.pointers.begin(), k.pointers.end(), [&](const auto& p) { return p.tensor == id; }) == 1;
+    };
+    if (!once(call.x) || !once(call.y)) return false;
     alignas(std::max_align_t) std::byte arguments[kernels::kMaxArguments];
     std::memcpy(arguments, k.arguments.data(), k.arguments.size());
-    switch (k.row) {
-        case Row::conv:
-            return fits(as<kernels::ConvArgs>(arguments), call);
-        case Row::depthwise:
-            return fits_lines(as<kernels::DepthwiseArgs>(arguments), call);
-        case Row::grouped_conv:
-            return fits_lines(as<kernels::GroupedConvArgs>(arguments), call);
-        case Row::copy:
-            return call.rows.stride == 1 && call.rows.taps == 1;
-        default:
-            return false;
-    }
+    return visit_call(k.row, arguments, Fits{call});
 }
 
 // What a thread keeps of the map behind a call.
@@ -232,9 +286,10 @@ void Bands::run_call(const Frame& frame, size_t index, int64_t image, int64_t fi
         if (makes_window && p.tensor == call.y) to = scratch + windows_[index].offset;
         std::memcpy(arguments + p.field, &to, sizeof to);
     }
-    const Origins at{reads_window ? -states[maker].first * call.view_x.row : image * call.view_x.image,
+    const Origins at{image, reads_window ? -states[maker].first * call.view_x.row : image * call.view_x.image,
                      makes_window ? -states[index].first * call.view_y.row : image * call.view_y.image};
-    const int64_t units = restrict_call(arguments, call, first, last - first, at);
+    int64_t units = 0;
+    visit_call(k.row, arguments, Restrict{call, first, last - first, at, units});
     invoke_[index](cpu().table(), arguments, 0, units);
 }
 

@@ -57,8 +57,10 @@ void emit_activation(PlanContext& plan, const ActivationFunction& f) {
 void emit_activation(PlanContext& plan, const ActivationFunction& f, TensorId x, TensorId y) {
     const kernels::ActivationArgs args{f.kind,  f.alpha, plan.view(x), plan.view(y),
                                        nullptr, nullptr, f.threshold,  f.ceiling};
-    plan.step(in_place(
-        kernel_step(plan, K::activation_forward, "activation", args, {reads(args.x, x), writes(args.y, y)}), x, y));
+    plan.step(with_rows(
+        in_place(kernel_step(plan, K::activation_forward, "activation", args, {reads(args.x, x), writes(args.y, y)}), x,
+                 y),
+        kSameRows));
 }
 
 void emit_softmax(PlanContext& plan) {

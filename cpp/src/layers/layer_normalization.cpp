@@ -63,9 +63,11 @@ void LayerNormalization::emit(PlanContext& plan) const {
     args.view_x = view_x;
     args.view_y = plan.view(y);
     args.epsilon = static_cast<float>(options_.epsilon);
-    plan.step(kernel_step(plan, kernels::K::layer_norm, "layer normalisation", args,
-                          {reads(args.x, x), reads(args.gamma, gamma), reads(args.beta, beta), writes(args.y, y),
-                           writes(args.mean, mean), writes(args.inverse_std, inverse_std)}));
+    plan.step(
+        with_rows(kernel_step(plan, kernels::K::layer_norm, "layer normalisation", args,
+                              {reads(args.x, x), reads(args.gamma, gamma), reads(args.beta, beta), writes(args.y, y),
+                               writes(args.mean, mean), writes(args.inverse_std, inverse_std)}),
+                  count < 3 ? kSameRows : RowMap()));
     plan.backward([=](BackwardContext& p) {
         const TensorId dy = p.output_gradient();
         const bool wants_gamma = gamma.valid() && p.wants_parameter_gradient("gamma");

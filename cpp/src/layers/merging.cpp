@@ -41,8 +41,9 @@ Shape infer(const std::vector<Shape>& inputs, size_t most, const std::string& ow
 void emit_binary(PlanContext& plan, const char* what, kernels::BinaryKind kind, TensorId a, TensorId b, TensorId y,
                  float scale) {
     const kernels::BinaryArgs args{kind, plan.view(a), plan.view(b), plan.view(y), nullptr, nullptr, nullptr, scale};
-    Step step =
-        kernel_step(plan, kernels::K::binary, what, args, {reads(args.a, a), reads(args.b, b), writes(args.y, y)});
+    Step step = with_rows(
+        kernel_step(plan, kernels::K::binary, what, args, {reads(args.a, a), reads(args.b, b), writes(args.y, y)}),
+        kSameRows);
     plan.step(plan.shape(a) == plan.shape(y) ? in_place(std::move(step), a, y) : std::move(step));
 }
 

@@ -51,10 +51,11 @@ void emit_affine(PlanContext& plan, TensorId x, TensorId y, const Affine& affine
     const kernels::ChannelAffineArgs args{plan.view(x),     plan.view(y), nullptr, nullptr,
                                           nullptr,          nullptr,      nullptr, affine.image_stride,
                                           affine.activation};
-    plan.step(in_place(kernel_step(plan, K::channel_affine, name_of(affine.activation), args,
-                                   {reads(args.x, x), writes(args.y, y), reads(args.mean, affine.mean),
-                                    reads(args.scale, affine.scale), reads(args.shift, affine.shift)}),
-                       x, y));
+    Step step = kernel_step(plan, K::channel_affine, name_of(affine.activation), args,
+                            {reads(args.x, x), writes(args.y, y), reads(args.mean, affine.mean),
+                             reads(args.scale, affine.scale), reads(args.shift, affine.shift)});
+    if (affine.image_stride == 0) step.rows = kSameRows;
+    plan.step(in_place(std::move(step), x, y));
 }
 
 TensorId emit_gradient_moments(PlanContext& plan, TensorId x, TensorId dy, const Affine& affine, int64_t groups,

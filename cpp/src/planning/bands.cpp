@@ -40,6 +40,10 @@ size_t PlanBuilder::chain_from(size_t first, double least_bytes, std::vector<Ban
                storage.last == static_cast<int>(reader) && !storage.outside && !storage.forever &&
                info.pixel == info.shape.back() && bytes_of(view(map)) >= least_bytes;
     };
+    const auto reads_map = [&](size_t reader, size_t maker) {
+        const std::vector<TensorId>& reads = steps_[reader].reads;
+        return std::find(reads.begin(), reads.end(), steps_[maker].writes[0]) != reads.end();
+    };
     const auto weight_bytes = [&](const ScheduledStep& s) {
         return std::accumulate(s.reads.begin() + 1, s.reads.end(), 0.0, [&](double sum, TensorId id) {
             return sum + (storages_[tensors_[id.index].storage].outside || storages_[tensors_[id.index].storage].forever
@@ -56,8 +60,7 @@ size_t PlanBuilder::chain_from(size_t first, double least_bytes, std::vector<Ban
     while (true) {
         size_t next = last + 1;
         // What the next call adds its result to is made first.
-        const bool beside = next + 1 < steps_.size() && possible(next, true) &&
-                            steps_[next].reads[0] != steps_[last].writes[0] &&
+        const bool beside = next + 1 < steps_.size() && possible(next, true) && !reads_map(next, last) &&
                             steps_[next + 1].writes == steps_[next].writes;
         if (beside) ++next;
         if (!possible(next, false) || !between(last, next) || calls.size() + 2 > Bands::kMaxCalls) break;

@@ -123,8 +123,7 @@ void PlanBuilder::emit_copy(const char* what, TensorId from, TensorId to) {
 // memory.
 void PlanBuilder::emit_addend(TensorId from) {
     const TensorId to = output();
-    const RowMap same{1, 1, 0};
-    step(with_rows(in_place(copy_step(*this, "copy", from, view(from), 0, to, view(to), 0), from, to), same));
+    step(with_rows(in_place(copy_step(*this, "copy", from, view(from), 0, to, view(to), 0), from, to), kSameRows));
 }
 
 void PlanBuilder::emit_accumulate(const char* what, TensorId from, TensorId to) {

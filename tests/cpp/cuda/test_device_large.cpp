@@ -15,7 +15,7 @@ int main() {
     Lowered l = forward(p, x.view, y.view, check::machine_of(table));
     CHECK(l.direct);
     l.conv.x = x.data(), l.conv.weights = w.data(), l.conv.bias = bias.data(), l.conv.y = y.data();
-    l.conv.relu = true;
+    l.conv.epilogue = {striate::kernels::ActivationKind::relu};
     check::run_all(table.conv, l.conv);
     for (int64_t i = 0; i < y.size(); ++i) {
         const int64_t o = i % p.out_c, pixel = i / p.out_c;
