@@ -1,5 +1,6 @@
 #include "planning/image_pieces.hpp"
 
+#include <algorithm>
 #include <numeric>
 
 #include "planning/plan_builder.hpp"
@@ -63,17 +64,18 @@ Traffic traffic_of(const Graph& graph, Parameters& parameters, PlanRequest reque
                    const std::vector<double>& weight_bytes) {
     request.batch = 1;
     const Network network = make_network(graph, request);
+    Traffic traffic;
+    traffic.divisible = std::all_of(network.nodes.begin(), network.nodes.end(), [&](const PlanNode& node) {
+        return node.layer->per_sample() && graph.nodes[static_cast<size_t>(node.graph_node)].mode != Mode::training;
+    });
+    if (!traffic.divisible) return traffic;
     const std::vector<char> between = PlanBuilder(graph, parameters, request).between_bands();
     const auto bytes_of = [&](int value) {
         if (between[static_cast<size_t>(value)]) return 0.0;
         return static_cast<double>(element_count(network.values[static_cast<size_t>(value)].shape)) * sizeof(float);
     };
-    Traffic traffic;
-    traffic.divisible = true;
     std::vector<double> weights = weight_bytes;
     for (const PlanNode& node : network.nodes) {
-        const Mode mode = graph.nodes[static_cast<size_t>(node.graph_node)].mode;
-        traffic.divisible &= node.layer->per_sample() && mode != Mode::training;
         std::vector<Shape> shapes;
         for (size_t i = 0; i < node.inputs.size(); ++i)
             if (static_cast<int>(i) != node.addend)
