@@ -1,9 +1,9 @@
 """Run the code of the pages and write its output below each block: `python docs/run.py [PAGE ...]`.
 
 The blocks of a page run in order. Its Python blocks are one script; a console block has one command, `$ striate ...`,
-`$ python ...` or `$ mpirun ...`. The output of a Python block is in the text block below it, that of a command in its own block, where a line
-`...` replaces any number of lines. Pictures are written to `figures` beside the page; all other files that a page writes
-are removed when it ends.
+`$ python ...`, `$ mpirun ...` or `$ sh ...`, perhaps with variables before it, `NAME=value`. The output of a Python
+block is in the text block below it, that of a command in its own block, where a line `...` replaces any number of
+lines. Pictures are written to `figures` beside the page; all other files that a page writes are removed when it ends.
 """
 
 from __future__ import annotations
@@ -82,11 +82,19 @@ def run(page: Path, folder: Path) -> list[Block]:
 
 def answer(command: str) -> str:
     """What a command prints, with the striate that this Python imports."""
-    program, *arguments = shlex.split(command)
+    words = shlex.split(command)
+    given = {}
+    while re.match(r"\w+=", words[0]):
+        name, _, value = words.pop(0).partition("=")
+        given[name] = value
+    program, *arguments = words
+    beside = Path(sys.executable).parent  # its programs are those that a script calls
     if program == "mpirun":  # the one beside this Python, if there is one
-        beside = Path(sys.executable).with_name("mpirun")
-        start = [str(beside) if beside.exists() else "mpirun", "--oversubscribe"]
+        own = beside / "mpirun"
+        start = [str(own) if own.exists() else "mpirun", "--oversubscribe"]
         arguments = [sys.executable if word == "python" else word for word in arguments]
+    elif program == "sh":
+        start = ["sh"]
     else:
         module = {"python": [], "striate": ["-m", "striate"]}[program]
         start = [sys.executable, *module]
@@ -101,6 +109,8 @@ def answer(command: str) -> str:
             "COLUMNS": "88",
             "OMPI_ALLOW_RUN_AS_ROOT": "1",
             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+            "PATH": os.pathsep.join([str(beside), os.environ.get("PATH", "")]),
+            **given,
         },
     )
     return done.stdout.replace(f"{Path.cwd()}{os.sep}", "")

@@ -1,4 +1,7 @@
-"""Trainings that end badly, for `tests/test_distributed.py`: `python mpi_failures.py HOW`. Process 1 fails."""
+"""Trainings that end badly, for `tests/test_distributed.py`: `python mpi_failures.py HOW`. Process 1 fails.
+
+With HOW "lasts" nothing fails: `tests/test_lost_processes.py` sends a signal to one of the processes.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ st.distributed.init(timeout=TIMEOUT)
 FAILS = st.distributed.rank() == 1
 (X, Y), _ = st.data.load_digits()
 X, Y = X[:128], Y[:128]
-model = st.Sequential([Input((8, 8, 1)), Flatten(), Dense(10)], seed=0)
+# Wide layers are sent in other ways than small ones: a part waits until the other process asks for it.
+hidden = [Dense(int(os.environ["WIDTH"]))] if "WIDTH" in os.environ else []
+model = st.Sequential([Input((8, 8, 1)), Flatten(), *hidden, Dense(10)], seed=0)
 model.compile("sgd", st.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
 calls = 0
 
@@ -27,6 +32,8 @@ calls = 0
 def augment(images: Any, rows: Any, epoch: int) -> Any:
     global calls
     calls += 1
+    if HOW == "lasts" and calls == 1:
+        print("trains", st.distributed.rank(), os.getpid(), flush=True)
     if not FAILS or calls < 4:
         return images
     if HOW == "raise":
@@ -71,8 +78,23 @@ if HOW == "values" and FAILS:
     X = X + np.uint8(1)
 if HOW == "argument" and FAILS:
     given["epochs"] = 2
+if HOW == "together":
+    for number in range(3):
+        if number == 0 and FAILS:
+            model.set_weights([array + 1 for array in model.get_weights()])
+        labels = np.where(number == 1 and FAILS, 10, Y[:40])
+        try:  # with other weights; with wrong labels; each for itself
+            value = model.evaluate(X[:40], labels, verbose=0, distributed=number < 2)
+            print(st.distributed.rank(), number, value[0] > 0.0, flush=True)
+        except (ValueError, st.distributed.DistributedError) as error:
+            print(st.distributed.rank(), number, f"{type(error).__name__}: {error}", flush=True)
+        if number == 0 and FAILS:
+            model.set_weights([array - 1 for array in model.get_weights()])
+    sys.exit(0)
 if HOW == "outside" and FAILS:
     raise LookupError("before fit")
+if HOW == "lasts":
+    given.update(epochs=100_000, validation_data=(X[:40], Y[:40]))
 try:
     model.fit(X, Y, **{"batch_size": 16, "epochs": 4, "verbose": 0, **given})
 except BaseException as error:

@@ -69,6 +69,13 @@ def two() -> tuple[Any, Any, Any]:
     return model, (X, [Y, ink]), {"sample_weight": np.linspace(0, 2, len(X), dtype=np.float32), "callbacks": [Seen()]}
 
 
+def rows() -> tuple[Any, Any, Any]:
+    """`classify` with rows that are read when they are due: the same bits."""
+    model, (x, y), more = classify()
+    more["validation_data"] = (st.data.rows(list(zip(*more["validation_data"], strict=True)), workers=2),)
+    return model, (st.data.rows(list(zip(x, y, strict=True))),), more
+
+
 def checksum(model: Any, history: Any) -> int:
     core = model._compiled("a test")._settle()
     check = zlib.crc32(str((core.iteration, core.epochs, core.seed, history.epoch)).encode())
@@ -95,6 +102,11 @@ if __name__ == "__main__":
         if step:
             more["callbacks"].append(Kill())
     else:
-        model, data, more = {"classify": classify, "segment": segment, "two": two}[KIND]()
+        model, data, more = {"classify": classify, "segment": segment, "two": two, "rows": rows}[KIND]()
     history = model.fit(*data, **FIT, **more)
+    if "validation_data" in more and not KIND.startswith("killed"):
+        together = model.evaluate(
+            *more["validation_data"], batch_size=32, verbose=0, distributed=True, return_dict=True
+        )
+        history.history["together"] = [*together.values()]
     sys.stdout.write(f"{st.distributed.rank()} {checksum(model, history)}\n")

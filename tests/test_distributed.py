@@ -31,6 +31,12 @@ def test_the_number_of_processes_does_not_change_the_bits(kind: str) -> None:
     assert len(set.union(*found.values())) == 1, found
 
 
+def test_rows_that_are_read_when_they_are_due_give_the_bits_of_arrays() -> None:
+    runs = ((0, "classify"), (2, "rows"), *(((0, "rows"), (3, "rows"), (4, "rows")) if FULL else ()))
+    found = {line.split()[1] for processes, kind in runs for line in mpi.ended_well(processes, TRAINING, kind, 4)}
+    assert len(found) == 1, found
+
+
 def test_more_shards_than_processes_divide_unevenly() -> None:
     lines = [*mpi.ended_well(0, TRAINING, "classify", 6), *mpi.ended_well(4, TRAINING, "classify", 6)]
     assert len({line.split()[1] for line in lines}) == 1, lines
@@ -96,6 +102,17 @@ def test_a_signal_to_one_process_stops_all_after_the_same_step(how: str, error: 
     lines = sorted(done.stdout.splitlines())
     assert done.returncode == 0 and len(lines) == 3, done.stdout + done.stderr
     assert {line[2:] for line in lines} == {lines[0][2:]} and error in lines[0], lines
+
+
+def test_what_cannot_be_evaluated_together_is_refused_in_all() -> None:
+    done = failing("together")
+    lines = sorted(done.stdout.splitlines())
+    assert done.returncode == 0 and len(lines) == 9, done.stdout + done.stderr
+    for rank in range(3):
+        weights, data, alone = lines[3 * rank : 3 * rank + 3]
+        assert f"{rank} 0 ValueError: evaluate: the weights must be the same in all processes: rank 0" in weights
+        assert f"{rank} 1 DistributedError: rank 1 (host {HOST}): ValueError: Accuracy 'accuracy': y_true holds the label 10" in data
+        assert f"{rank} 2 True" in alone
 
 
 def test_callbacks_of_process_0_may_evaluate() -> None:
@@ -166,13 +183,13 @@ def test_fewer_shards_than_processes_are_refused(tmp_path: Path) -> None:
 import striate as st
 st.distributed.init()
 {FIT}
-for given in (dict(x=x, y=y, shards=1), dict(x=st.data.rows(list(zip(x, y))))):
+for given in (dict(x=x, y=y, shards=1), dict(x=[(x, y)])):
     try: model.fit(**given)
     except (ValueError, st.distributed.DistributedError) as error: print(error)
 """
     lines = mpi.ended_well(2, program(tmp_path, text))
     assert sum("shards must be at least the number of processes, 2, got 1" in line for line in lines) == 2, lines
-    assert sum("are for arrays and memory maps" in line for line in lines) == 2, lines
+    assert sum("are for arrays, memory maps and rows" in line for line in lines) == 2, lines
 
 
 def test_the_command_line_trains_in_one_process(tmp_path: Path) -> None:

@@ -110,6 +110,26 @@ def test_the_gradient_is_the_sum_of_the_shards() -> None:
             np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.parametrize("workers", (1, 3))
+def test_rows_that_are_read_when_they_are_due_give_the_bits_of_arrays(workers: int) -> None:
+    found, values = [], []
+    for read in (False, True):
+        data = [(X, Y), (X_TEST, Y_TEST)]
+        if read:
+            data = [(st.data.rows(list(zip(*pair, strict=True)), workers=workers),) for pair in data]
+        for augment in (None, st.data.Augment(rotation=10, shift=1)):
+            model = network()
+            history = model.fit(
+                *data[0], batch_size=32, epochs=2, shards=4, verbose=0, validation_data=data[1], augment=augment
+            )
+            found.append(numbers(model, history))
+            values.append(model.evaluate(*data[1], verbose=0, distributed=True, return_dict=True))
+            # The shards are those of the training.
+            assert values[-1] == {name: history.history[f"val_{name}"][-1] for name in values[-1]}
+    assert same(found[0], found[2]) and same(found[1], found[3])
+    assert values[:2] == values[2:]
+
+
 def test_one_shard_is_the_training_without() -> None:
     found = []
     for given in ({}, {"shards": 1}):
@@ -169,11 +189,13 @@ def test_what_cannot_be_cut_is_refused() -> None:
         model.fit(X, Y, shards=0)
     with pytest.raises(ValueError, match="shards must be at most batch_size, 32, got 33"):
         model.fit(X, Y, shards=33)
-    rows = st.data.rows([(x, y) for x, y in zip(X, Y, strict=True)])
-    with pytest.raises(ValueError, match=r"are for arrays and memory maps, got a .*striate\.data\.cache"):
-        model.fit(rows, shards=2)
+    batches = [(X[:32], Y[:32]), (X[32:64], Y[32:64])]
+    with pytest.raises(
+        ValueError, match=r"are for arrays, memory maps and rows, got a list, which .*striate\.data\.cache"
+    ):
+        model.fit(batches, shards=2)
     with pytest.raises(ValueError, match="validation_data: shards"):
-        model.fit(X, Y, shards=2, validation_data=rows)
+        model.fit(X, Y, shards=2, validation_data=iter(batches), validation_steps=1)
     own = st.Sequential([Input((8, 8, 1)), Flatten(), Dense(10)])
     own.compile("sgd", lambda t, p: ((t - p) ** 2).mean(axis=-1))
     with pytest.raises(ValueError, match="computed in Python"):

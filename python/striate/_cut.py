@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from striate import _core, distributed
 from striate._checks import positive
 from striate._data import Data
-from striate._feeding import Augment, Feed, make_feed
+from striate._feeding import Augment, Change, Feed, make_feed
 from striate._files import encoded
 from striate._sharded import ShardedWalk, Steps, describe
-from striate._streaming import Stream, Waits
+from striate._streaming import Stream, StreamPart, Waits
 from striate._together import (
     Hooks,
     Signals,
@@ -22,6 +22,7 @@ from striate._together import (
     description_of,
     own_callbacks,
     stopped_by,
+    weights_of,
 )
 from striate._training_files import load_training_file, save_training_file, saved_shards
 from striate.callbacks import BackupAndRestore, Callback, CallbackList, History
@@ -38,8 +39,9 @@ if TYPE_CHECKING:
 class Work:
     """What `fit` was asked for, checked."""
 
-    data: Data
-    validation: Data | None
+    data: Data | Stream
+    first: Data
+    validation: Data | Stream | None
     due: Callable[[int], bool]
     shuffle: bool
     batch_size: int
@@ -91,13 +93,14 @@ class Cut:
         """Check that the data can be cut.
 
         Raises:
-            ValueError: they come from an iterable, or rows are read when they are due.
+            ValueError: they are batches of an iterable.
         """
         for part in data:
-            if not self.plain and isinstance(part, Stream):
+            if not self.plain and isinstance(part, Stream) and part.rows is None:
                 raise ValueError(
-                    f"{part.who}: shards, and training in several processes, are for arrays and memory maps, got a "
-                    f"{part.source.kind}; write it into arrays once: striate.data.cache(source, folder)"
+                    f"{part.who}: shards, and training in several processes, are for arrays, memory maps and rows, got "
+                    f"a {part.source.kind}, which gives batches; use striate.data.rows, or write it into arrays once: "
+                    "striate.data.cache(source, folder)"
                 )
 
     def failed(self, error: BaseException) -> None:
@@ -246,30 +249,39 @@ class CutFit:
     def _train(self) -> dict[str, Any]:
         trainer, work, feed, steps = self._trainer, self._work, self._feed, self._steps
         number = trainer._epochs
+        assert work.data.rows is not None
         order = _core.permutation(trainer.seed, number, work.data.rows) if work.shuffle else None
         trainer._epochs = number + 1
         with trainer._alone():
-            if feed is None:
+            if isinstance(feed, StreamPart):
+                trainer._bound = None
+                core = trainer._settle()
+                feed.begin(steps.local(order), steps.firsts, number)
+            elif feed is None:
+                assert isinstance(work.data, Data)
                 core = trainer._bind(work.data)
             else:
                 core = trainer._bind(feed.buffers)
                 if steps.firsts[-1] > 0:
                     feed.begin(steps.local(order), number)
-            return self._walk(core, work.data, order, steps, True)
+            try:
+                return self._walk(core, work.data, order, steps)
+            finally:
+                if isinstance(feed, StreamPart):
+                    feed.end()
 
-    def _validate(self, data: Data) -> dict[str, Any]:
+    def _validate(self, data: Data | Stream) -> dict[str, Any]:
         trainer, work = self._trainer, self._work
         self._hook("on_test_begin")
         with trainer._alone():
-            core = trainer._bind(data)
-            steps = self._in_shards(core, lambda: _steps(core, data, work.test_steps, work.test_batch))
-            logs = self._walk(core, data, None, steps, False)
+            hooks = Hooks(self._watched, trainer.model, "test", self._together)
+            logs = _test(trainer, self._cut, data, work.test_steps, work.test_batch, hooks, self._signals.remind)
         self._hook("on_test_end", logs)
         return logs
 
-    def _walk(self, core: _core.Trainer, data: Data, order: Any, steps: Steps, train: bool) -> dict[str, Any]:
+    def _walk(self, core: _core.Trainer, data: Data | Stream, order: Any, steps: Steps) -> dict[str, Any]:
         trainer = self._trainer
-        hooks = Hooks(self._watched, trainer.model, "train" if train else "test", self._together)
+        hooks = Hooks(self._watched, trainer.model, "train", self._together)
 
         def rate() -> None:
             if trainer.optimizer._own is not None:
@@ -284,9 +296,9 @@ class CutFit:
                 trainer._meters,
                 trainer._losses,
                 hooks,
-                train,
-                rate if train and trainer.optimizer._own is not None else None,
-                self._feed if train else None,
+                True,
+                rate if trainer.optimizer._own is not None else None,
+                self._feed,
             )
             logs = walk.run(data, order, steps)
             self._stopped = walk.stopped
@@ -295,15 +307,13 @@ class CutFit:
         return self._in_shards(core, walk)
 
     def _in_shards(self, core: _core.Trainer, work: Callable[[], _Result]) -> _Result:
-        """Outside of passes the core works on whole batches: a callback may evaluate, in process 0 alone."""
-        core.set_shards(self._cut.shards, self._group)
-        try:
-            return work()
-        finally:
-            core.set_shards(1, None)
+        return _in_shards(core, self._cut, work)
 
-    def _make_feed(self, core: _core.Trainer) -> Feed | None:
+    def _make_feed(self, core: _core.Trainer) -> Feed | StreamPart | None:
         work, steps = self._work, self._steps
+        if isinstance(work.data, Stream):
+            change = None if work.augment is None else Change(work.augment, work.first)
+            return StreamPart(core, work.data, True, change)
         if work.augment is None:
             return None
         own = [end - begin for begin, end in steps.own]
@@ -334,6 +344,95 @@ class CutFit:
         }
 
 
-def _steps(core: _core.Trainer, data: Data, steps: int, batch_size: int) -> Steps:
+class CutTest(Cut):
+    """One `evaluate` by all processes.
+
+    Args:
+        trainer: that evaluates. The shards are those of the training before it, if they suffice for the processes.
+    """
+
+    def __init__(self, trainer: Prepared) -> None:
+        self._trainer = trainer
+        found = distributed.group()
+        self.group = None if found is None or found.size == 1 else found
+        self.shards = trainer._saved_shards or trainer._shards
+        if self.group is not None:
+            self.shards = max(int(self.group.from_main(self.shards)), self.group.size)
+
+    @property
+    def main(self) -> bool:
+        """Whether this process runs the callbacks."""
+        return self.group is None or self.group.main
+
+    def run(self, data: Data | Stream, batch_size: int, steps: int, watched: CallbackList) -> dict[str, Any]:
+        """The losses and metrics, and the callbacks' hooks."""
+        trainer, group = self._trainer, self.group
+        with trainer._alone():
+            try:
+                trainer._meters.check_merging()
+                trainer._bind(data.first() if isinstance(data, Stream) else data)
+                watched.on_test_begin()
+            except Exception as error:
+                self.failed(error)
+                raise
+            if group is not None:
+                assert trainer._network is not None
+                agreed = {
+                    "the model": architecture_of(trainer._network),
+                    "the weights": weights_of(trainer.model),
+                    "batch_size": batch_size,
+                    "steps": steps,
+                    "the losses": [None if one is None else one.name for one in trainer._losses],
+                    "the metrics": trainer._meters.names,
+                    "the data": description_of(data),
+                }
+                compare(group, agreed, who="evaluate")
+            logs = _test(trainer, self, data, steps, batch_size, Hooks(watched, trainer.model, "test", None))
+        watched.on_test_end(logs)
+        return logs
+
+
+def _test(
+    trainer: Prepared,
+    cut: Cut,
+    data: Data | Stream,
+    steps: int,
+    batch_size: int,
+    hooks: Hooks,
+    begin: Callable[[_core.Trainer], object] = lambda core: None,
+) -> dict[str, Any]:
+    """The losses and metrics of a pass without training; `begin` is called before its first batch."""
+    core = trainer._settle()
+    feed = StreamPart(core, data, False) if isinstance(data, Stream) else None
+    if isinstance(data, Data):
+        trainer._bind(data)
+    else:
+        trainer._bound = None
+
+    def walk() -> dict[str, Any]:
+        batches = _steps(core, data, steps, batch_size)
+        begin(core)
+        if feed is not None:
+            feed.begin(batches.local(None), batches.firsts, 0)
+        walk = ShardedWalk(core, cut.group, trainer.model, trainer._meters, trainer._losses, hooks, False, None, feed)
+        return walk.run(data, None, batches)
+
+    try:
+        return _in_shards(core, cut, walk)
+    finally:
+        if feed is not None:
+            feed.end()
+
+
+def _in_shards(core: _core.Trainer, cut: Cut, work: Callable[[], _Result]) -> _Result:
+    core.set_shards(cut.shards, cut.group)
+    try:
+        return work()
+    finally:
+        core.set_shards(1, None)
+
+
+def _steps(core: _core.Trainer, data: Data | Stream, steps: int, batch_size: int) -> Steps:
     """The batches of a pass."""
+    assert data.rows is not None
     return Steps(core, min(steps * batch_size, data.rows), batch_size)

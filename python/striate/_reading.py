@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,12 +45,28 @@ def ahead_of(
     if isinstance(source, Rows):
         order = np.arange(len(source)) if order is None else order
         order = order if steps is None else order[: steps * batch_size]
-        return Ahead(
-            RowWork(source, convert, memory, order, batch_size, changed), source.workers, True, f"the {source.kind}"
-        )
+        return rows_ahead(source, convert, memory, order, [*range(0, len(order), batch_size), len(order)], changed)
     return Ahead(
         BatchWork(source, convert, order, steps, changed, goes_on), source.workers, False, f"the {source.kind}"
     )
+
+
+def rows_ahead(
+    source: Rows,
+    convert: Convert,
+    memory: Callable[[int], Batch],
+    order: NDArray[np.int64],
+    firsts: Sequence[int],
+    changed: Changed = None,
+) -> Ahead[Data]:
+    """Batches of rows of any sizes, read by threads.
+
+    Args:
+        order: the numbers of the rows, batch after batch.
+        firsts: where each batch begins in the order; at last, the length of the order.
+    """
+    work = RowWork(source, convert, memory, order, firsts, changed)
+    return Ahead(work, source.workers, True, f"the {source.kind}")
 
 
 class RowWork:
@@ -62,19 +78,21 @@ class RowWork:
         convert: Convert,
         memory: Callable[[int], Batch],
         order: NDArray[np.int64],
-        batch_size: int,
+        firsts: Sequence[int],
         changed: Changed,
     ) -> None:
         self._source, self._convert, self._changed = source, convert, changed
         self._order = order
-        self._batch_size = batch_size
+        self._firsts = sorted(set(firsts))  # no batch is empty
+        capacity = max(np.diff(self._firsts), default=0)
         share = source.workers if source.at_once is None else 4 * source.workers
-        self._grain = max(source.at_once or 1, -(-batch_size // share))
-        capacity = min(batch_size, len(order))
-        self._memory = [memory(capacity) for _ in range(PREFETCH)]
+        self._grain = max(source.at_once or 1, -(-int(capacity) // share))
+        self._memory = [memory(int(capacity)) for _ in range(PREFETCH)]
 
     def _rows_of(self, batch: int) -> NDArray[np.int64]:
-        return self._order[batch * self._batch_size : (batch + 1) * self._batch_size]
+        if batch + 1 >= len(self._firsts):
+            return self._order[:0]
+        return self._order[self._firsts[batch] : self._firsts[batch + 1]]
 
     def pieces(self, batch: int) -> int:
         return -(-len(self._rows_of(batch)) // self._grain)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate import _core
+from striate._arrays import FloatArray
 from striate._data import Data
-from striate._feeding import Feed
 from striate._meters import Meters
+from striate._streaming import Stream
 from striate._walk import logs_of
 from striate.distributed import DistributedError, Group
 
@@ -34,6 +35,16 @@ class BatchHooks(Protocol):
 def describe(error: BaseException) -> str:
     """An error for the other processes' messages."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+class Part(Protocol):
+    """A feed, as far as a pass over shards calls it: see `striate._feeding.Feed`."""
+
+    def set_predictions(self, buffers: Sequence[FloatArray], base: int) -> None: ...
+
+    def part(self, first: int, count: int) -> float: ...
+
+    def moved(self) -> Data | None: ...
 
 
 class Steps:
@@ -79,13 +90,13 @@ def own_shards(core: _core.Trainer) -> tuple[int, int]:
 
 
 class ShardedWalk:
-    """One pass over rows of bound arrays, cut in shards: an epoch of training, or a validation.
+    """One pass over rows, cut in shards: an epoch of training, or a validation.
 
     Args:
         core: the trainer, after `set_shards`.
         group: the processes, or None.
         train: whether it trains.
-        feed: what changes batches of this process's rows, or None.
+        feed: what reads or changes batches of this process's rows; None: they are those of the bound arrays.
     """
 
     def __init__(
@@ -98,7 +109,7 @@ class ShardedWalk:
         hooks: BatchHooks,
         train: bool,
         rate: Callable[[], None] | None = None,
-        feed: Feed | None = None,
+        feed: Part | None = None,
     ) -> None:
         self._core, self._group, self._model = core, group, model
         self._meters, self._losses, self._hooks = meters, losses, hooks
@@ -107,7 +118,7 @@ class ShardedWalk:
         self.stopped = False
         """Whether a process was asked to stop."""
 
-    def run(self, data: Data, order: Indices | None, steps: Steps) -> dict[str, Any]:
+    def run(self, data: Data | Stream, order: Indices | None, steps: Steps) -> dict[str, Any]:
         """Walk over the batches; returns the losses and the metrics of all processes."""
         core, meters = self._core, self._meters
         core.begin_epoch()
@@ -167,7 +178,7 @@ class ShardedWalk:
         if self._failure is None:
             try:
                 if not self._train:
-                    core.test_part(first, count)
+                    (core.test_part if self._feed is None else self._feed.part)(first, count)
                     return
                 if self._rate is not None:
                     self._rate()
@@ -195,7 +206,7 @@ class ShardedWalk:
 
     def _update(
         self,
-        data: Data,
+        data: Data | Stream,
         local: Indices,
         steps: Steps,
         shards: list[Meters],
@@ -208,8 +219,9 @@ class ShardedWalk:
         for shard, meters in enumerate(shards, steps.first_shard):
             mine = steps.of_shard(shard, first, last)
             if len(mine):
-                rows = local[base:end][mine] if moved is None else mine
-                meters.update(data if moved is None else moved, rows, [array[mine] for array in buffers])
+                seen, rows = (data, local[base:end][mine]) if moved is None else (moved, mine)
+                assert isinstance(seen, Data)  # what is read when it is due is kept
+                meters.update(seen, rows, [array[mine] for array in buffers])
 
     def _merge(self, shards: list[Meters]) -> None:
         """Give the metrics what those of all shards have seen."""

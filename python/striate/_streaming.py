@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from striate import _core
 from striate._ahead import Ahead
+from striate._arrays import FloatArray
 from striate._data import Data, make_data
 from striate._feeding import Change, joined
-from striate._reading import ahead_of
+from striate._reading import ahead_of, rows_ahead
 from striate._rows import Batch, Row, Rows, as_batch
 from striate._sources import Batches, Source, batches_of, check_batch
 
@@ -116,11 +118,16 @@ class Stream:
 
     def first(self) -> Data:
         """The first batch, or the first row as a batch, for checks before the first step."""
-        if isinstance(self.source, Batches):
-            return self.data(*self.source.first())
-        memory = self.memory(1)
-        memory.put(0, self.sample(), self.source.name_of(0))
-        return self.data(*memory.values(1))
+        return self.data(*self.source.first()) if isinstance(self.source, Batches) else self.of_rows([0])
+
+    def of_rows(self, places: Sequence[int]) -> Data:
+        """Some rows of a source of rows as a batch; row 0 is read once."""
+        assert isinstance(self.source, Rows)
+        memory = self.memory(len(places))
+        for at, place in enumerate(places):
+            row = self.sample() if place == 0 else self.source.read([place])[0]
+            memory.put(at, row, self.source.name_of(place))
+        return self.data(*memory.values(len(places)))
 
 
 class StreamFeed:
@@ -246,6 +253,91 @@ class StreamFeed:
             self._stream.source.release()
 
 
+class StreamPart:
+    """What this process computes of the batches of a stream of rows that are cut in shards.
+
+    Args:
+        core: the trainer that is bound.
+        stream: the data.
+        train: whether it trains.
+        change: changes batches, as `augment` of `fit`.
+    """
+
+    def __init__(self, core: _core.Trainer, stream: Stream, train: bool, change: Change | None = None) -> None:
+        assert isinstance(stream.source, Rows)
+        self._core, self._stream, self._rows = core, stream, stream.source
+        self._step = core.train_part if train else core.test_part
+        self._change = change
+        self._ahead: Ahead[Data] | None = None
+        self._predictions: Sequence[FloatArray] = ()
+        self._base = 0
+        self._seen: list[Data] = []
+        self._waited = 0.0
+        self.rows_done = 0
+        """Rows of this pass or of the last one."""
+
+    def begin(self, rows: NDArray[np.int64], firsts: Sequence[int], epoch: int) -> None:
+        """Begin a pass.
+
+        Args:
+            rows: the numbers of this process's rows, batch after batch.
+            firsts: where each batch begins among them; at last, their number.
+            epoch: of the changes of batches.
+        """
+        change = self._change
+        changed = None if change is None else lambda data, places: change(data, places, epoch)
+        self.rows_done = 0
+        if len(rows):
+            self._ahead = rows_ahead(self._rows, self._stream.data, self._stream.memory, rows, firsts, changed)
+
+    @property
+    def kind(self) -> str:
+        """The source, for messages."""
+        return self._rows.kind
+
+    @property
+    def workers(self) -> int:
+        """The threads that read."""
+        return self._rows.workers
+
+    @property
+    def waited(self) -> float:
+        """Seconds that steps have waited for their batches, in all passes."""
+        return self._waited + (0.0 if self._ahead is None else self._ahead.waited)
+
+    def set_predictions(self, buffers: Sequence[FloatArray], base: int) -> None:
+        """As a feed's, see `striate._feeding.Feed`."""
+        self._predictions, self._base, self._seen = buffers, base, []
+
+    def part(self, first: int, count: int) -> float:
+        """Compute a batch of `count` rows of all processes; the next ones, from `first` on, are this one's."""
+        core = self._core
+        begin, end = core.own_rows(count)
+        if end > begin:
+            assert self._ahead is not None
+            data = self._ahead.next()
+            assert data is not None and data.rows == end - begin
+            core.bind(data.inputs, data.targets, data.weights)
+            core.set_predictions(self._predictions, self._base - first)
+            self.rows_done += data.rows
+            if self._predictions:
+                self._seen.append(data._replace(inputs=[]).map(np.copy))
+        return self._step(0, count)
+
+    def moved(self) -> Data | None:
+        """Targets and weights of the steps since `set_predictions`."""
+        return joined(self._seen) if self._seen else None
+
+    def end(self) -> None:
+        """End the pass, and its threads."""
+        if self._ahead is not None:
+            self._waited = self.waited
+            ahead, self._ahead = self._ahead, None
+            ahead.close()
+
+    close = end
+
+
 def steps_of(given: int | None, data: Data | Stream, batch_size: int, what: str) -> int | None:
     """The batches of a pass over arrays or a stream; see `striate._sources.batches_of`."""
     return batches_of(given, data.source if isinstance(data, Stream) else data.rows, batch_size, what)
@@ -284,7 +376,7 @@ class Waits:
 
     def _message(self, share: float, lost: float, seconds: float) -> str:
         waits = f"fit: steps waited for data in {share:.0%} of the epoch's {seconds:.1f} s"
-        if not isinstance(self._feed, StreamFeed):
+        if not isinstance(self._feed, (StreamFeed, StreamPart)):
             return f"{waits}: augment is slower than the steps"
         rows = self._feed.rows_done
         return (

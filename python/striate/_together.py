@@ -15,6 +15,7 @@ import numpy as np
 from striate import _core
 from striate._data import Data
 from striate._sharded import describe
+from striate._streaming import Stream
 from striate.callbacks import Callback, CallbackList, History, ProgressBar
 from striate.distributed import DistributedError, Group
 
@@ -22,14 +23,18 @@ if TYPE_CHECKING:
     from striate._prepared import Prepared
     from striate.network import Network
 
-_SAMPLED = 64  # rows that are compared between processes
+_SAMPLED, _READ = 64, 8  # rows that are compared between processes, of arrays and of what is read when it is due
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
-def description_of(data: Data | None) -> dict[str, Any]:
+def description_of(data: Data | Stream | None) -> dict[str, Any]:
     """What must be alike in all processes: lengths, shapes, types, and the bits of some rows."""
     if data is None:
         return {"rows": 0}
+    if isinstance(data, Stream):
+        assert data.rows is not None
+        places = np.unique(np.linspace(0, data.rows - 1, min(_READ, data.rows)).astype(np.int64))
+        return {**description_of(data.of_rows(places.tolist())), "rows": data.rows}
     arrays = [*data.inputs, *(array for array in (*data.targets, *data.weights) if array is not None)]
     rows = np.unique(np.linspace(0, data.rows - 1, min(_SAMPLED, data.rows)).astype(np.int64))
     check = 0
@@ -43,6 +48,14 @@ def description_of(data: Data | None) -> dict[str, Any]:
     }
 
 
+def weights_of(model: Network) -> int:
+    """A checksum of a model's weights."""
+    check = 0
+    for array in model.get_weights():
+        check = zlib.crc32(np.ascontiguousarray(array).tobytes(), check)
+    return check
+
+
 def architecture_of(network: _core.Model) -> int:
     """A checksum of the architecture, whatever the seed."""
     found = json.loads(_core.architecture_json(network))
@@ -50,7 +63,7 @@ def architecture_of(network: _core.Model) -> int:
     return zlib.crc32(json.dumps(found, sort_keys=True).encode())
 
 
-def compare(group: Group, mine: Mapping[str, Any], failure: str = "") -> None:
+def compare(group: Group, mine: Mapping[str, Any], failure: str = "", who: str = "fit") -> None:
     """Check that all processes were called alike.
 
     Raises:
@@ -62,7 +75,7 @@ def compare(group: Group, mine: Mapping[str, Any], failure: str = "") -> None:
         for name, value in everyones[0].items():
             if theirs.get(name) != value:
                 raise ValueError(
-                    f"fit: {name} must be the same in all processes: {group.name_of(0)} has {value}, "
+                    f"{who}: {name} must be the same in all processes: {group.name_of(0)} has {value}, "
                     f"{group.name_of(process)} has {theirs.get(name)}"
                 )
 
@@ -183,11 +196,7 @@ class Together:
             trainer.model.set_weights(change["weights"])
 
     def _checksum(self) -> int:
-        check = 0
-        if self._group.main and self._controls:
-            for array in self._trainer.model.get_weights():
-                check = zlib.crc32(np.ascontiguousarray(array).tobytes(), check)
-        return check
+        return weights_of(self._trainer.model) if self._group.main and self._controls else 0
 
 
 class Hooks:
@@ -304,4 +313,5 @@ __all__ = [
     "description_of",
     "own_callbacks",
     "stopped_by",
+    "weights_of",
 ]

@@ -29,7 +29,9 @@ UNREACHABLE = 75
 _SLOW_POLLS = 2000
 _LONGEST_POLL = 1.0
 _PEERS_BY_NAME = 64
-_GATHER, _PARTS, _OBJECTS = 1, 2, 3
+_ASK_POLLS = 20
+_SECONDS_TO_ANSWER = 2.0
+_GATHER, _PARTS, _OBJECTS, _QUESTION, _ANSWER = 1, 2, 3, 4, 5
 """Tags of messages."""
 
 
@@ -37,7 +39,8 @@ class Group:
     """The processes that train together: what `striate.distributed.init` has set up.
 
     It is the exchange of the core, and sends Python objects between the processes. All of them make the same calls in
-    the same order. A call that waits for longer than the timeout ends the process.
+    the same order. A call that waits for longer than the timeout asks all processes whether they wait too, names those
+    that do not answer, and ends the process.
 
     Args:
         comm: an mpi4py communicator, used by this object alone.
@@ -52,6 +55,7 @@ class Group:
         self.size: int = comm.Get_size()
         self._tickets: dict[int, tuple[list[Any], list[int]]] = {}
         self._last = 0
+        self._answers: list[Any] = []
         self.late: dict[int, float] = {}
         """Seconds that this process has waited in `gather`, by the process that came last."""
         self.hosts: list[str] = [""] * self.size
@@ -184,12 +188,17 @@ class Group:
             if polls % 50 == 0 and peers:
                 missing = self._missing(requests, peers)
                 last = missing[-1] if missing else last
-            time.sleep(0.0 if polls < _SLOW_POLLS else 0.0005)
+            if polls < _SLOW_POLLS:
+                time.sleep(0.0)
+            else:
+                time.sleep(0.0005)
+                if polls % _ASK_POLLS == 0:
+                    self._answer()
             # Time in which this process itself was stopped does not count.
             before, now = now, time.monotonic()
             waited += min(now - before, _LONGEST_POLL)
             if waited > self.timeout:
-                self._end(self._missing(requests, peers))
+                self._end(self._silent(), self._missing(requests, peers))
         return last
 
     def _missing(self, requests: Sequence[Any], peers: Sequence[int]) -> list[int]:
@@ -197,12 +206,44 @@ class Group:
         # A request that is done becomes null, which Testall takes as done.
         return sorted({peer for request, peer in zip(requests, peers, strict=False) if not request.Test()})
 
-    def _end(self, missing: Sequence[int]) -> None:
-        names = ", ".join(self.name_of(process) for process in missing) or "another process"
+    def _answer(self) -> None:
+        """Answer processes whose timeout is over: this one only waits, as they do."""
+        status = self._mpi.Status()
+        while self._comm.Iprobe(self._mpi.ANY_SOURCE, _QUESTION, status):
+            asks = status.Get_source()
+            self._comm.Recv([bytearray(1), self._mpi.BYTE], asks, _QUESTION)
+            self._answers.append(self._comm.Isend([b"1", self._mpi.BYTE], asks, _ANSWER))
+
+    def _silent(self) -> list[int]:
+        """The processes that do not answer. One that is waited for may itself wait for another: it answers."""
+        others = [process for process in range(self.size) if process != self.rank]
+        answers = [self._comm.Irecv([bytearray(1), self._mpi.BYTE], process, _ANSWER) for process in others]
+        for process in others:
+            self._answers.append(self._comm.Isend([b"1", self._mpi.BYTE], process, _QUESTION))
+        until = time.monotonic() + _SECONDS_TO_ANSWER
+        while not self._mpi.Request.Testall(answers) and time.monotonic() < until:
+            self._answer()
+            time.sleep(0.001)
+        return self._missing(answers, others)
+
+    def _end(self, silent: Sequence[int], missing: Sequence[int]) -> None:
+        """End the process, after a message.
+
+        Args:
+            silent: processes that did not answer.
+            missing: processes whose part of the call is missing, which may only wait for others.
+        """
+        names = ", ".join(self.name_of(process) for process in silent or missing) or "another process"
+        if silent:
+            why = f"{names} did not answer for {self.timeout:g} seconds: it has ended, hangs, or cannot be reached."
+        else:
+            why = (
+                f"{names} did not take part in a call for {self.timeout:g} seconds, but waits in another one: all "
+                "processes must call fit and evaluate(distributed=True) in the same order."
+            )
         print(
-            f"[{self.name}] striate.distributed: {names} did not answer for {self.timeout:g} seconds: it has ended, "
-            f"hangs, or cannot be reached. This process ends with exit code {UNREACHABLE}. Start the job again: with "
-            "BackupAndRestore it goes on from the last backup",
+            f"[{self.name}] striate.distributed: {why} This process ends with exit code {UNREACHABLE}. Start the job "
+            "again: with BackupAndRestore it goes on from the last backup",
             file=sys.stderr,
             flush=True,
         )

@@ -293,6 +293,7 @@ class Model(Network):
         steps: int | None = None,
         callbacks: Callback | Sequence[Callback] | None = None,
         return_dict: bool = False,
+        distributed: bool = False,
         **switches: Any,
     ) -> Any:
         """Loss and metrics on an array; see `Trainer.evaluate`. `workers` and the like change nothing, as in `fit`."""

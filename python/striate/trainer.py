@@ -12,7 +12,7 @@ import numpy as np
 
 from striate import _core
 from striate._checks import batch_of, flag, positive
-from striate._cut import Cut, CutFit, Work, go_on, ready_backups
+from striate._cut import Cut, CutFit, CutTest, Work, go_on, ready_backups
 from striate._data import Data
 from striate._feeding import Augment, Change, Feed, make_feed
 from striate._keras_names import STEPS
@@ -140,7 +140,7 @@ class Trainer(Prepared):
             shards: parts that each batch is cut in. Their gradients are computed one after the other, or in several
                 processes, and added in a fixed order: the bits depend on `shards`, not on the number of processes.
                 Batch normalisation takes the statistics of a shard. None for what a loaded training or backup had, or
-                else the number of processes. Arrays and memory maps alone can be cut.
+                else the number of processes. Batches of an iterable cannot be cut.
 
         Returns:
             A `History`: its `history` maps a name ("loss", the metrics, "val_loss", ..., "learning_rate" with a
@@ -178,11 +178,10 @@ class Trainer(Prepared):
                         self._bind(first)
                         self._meters.check(first)
             if not cut.plain:
-                assert isinstance(data, Data) and not isinstance(validation, Stream)
                 assert steps is not None and test_steps is not None
                 work = Work(
-                    data, validation, due, shuffle, batch_size, steps, test_batch, test_steps, epochs, initial_epoch,
-                    verbose, given, augment,
+                    data, first, validation, due, shuffle, batch_size, steps, test_batch, test_steps, epochs,
+                    initial_epoch, verbose, given, augment,
                 )  # fmt: skip
                 sharded = CutFit(self, cut, work)
         except Exception as error:
@@ -367,6 +366,7 @@ class Trainer(Prepared):
         steps: int | None = None,
         callbacks: Callbacks = None,
         return_dict: bool = False,
+        distributed: bool = False,
     ) -> Any:
         """Loss and metrics on arrays, as in inference.
 
@@ -379,29 +379,47 @@ class Trainer(Prepared):
             steps: batches, if fewer than the data have.
             callbacks: objects of `striate.callbacks`.
             return_dict: whether the values come with their names.
+            distributed: whether the processes of `striate.distributed.init()` share the work. All of them call it with
+                the same arguments and weights, and get the same values; callbacks run in process 0 alone. Rows are cut
+                in the shards of the training before, so that the values have the bits of its validation. False: each
+                process evaluates for itself.
 
         Returns:
             The loss, or a list of the loss and the metrics, or a dict. They do not depend on `batch_size`: the loss is
             computed from sums over all samples, as in `fit`.
 
         Raises:
-            ValueError: shapes or lengths do not fit.
+            ValueError: shapes or lengths do not fit, or differ between the processes.
             TypeError: an array holds no numbers.
+            striate.distributed.DistributedError: another process failed.
         """
-        batch_size = batch_of(batch_size, "evaluate")
-        data = self._data_or_stream(x, y, sample_weight, "evaluate")
-        self._meters.check(data.first() if isinstance(data, Stream) else data)
-        steps = steps_of(steps, data, batch_size, "evaluate: steps")
+        cut = CutTest(self) if flag(distributed, "evaluate: distributed") else None
+        try:
+            batch_size = batch_of(batch_size, "evaluate")
+            data = self._data_or_stream(x, y, sample_weight, "evaluate")
+            self._meters.check(data.first() if isinstance(data, Stream) else data)
+            steps = steps_of(steps, data, batch_size, "evaluate: steps")
+            if cut is not None:
+                cut.check(data)
+        except Exception as error:
+            if cut is not None:
+                cut.failed(error)
+            raise
+        main = cut is None or cut.main
         watched = CallbackList(
-            callback_list(callbacks),
+            callback_list(callbacks) if main else [],
             add_progbar=True,
             model=self.model,
-            verbose=verbose,
+            verbose=verbose if main else 0,
             epochs=1,
             steps=steps_shown(steps, data),
         )
         try:
-            logs = self._test(data, batch_size, steps, watched)
+            if cut is None or cut.plain:
+                logs = self._test(data, batch_size, steps, watched)
+            else:
+                assert steps is not None
+                logs = cut.run(data, batch_size, steps, watched)
         finally:
             self._release()
         return _values(logs, return_dict)
