@@ -31,8 +31,11 @@ _LONGEST_POLL = 1.0
 _PEERS_BY_NAME = 64
 _ASK_POLLS = 20
 _SECONDS_TO_ANSWER = 2.0
-_GATHER, _PARTS, _OBJECTS, _QUESTION, _ANSWER = 1, 2, 3, 4, 5
-"""Tags of messages."""
+_PIECE = 15_000
+"""Floats of a message. MPI sends larger ones only after the other process has asked for them. Over TCP that question
+may wait behind what goes the other way: the directions then take turns."""
+_GATHER, _OBJECTS, _QUESTION, _ANSWER, _PARTS, _TAGS = 1, 2, 3, 4, 5, 1000
+"""Tags of messages. Parts have `_TAGS` of them, from ticket to ticket another, so that several can be under way."""
 
 
 class Group:
@@ -101,11 +104,15 @@ class Group:
 
     def begin(self, send: Sequence[tuple[memoryview, int]], receive: Sequence[tuple[memoryview, int]]) -> int:
         """Begin to send and receive parts; returns a ticket for `done` and `wait`."""
-        kind = self._mpi.FLOAT
-        requests = [self._comm.Irecv([view, kind], process, _PARTS) for view, process in receive]
-        requests += [self._comm.Isend([view, kind], process, _PARTS) for view, process in send]
+        kind, requests, peers = self._mpi.FLOAT, [], []
         self._last += 1
-        self._tickets[self._last] = requests, [process for _, process in [*receive, *send]]
+        tag = _PARTS + self._last % _TAGS
+        for parts, start in ((receive, self._comm.Irecv), (send, self._comm.Isend)):
+            for view, process in parts:
+                for first in range(0, len(view), _PIECE):
+                    requests.append(start([view[first : first + _PIECE], kind], process, tag))
+                    peers.append(process)
+        self._tickets[self._last] = requests, peers
         return self._last
 
     def done(self, ticket: int) -> bool:
