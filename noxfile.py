@@ -47,6 +47,6 @@ def tidy(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Print which lines of Python and C++ the tests execute; needs g++ and gcov."""
+    """Print which lines of Python and C++ the tests execute; needs g++, gcov and doctest."""
     session.install(*TOOLS, ".[test]")
     session.run("packaging/coverage.sh", external=True)

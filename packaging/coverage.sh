@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints which share of the lines of Python and C++ the tests execute. Needs g++, gcov, packaging/tools.txt and the
+# Prints which share of the lines of Python and C++ the tests execute. Needs g++, gcov, doctest, packaging/tools.txt and the
 # dependencies of the tests. Builds the extension module in python/striate: remove it afterwards (git clean -X python).
 #   packaging/coverage.sh [arguments of pytest]
 set -euo pipefail

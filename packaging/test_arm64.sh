@@ -7,11 +7,14 @@ cd "$(dirname "$0")/.."
 build=${1:-build-arm64}
 optimization=${ARM64_OPTIMIZATION:--O1}
 
-present() { command -v aarch64-linux-gnu-g++ && command -v qemu-aarch64-static; } >/dev/null
+present() {
+  command -v aarch64-linux-gnu-g++ && command -v qemu-aarch64-static &&
+    echo '#include <doctest/doctest.h>' | aarch64-linux-gnu-g++ -E -x c++ -
+} >/dev/null 2>&1
 if ! present; then
-  { apt-get update -qq && apt-get install -y -qq g++-aarch64-linux-gnu qemu-user-static; } >/dev/null 2>&1 || true
+  { apt-get update -qq && apt-get install -y -qq g++-aarch64-linux-gnu qemu-user-static doctest-dev; } >/dev/null 2>&1 || true
   if ! present; then
-    echo "SKIPPED: arm64, since apt cannot install g++-aarch64-linux-gnu and qemu-user-static here"
+    echo "SKIPPED: arm64, since apt cannot install g++-aarch64-linux-gnu, qemu-user-static and doctest-dev here"
     exit 0
   fi
 fi

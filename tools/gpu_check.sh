@@ -4,6 +4,7 @@
 #   OUT    a folder for the results
 #   BUILD  a build folder with the plugin and its tests; made where it is missing
 # EMULATED=1: without a GPU, on the emulated plugin; nothing is timed.
+# doctest must be installed, or unpacked in a folder that CMAKE_PREFIX_PATH names, to make a build.
 # striate must be importable, in the version of this tree, with pytest, pytest-xdist and hypothesis.
 set -uo pipefail
 cd "$(dirname "$0")/.."

@@ -1,5 +1,5 @@
-// What the C++ tests share: checks that count failures and name the place, counter-free random numbers, the kernel
-// tables that run on this machine, and haloed maps whose surroundings are watched.
+// Shared by the C++ tests: doctest, checks that it lacks, random numbers that are the same on every platform, the
+// kernel tables that run on this machine, and maps with a halo that is checked.
 #pragma once
 
 #include <algorithm>
@@ -7,91 +7,53 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <initializer_list>
 #include <limits>
+#include <ostream>  // doctest prints std::string by it
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <doctest/doctest.h>
+
 #include "cpu/dispatch.hpp"
 #include "kernels/view.hpp"
+#include "random.hpp"
+
+using doctest::Contains;
 
 namespace check {
 
-inline int failures = 0;
-
-inline void fail(const char* file, int line, const std::string& what) {
-    if (++failures <= 50) std::fprintf(stderr, "%s:%d: %s\n", file, line, what.c_str());
-}
-
-// The test's exit status: `int main() { ...; return check::finish(); }`.
-inline int finish() {
-    if (failures) std::fprintf(stderr, "%d checks failed\n", failures);
-    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
-}
-
-#define CHECK(condition)                                                         \
-    do {                                                                         \
-        if (!(condition)) check::fail(__FILE__, __LINE__, "false: " #condition); \
-    } while (false)
-
-// |got - want| <= tolerance; two NaN are equal, and so are two infinities of one sign. `context` is any string
-// expression.
-#define CHECK_CLOSE(got, want, tolerance, context)                                          \
-    do {                                                                                    \
-        const double check_got = (got), check_want = (want), check_tolerance = (tolerance); \
-        if (!check::close(check_got, check_want, check_tolerance))                          \
-            check::fail(__FILE__, __LINE__,                                                 \
-                        std::string(#got " is ") + std::to_string(check_got) + ", want " +  \
-                            std::to_string(check_want) + ", off by " +                      \
-                            check::short_form(std::fabs(check_got - check_want)) + " > " +  \
-                            check::short_form(check_tolerance) + " (" + (context) + ")");   \
-    } while (false)
-
-// The statement throws `Type` and its message contains `text`.
-#define CHECK_THROWS(statement, Type, text)                                                           \
-    do {                                                                                              \
-        bool check_thrown = false;                                                                    \
-        try {                                                                                         \
-            statement;                                                                                \
-        } catch (const Type& error) {                                                                 \
-            check_thrown = true;                                                                      \
-            if (std::string(error.what()).find(text) == std::string::npos)                            \
-                check::fail(__FILE__, __LINE__,                                                       \
-                            std::string("message is '") + error.what() + "', want '" + (text) + "'"); \
-        }                                                                                             \
-        if (!check_thrown) check::fail(__FILE__, __LINE__, #statement " did not throw " #Type);       \
-    } while (false)
-
+// |got - want| <= tolerance; two NaN are equal, and so are two infinities of one sign.
 inline bool close(double got, double want, double tolerance) {
     if (std::isnan(want) || std::isnan(got)) return std::isnan(want) && std::isnan(got);
     if (std::isinf(want) || std::isinf(got)) return got == want;
     return std::fabs(got - want) <= tolerance;
 }
 
-inline std::string short_form(double value) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.3g", value);
+inline std::string difference(double got, double want, double tolerance) {
+    char text[160];
+    std::snprintf(text, sizeof text, "got %.9g, want %.9g, off by %.3g > %.3g", got, want, std::fabs(got - want),
+                  tolerance);
     return text;
 }
 
-// splitmix64 (Steele, Lea, Flood 2014): the same numbers on every platform.
-class Random {
-  public:
-    explicit Random(uint64_t seed) : state_(seed) {}
-    uint64_t bits() {
-        uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
-        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-        z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-        return z ^ (z >> 31);
-    }
-    double uniform(double low = 0, double high = 1) { return low + (high - low) * ((bits() >> 11) * 0x1p-53); }
-    int64_t integer(int64_t low, int64_t high) { return low + static_cast<int64_t>(bits() % (high - low + 1)); }
-    double normal() { return std::sqrt(-2 * std::log(1 - uniform())) * std::cos(6.283185307179586 * uniform()); }
+// Checks close(got, want, tolerance). `context` is an expression that doctest can print; it is evaluated only if the
+// check fails. CHECK_MESSAGE cannot be used: it captures, and a lambda cannot capture structured bindings.
+#define CHECK_CLOSE(got, want, tolerance, context)                                                                  \
+    do {                                                                                                            \
+        const double check_got = (got), check_want = (want), check_tolerance = (tolerance);                         \
+        const bool check_close = check::close(check_got, check_want, check_tolerance);                              \
+        if (check_close)                                                                                            \
+            CHECK(check_close);                                                                                     \
+        else                                                                                                        \
+            FAIL_CHECK(#got ": ", check::difference(check_got, check_want, check_tolerance), " (", (context), ")"); \
+    } while (false)
 
-  private:
-    uint64_t state_;
-};
+// How often a test of random cases is repeated: `count`, or the environment variable STRIATE_TEST_REPETITIONS.
+inline int repetitions(int count) {
+    const char* const text = std::getenv("STRIATE_TEST_REPETITIONS");
+    return text ? std::atoi(text) : count;
+}
 
 // The tables whose instruction set this machine has, best first; or that of the emulated device, in tests of its
 // kernels.

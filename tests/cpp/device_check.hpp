@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "check.hpp"
 #include "graph/model_state.hpp"
+#include "random.hpp"
 #include "striate/striate.hpp"
 #include "trivial_device.hpp"
 #include "weights.hpp"
@@ -90,9 +90,11 @@ inline Computed compute(Model& model, const OptimizerPtr& optimizer, std::vector
     return computed;
 }
 
-// `run` makes a model, moves it where the function that it gets says, and computes.
-inline void check_on_devices(const std::string& what,
-                             const std::function<Computed(const std::function<void(Model&)>& move)>& run) {
+// Computes on the CPU and on several devices. `run` makes a model, passes it to `move`, and computes. `check` gets each
+// comparison, with the text of an error.
+inline void compare_devices(const std::string& label,
+                            const std::function<Computed(const std::function<void(Model&)>& move)>& run,
+                            const std::function<void(bool correct, const std::string& error)>& check) {
     const Computed want = run([](Model&) {});
     const auto number = [](kernels::Row row) { return static_cast<uint32_t>(row); };
     const std::pair<const char*, std::function<bool(kernels::Row)>> choices[] = {
@@ -105,9 +107,10 @@ inline void check_on_devices(const std::string& what,
     for (const auto& [name, has] : choices) {
         const TrivialDevice device(has);
         const Computed got = run([&](Model& model) { model.state().move_to(device); });
-        if (!(got == want)) check::fail(__FILE__, __LINE__, what + ", on a device with " + name + ": other bits");
-        if (device.blocks() != 0) check::fail(__FILE__, __LINE__, what + ": memory of the device is left");
-        if (device.launches > 0 && device.uploads == 0) check::fail(__FILE__, __LINE__, what + ": nothing went there");
+        const std::string where = label + ", on a device with " + name;
+        check(got == want, where + ": other bits than on the CPU");
+        check(device.blocks() == 0, where + ": memory of the device was not released");
+        check(device.launches == 0 || device.uploads > 0, where + ": nothing was copied to the device");
     }
 }
 

@@ -76,13 +76,20 @@ int main(int count, char** arguments) try {
     } else if (task == "train" && count == 12) {
         train(arguments + 2);
     } else if (task == "devices") {
+        int errors = 0;
+        const auto check = [&](bool correct, const std::string& error) {
+            if (!correct) ++errors, std::fprintf(stderr, "%s\n", error.c_str());
+        };
         for (int i = 2; i < count; ++i)
-            test::check_on_devices(arguments[i], [&](const std::function<void(Model&)>& move) {
-                Model model = load_model(arguments[i]);
-                move(model);
-                return test::compute(model, make_optimizer("Adam", {}));
-            });
-        return check::finish();
+            test::compare_devices(
+                arguments[i],
+                [&](const std::function<void(Model&)>& move) {
+                    Model model = load_model(arguments[i]);
+                    move(model);
+                    return test::compute(model, make_optimizer("Adam", {}));
+                },
+                check);
+        return errors > 0;
     } else {
         return std::fprintf(stderr, "see the head of exchange.cpp\n"), 2;
     }

@@ -50,24 +50,24 @@ void run_twice(void (*kernel)(const Args&, int64_t, int64_t), const Args& args, 
     run_all(kernel, args);
     std::vector<Map> whole;
     for (Map* output : outputs) {
-        if (!output->intact()) fail(__FILE__, __LINE__, "wrote outside its view: " + context);
+        CHECK_MESSAGE(output->intact(), "wrote outside its view: ", context);
         whole.push_back(*output);
         output->fill(12345);
     }
     run_in_pieces(kernel, args, units(args), random);
     for (size_t i = 0; i < outputs.size(); ++i)
-        if (!outputs[i]->same_values(whole[i])) fail(__FILE__, __LINE__, "depends on how it is split: " + context);
+        CHECK_MESSAGE(outputs[i]->same_values(whole[i]), "depends on how it is split: ", context);
 }
 
 // |got - want| <= tolerance * (1 + |want|)
-inline void near(double got, double want, double tolerance, const std::string& context, const char* file, int line) {
-    const double allowed = tolerance * (1 + std::fabs(want));
-    if (close(got, want, std::isfinite(allowed) ? allowed : 0)) return;
-    char text[160];
-    std::snprintf(text, sizeof text, "got %.9g, want %.9g, off by %.3g > %.3g ", got, want, std::fabs(got - want),
-                  allowed);
-    fail(file, line, text + ("(" + context + ")"));
+inline double allowed(double want, double tolerance) {
+    const double scaled = tolerance * (1 + std::fabs(want));
+    return std::isfinite(scaled) ? scaled : 0;
 }
-#define CHECK_NEAR(got, want, tolerance, context) check::near(got, want, tolerance, context, __FILE__, __LINE__)
+#define CHECK_NEAR(got, want, tolerance, context)                                   \
+    do {                                                                            \
+        const double near_want = (want);                                            \
+        CHECK_CLOSE(got, near_want, check::allowed(near_want, tolerance), context); \
+    } while (false)
 
 }  // namespace check

@@ -38,7 +38,7 @@ std::function<double(int)> always(double seconds) {
     return [=](int) { return seconds; };
 }
 
-void free_cores_are_used() {
+TEST_CASE("threads are used on free cores") {
     for (const int threads : {2, 16, 64})
         for (const double one : {0.2, 5.0, 400.0}) {
             Balance balance(threads, one * kMs);
@@ -50,7 +50,7 @@ void free_cores_are_used() {
         }
 }
 
-void held_cores_are_left_alone() {
+TEST_CASE("one thread is used while other processes hold the cores") {
     // Fifty times slower on two threads than on one: few runs until that is known, and less than 5 % from then on.
     Balance balance(2, 0.1 * kMs);
     const Spent before = run(balance, 0.2, always(5 * kMs), always(0.1 * kMs));
@@ -61,13 +61,13 @@ void held_cores_are_left_alone() {
     CHECK(spent.shared > 0);  // it looks again
 }
 
-void what_is_too_small_to_share_is_not_shared() {
+TEST_CASE("work that is too small for several threads stays on one") {
     Balance balance(2, 0.1 * kMs);
     const Spent spent = run(balance, 5.0, always(0.12 * kMs), always(0.1 * kMs));
     CHECK(spent.seconds < 1.05 * spent.alone);
 }
 
-void one_long_wait_in_many_runs_counts() {
+TEST_CASE("a rare long wait of several threads is counted") {
     // Most runs are faster on two threads, but every twentieth takes a turn of the scheduler.
     const auto together = [](int i) { return i % 20 ? 0.06 * kMs : 6 * kMs; };
     Balance balance(2, 0.1 * kMs);
@@ -76,7 +76,7 @@ void one_long_wait_in_many_runs_counts() {
     CHECK(spent.seconds < 1.05 * spent.alone);
 }
 
-void it_follows_the_load() {
+TEST_CASE("the choice follows the load of the machine") {
     Balance balance(2, 10 * kMs);
     run(balance, 2.0, always(6 * kMs), always(10 * kMs));
     CHECK(balance.shared());
@@ -88,7 +88,7 @@ void it_follows_the_load() {
     CHECK(after.shared > 0.95 * after.runs);
 }
 
-void waking_up_is_not_held_against_the_threads() {
+TEST_CASE("a slow first run after a pause does not end the use of threads") {
     // The first run after each pause is slow.
     bool slept = true;
     Balance balance(2, 1 * kMs);
@@ -106,7 +106,7 @@ void waking_up_is_not_held_against_the_threads() {
     CHECK(spent.shared > 9500);
 }
 
-void a_core_that_speeds_up_slowly_is_waited_for() {
+TEST_CASE("several slow runs after a pause do not end the use of threads") {
     // Up to ten slow runs after a pause, and a long one by chance now and then.
     int slow = 10;
     Balance balance(2, 0.06 * kMs);
@@ -122,14 +122,3 @@ void a_core_that_speeds_up_slowly_is_waited_for() {
 }
 
 }  // namespace
-
-int main() {
-    free_cores_are_used();
-    held_cores_are_left_alone();
-    what_is_too_small_to_share_is_not_shared();
-    one_long_wait_in_many_runs_counts();
-    it_follows_the_load();
-    waking_up_is_not_held_against_the_threads();
-    a_core_that_speeds_up_slowly_is_waited_for();
-    return check::finish();
-}

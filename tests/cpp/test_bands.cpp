@@ -34,9 +34,7 @@ class Ruled final : public Device {
 class Draw {
   public:
     explicit Draw(uint32_t seed) : random_(seed) {}
-    int64_t operator()(int64_t least, int64_t most) {
-        return std::uniform_int_distribution<int64_t>(least, most)(random_);
-    }
+    int64_t operator()(int64_t min, int64_t max) { return std::uniform_int_distribution<int64_t>(min, max)(random_); }
 
   private:
     std::mt19937 random_;
@@ -131,7 +129,7 @@ Tensor predict(Model& model, const Device& device, const Tensor& x) {
     return std::move(model.predict({x}, x.shape()[0])[0]);
 }
 
-void test_bits() {
+TEST_CASE("bands of rows give the bits of one step after the other") {
     const Ruled whole(0, 0);
     int found = 0;
     for (uint32_t seed = 0; seed < 150; ++seed) {
@@ -151,8 +149,7 @@ void test_bits() {
             for (int run = 0; run < 2; ++run) {
                 const Tensor got = predict(model, bands, x);
                 const bool same = std::memcmp(got.data(), want.data(), size_t(want.size()) * sizeof(float)) == 0;
-                CHECK(same);
-                if (!same) std::fprintf(stderr, "seed %u, %d threads\n", seed, threads);
+                CHECK_MESSAGE(same, "seed ", seed, ", ", threads, " threads");
             }
         }
     }
@@ -160,7 +157,7 @@ void test_bits() {
 }
 
 // Small maps, heavy weights and windows that do not fit stay as they are, and so do plans with fusion off.
-void test_rule() {
+TEST_CASE("the rule that chooses bands of rows") {
     const auto model_of = [](int64_t size, int64_t channels) {
         const Symbol x = input({size, size, 8});
         return Model({x}, {pointwise(pointwise(x, channels), 8)}, 1);
@@ -176,7 +173,7 @@ void test_rule() {
 }
 
 // A map that someone else reads too is stored.
-void test_other_readers() {
+TEST_CASE("a map that another step reads too is stored") {
     const Symbol x = input({64, 64, 8});
     const Symbol middle = pointwise(x, 96);
     Model model({x}, {pointwise(middle, 8), pointwise(middle, 4)}, 1);
@@ -186,10 +183,3 @@ void test_other_readers() {
 }
 
 }  // namespace
-
-int main() {
-    test_bits();
-    test_rule();
-    test_other_readers();
-    return check::finish();
-}

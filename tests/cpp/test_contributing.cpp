@@ -86,7 +86,7 @@ using namespace striate::test;
 
 namespace {
 
-void layer() {
+TEST_CASE("the layer of CONTRIBUTING.md") {
     const Symbol x = input({3, 2, 5});
     Model model({x}, {apply(std::make_shared<const Scale>(ScaleOptions{"random_normal(1, 0.5)"}, "scale"), {x})}, 7);
     check::Random random(1);
@@ -99,7 +99,9 @@ void layer() {
     const Tensor dx = std::move(model.backward({gradient})[0]);
     const ParameterInfo& scale = model.parameters().at(0);
     const std::vector<float> factors = value_of(model, 0), slopes = gradient_of(model, 0);
-    CHECK(slopes.size() == 5 && scale.name == "scale/scale" && scale.shape == Shape{5});
+    CHECK(slopes.size() == 5);
+    CHECK(scale.name == "scale/scale");
+    CHECK(scale.shape == Shape{5});
     std::vector<double> sums(5, 0.0);
     for (int64_t i = 0; i < values.size(); ++i) {
         CHECK_CLOSE(y.data()[i], values.data()[i] * factors[i % 5], 1e-6, std::to_string(i));
@@ -111,7 +113,7 @@ void layer() {
 
 // A dense layer of the unit matrix: its kernel is the output, and what a step of SGD with rate 1 takes from it is the
 // gradient of the output.
-void loss() {
+TEST_CASE("the loss of CONTRIBUTING.md") {
     constexpr int64_t kRows = 7, kColumns = 5;
     const Symbol x = input({kRows});
     DenseOptions options;
@@ -137,7 +139,8 @@ void loss() {
         gradient.push_back(-2 * share * missing * t);
         beyond += missing == 0;
     }
-    CHECK(beyond > 3 && beyond < kRows * kColumns - 3);  // both sides of the hinge
+    CHECK(beyond > 3);
+    CHECK(beyond < kRows * kColumns - 3);  // both sides of the hinge
 
     SGDOptions rate;
     rate.learning_rate = 1.0;
@@ -152,7 +155,7 @@ void loss() {
         CHECK_CLOSE(double(before[i]) - after[i], gradient[i], 5e-7, "gradient " + std::to_string(i));
 }
 
-void kernel() {
+TEST_CASE("the kernel of CONTRIBUTING.md") {
     check::Random random(3);
     const std::vector<kernel_test::Table> tables = kernel_test::tables();
     CHECK(tables.size() == dispatch::available_isas().size());
@@ -163,24 +166,20 @@ void kernel() {
     const kernels::SoftShrinkArgs args{x.view, y.view, x.data(), y.data(), 0.5f};
     kernel_test::Reaches reaches;
     kernels::reach(args, reaches);
-    CHECK(reaches.all.size() == 2 && reaches.all[0].first == args.x && reaches.all[1].first == args.y);
-    CHECK(reaches.all[0].second.end == &x.at(1, 2, 3, 4) - x.data() + 1 && reaches.all[1].second.end == y.size());
+    REQUIRE(reaches.all.size() == 2);
+    CHECK(reaches.all[0].first == args.x);
+    CHECK(reaches.all[1].first == args.y);
+    CHECK(reaches.all[0].second.end == &x.at(1, 2, 3, 4) - x.data() + 1);
+    CHECK(reaches.all[1].second.end == y.size());
 }
 
-void benchmark() {
+TEST_CASE("the benchmark of CONTRIBUTING.md") {
     for (const bench::Case& each : bench::cases_soft_shrink(kernel_test::tables().back().soft_shrink)) {
         bench::Memory memory;
         for (const bench::Call& call : each.setup(memory)) call.run(0, call.units, nullptr);
-        CHECK(!each.shape.empty() && each.bytes > 0);
+        CHECK(!each.shape.empty());
+        CHECK(each.bytes > 0);
     }
 }
 
 }  // namespace
-
-int main() {
-    layer();
-    loss();
-    kernel();
-    benchmark();
-    return check::finish();
-}

@@ -1,5 +1,6 @@
 // Plans on an accelerator: each kernel that it lacks is done by the CPU, on copies that are made when they are needed.
 // tests/test_exchange.py has every layer do the same.
+#include "check.hpp"
 #include "device_check.hpp"
 
 using namespace striate;
@@ -9,11 +10,15 @@ namespace {
 
 using Move = std::function<void(Model&)>;
 
+void check_devices(const std::string& label, const std::function<Computed(const Move& move)>& run) {
+    compare_devices(label, run, [](bool correct, const std::string& error) { CHECK_MESSAGE(correct, error); });
+}
+
 OptimizerPtr adam() {
     return make_optimizer("Adam", {});
 }
 
-void networks() {
+TEST_CASE("networks compute the same bits on a device") {
     const std::pair<const char*, std::function<Model()>> all[] = {
         {"lenet",
          [] {
@@ -37,7 +42,7 @@ void networks() {
     for (const auto& row : all)
         for (const bool fusion :
              row.first == std::string("lenet") ? std::vector<bool>{true, false} : std::vector<bool>{true})
-            check_on_devices(row.first, [&](const Move& move) {
+            check_devices(row.first, [&](const Move& move) {
                 Model model = row.second();
                 model.set_plan_options({fusion, true});
                 move(model);
@@ -52,7 +57,7 @@ Model classifier(const char* activation, int64_t units) {
     return Model({in}, {apply(std::make_shared<const Dense>(options, "dense"), {in})}, 5);
 }
 
-void every_loss() {
+TEST_CASE("every loss gives the same bits on a device") {
     for (const std::string& type : loss_types()) {
         const bool detector = type == DetectionLoss::kType;
         const auto make = [&] {
@@ -83,7 +88,7 @@ void every_loss() {
         const bool whole = loss->target_type() == DType::int64;
         const Array target{whole ? static_cast<const void*>(labels.data()) : numbers.data(), loss->target_type(),
                            shape};
-        check_on_devices(type, [&](const Move& move) {
+        check_devices(type, [&](const Move& move) {
             Model made = make();
             move(made);
             return compute(made, adam(), {loss}, {target});
@@ -91,12 +96,12 @@ void every_loss() {
     }
 }
 
-void every_optimizer() {
+TEST_CASE("every optimizer gives the same bits on a device") {
     for (const std::string& type : optimizer_types())
         for (const char* clip : {"", "clipnorm", "global_clipnorm"}) {
             Config config;
             if (*clip) config.set(clip, 0.1);
-            check_on_devices(type + " " + clip, [&](const Move& move) {
+            check_devices(type + " " + clip, [&](const Move& move) {
                 Model model = classifier("tanh", 9);
                 move(model);
                 return compute(model, make_optimizer(type, config));
@@ -105,7 +110,7 @@ void every_optimizer() {
 }
 
 // With all kernels, inputs go up and results come down, once each; nothing else moves.
-void what_moves() {
+TEST_CASE("only inputs and results are copied while a network is on a device") {
     const TrivialDevice device([](kernels::Row) { return true; });
     {
         Model model = classifier("relu", 5);
@@ -115,7 +120,8 @@ void what_moves() {
         const int uploads = device.uploads, downloads = device.downloads;
         for (int i = 1; i <= 3; ++i) {
             model.predict(arrays_of(x), 4);
-            CHECK(device.uploads == uploads + i && device.downloads == downloads + i);
+            CHECK(device.uploads == uploads + i);
+            CHECK(device.downloads == downloads + i);
         }
         const Tensor before = std::move(model.predict(arrays_of(x), 4)[0]);
         model.state().move_to(cpu());
@@ -126,7 +132,7 @@ void what_moves() {
 }
 
 // Weights that training left on the device are what files get; files that are read are what the device gets.
-void files() {
+TEST_CASE("files are written from a device, and read to it") {
     const TrivialDevice device([](kernels::Row) { return true; });
     const std::string path = "test_device.safetensors";
     Model model = classifier("relu", 5), other = classifier("relu", 5);
@@ -140,24 +146,17 @@ void files() {
     save_training(trainer, path);
     Trainer resumed(other, adam(), {std::make_shared<MeanSquaredError>()}, {}, 4);
     load_training(resumed, path);
-    CHECK(values_of(other) == values_of(model) && values_of(model) != trained);
+    CHECK(values_of(other) == values_of(model));
+    CHECK(values_of(model) != trained);
     resumed.bind({arrays_of(x), arrays_of(y), {}});
     load_training(trainer, path);
     CHECK(trainer.train_step(nullptr, 0, 4) == resumed.train_step(nullptr, 0, 4));
     CHECK(values_of(other) == values_of(model));
     // A profile leaves everything as it is.
     const std::vector<float> weights = values_of(model);
-    CHECK(trainer.profile({0}, 4).runs.size() == 1 && values_of(model) == weights);
+    CHECK(trainer.profile({0}, 4).runs.size() == 1);
+    CHECK(values_of(model) == weights);
     std::remove(path.c_str());
 }
 
 }  // namespace
-
-int main() {
-    networks();
-    every_loss();
-    every_optimizer();
-    what_moves();
-    files();
-    return check::finish();
-}

@@ -235,8 +235,7 @@ const std::vector<Case>& cases() {
 
 // Whether the n-th allocation failed.
 bool try_one(const Case& c, int64_t n, const std::string& wanted) {
-    const std::string where = std::string(c.name) + ", allocation " + std::to_string(n);
-    const auto say = [&](const char* what) { check::fail(__FILE__, __LINE__, where + ": " + what); };
+    INFO(c.name, ", allocation ", n);
     const int64_t blocks = failing_new_blocks();
     bool failed = false;
     calls_made = 0;
@@ -251,18 +250,18 @@ bool try_one(const Case& c, int64_t n, const std::string& wanted) {
             failed = true;
         } catch (const std::exception& error) {
             failing_new_arm(0);
-            say(error.what());
+            FAIL_CHECK("threw ", error.what());
             failed = true;
         }
         failing_new_arm(0);
         if (failed) {
-            if (t && c.whole && state(*t) != before) say("the state is half changed");
+            if (t && c.whole) CHECK_MESSAGE(state(*t) == before, "the state is half changed");
             if (!c.whole) t = c.begin();
             result = c.call(t.get());
         }
-        if (result != wanted) say("another result");
+        CHECK_MESSAGE(result == wanted, "another result");
     }
-    if (failing_new_blocks() != blocks) say("a leak");
+    CHECK_MESSAGE(failing_new_blocks() == blocks, "a leak");
     return failed || calls_made >= n;
 }
 
@@ -290,7 +289,7 @@ void run(const Case& c) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+TEST_CASE("a call whose allocation fails throws or succeeds, changes nothing by halves, and leaks nothing") {
     folder = std::filesystem::temp_directory_path() / ("striate-allocations-" + std::to_string(getpid()));
     std::filesystem::create_directories(folder);
     set_num_threads(1);
@@ -299,8 +298,6 @@ int main(int argc, char** argv) {
         save_model(t->model, path("model"), {{"key", "value"}});
         save_training(t->trainer, path("training"));
     }
-    for (const Case& c : cases())
-        if (argc < 2 || std::string(argv[1]) == c.name) run(c);
+    for (const Case& c : cases()) SUBCASE(c.name) run(c);
     std::filesystem::remove_all(folder);
-    return check::finish();
 }

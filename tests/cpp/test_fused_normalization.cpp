@@ -47,7 +47,7 @@ LayerPtr flatten() {
 
 using Types = std::vector<std::string>;
 
-void test_rewrites() {
+TEST_CASE("normalizations are fused with the activations and poolings that follow") {
     const Types one = {"BatchNormalization", "Flatten"};
     CHECK(plan_nodes({{norm(), relu(), flatten()}, {7, 6, 3}}) == one);
     CHECK(plan_nodes({{norm(), relu(), pool(2, 2, "valid"), flatten()}, {7, 6, 3}}) == one);
@@ -67,8 +67,3 @@ void test_rewrites() {
 }
 
 }  // namespace
-
-int main() {
-    test_rewrites();
-    return check::finish();
-}

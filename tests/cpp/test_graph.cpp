@@ -73,7 +73,7 @@ std::vector<std::string> names_of(const Graph& graph) {
 }
 using Names = std::vector<std::string>;
 
-void names() {
+TEST_CASE("names of layers and inputs") {
     const std::pair<const char*, const char*> pairs[] = {{"Conv2D", "conv2d"},
                                                          {"BatchNormalization", "batch_normalization"},
                                                          {"MaxPooling2D", "max_pooling2d"},
@@ -89,69 +89,80 @@ void names() {
                                                          {"InputLayer", "input_layer"},
                                                          {"Dense", "dense"},
                                                          {"", ""}};
-    for (const auto& [type, want] : pairs)
-        if (snake_case(type) != want)
-            check::fail(__FILE__, __LINE__, std::string(type) + " became " + snake_case(type));
+    for (const auto& [type, want] : pairs) CHECK(snake_case(type) == want);
 
     const Symbol in = input({8, 8, 2});
     const Symbol a = map(in), b = map(a, "conv2d_1"), c = map(b), d = map(c);
     const Graph graph = Graph::build({in}, {d});
     CHECK(names_of(graph) == Names({"input_layer", "conv2d", "conv2d_1", "conv2d_2", "conv2d_3"}));
     CHECK(graph.find_layer("conv2d_2") == 3);
-    CHECK_THROWS(graph.find_layer("conv2d_x"), ValueError,
-                 "the model has no layer 'conv2d_x'; did you mean 'conv2d_1'");
-    CHECK_THROWS(graph.find_layer("zzz"), ValueError, "choose one of: input_layer, conv2d");
-    CHECK(make<Map>()->label() == "conv2d" && make<Map>("first")->label() == "first");
+    CHECK_THROWS_WITH_AS(graph.find_layer("conv2d_x"),
+                         Contains("the model has no layer 'conv2d_x'; did you mean 'conv2d_1'"), ValueError);
+    CHECK_THROWS_WITH_AS(graph.find_layer("zzz"), Contains("choose one of: input_layer, conv2d"), ValueError);
+    CHECK(make<Map>()->label() == "conv2d");
+    CHECK(make<Map>("first")->label() == "first");
 
     const Symbol same = map(map(in, "twice"), "twice");
-    CHECK_THROWS(Graph::build({in}, {same}), ValueError, "two layers are named 'twice'");
-    CHECK_THROWS(Graph::build({in}, {map(in, "a/b")}), ValueError, "the layer name 'a/b' contains '/'");
+    CHECK_THROWS_WITH_AS(Graph::build({in}, {same}), Contains("two layers are named 'twice'"), ValueError);
+    CHECK_THROWS_WITH_AS(Graph::build({in}, {map(in, "a/b")}), Contains("the layer name 'a/b' contains '/'"),
+                         ValueError);
 }
 
-void messages() {
+TEST_CASE("an input that does not fit a layer is an error that says what to do") {
     const Symbol flat = input({784});
-    CHECK_THROWS(map(flat), ValueError,
-                 "[conv2d] expects 4-D input (N, H, W, C), got (N, 784); add Reshape((28, 28, 1)) before it");
+    CHECK_THROWS_WITH_AS(
+        map(flat),
+        Contains("[conv2d] expects 4-D input (N, H, W, C), got (N, 784); add Reshape((28, 28, 1)) before it"),
+        ValueError);
     const Symbol picture = input({28, 28, 1});
     const Symbol third = map(map(map(picture)));
     const Symbol features = striate::apply(make<Reshaped>(Shape{3072}), {third});
-    CHECK_THROWS(map(features), ValueError,
-                 "[conv2d_3] expects 4-D input (N, H, W, C), got (N, 3072); add Reshape((32, 32, 3)) before it");
-    CHECK_THROWS(map(features, "mine"), ValueError, "[mine] expects 4-D input");
+    CHECK_THROWS_WITH_AS(
+        map(features),
+        Contains("[conv2d_3] expects 4-D input (N, H, W, C), got (N, 3072); add Reshape((32, 32, 3)) before it"),
+        ValueError);
+    CHECK_THROWS_WITH_AS(map(features, "mine"), Contains("[mine] expects 4-D input"), ValueError);
     const Symbol taken = striate::apply(make<Reshaped>(Shape{10}), {map(picture, "conv2d")});
-    CHECK_THROWS(map(taken), ValueError, "[conv2d_1] expects 4-D input (N, H, W, C), got (N, 10)");
+    CHECK_THROWS_WITH_AS(map(taken), Contains("[conv2d_1] expects 4-D input (N, H, W, C), got (N, 10)"), ValueError);
     try {
         map(taken);
     } catch (const ValueError& error) {
         CHECK(std::string(error.what()).find("Reshape") == std::string::npos);
     }
-    CHECK_THROWS(map(input({28, 28})), ValueError, "got (N, 28, 28); add Reshape((28, 28, 1)) before it");
-    CHECK_THROWS(striate::apply(make<Flat>(), {picture}), ValueError,
-                 "[flat] expects 2-D input (N, features), got (N, 28, 28, 1); add Flatten() before it");
-    CHECK_THROWS(striate::apply(make<Map>(), {picture, picture}), ValueError, "[conv2d] expects one input, got 2");
-    CHECK_THROWS(striate::apply(make<Map>(), {}), ValueError, "[conv2d] needs an input");
-    CHECK_THROWS(striate::apply(make<Map>(), {nullptr}), ValueError, "[conv2d] input 0 is null");
-    CHECK_THROWS(striate::apply(nullptr, {picture}), ValueError, "there is no layer");
-    CHECK_THROWS(striate::apply(make<Reshaped>(Shape{3, 0}), {picture}), ValueError,
-                 "[reshape] would make an output of shape (N, 3, 0) from (N, 28, 28, 1), which is empty");
-    CHECK_THROWS(striate::apply(make<Reshaped>(Shape{}), {picture}), ValueError,
-                 "[reshape] would make an output without");
+    CHECK_THROWS_WITH_AS(map(input({28, 28})), Contains("got (N, 28, 28); add Reshape((28, 28, 1)) before it"),
+                         ValueError);
+    CHECK_THROWS_WITH_AS(
+        striate::apply(make<Flat>(), {picture}),
+        Contains("[flat] expects 2-D input (N, features), got (N, 28, 28, 1); add Flatten() before it"), ValueError);
+    CHECK_THROWS_WITH_AS(striate::apply(make<Map>(), {picture, picture}), Contains("[conv2d] expects one input, got 2"),
+                         ValueError);
+    CHECK_THROWS_WITH_AS(striate::apply(make<Map>(), {}), Contains("[conv2d] needs an input"), ValueError);
+    CHECK_THROWS_WITH_AS(striate::apply(make<Map>(), {nullptr}), Contains("[conv2d] input 0 is null"), ValueError);
+    CHECK_THROWS_WITH_AS(striate::apply(nullptr, {picture}), Contains("there is no layer"), ValueError);
+    CHECK_THROWS_WITH_AS(
+        striate::apply(make<Reshaped>(Shape{3, 0}), {picture}),
+        Contains("[reshape] would make an output of shape (N, 3, 0) from (N, 28, 28, 1), which is empty"), ValueError);
+    CHECK_THROWS_WITH_AS(striate::apply(make<Reshaped>(Shape{}), {picture}),
+                         Contains("[reshape] would make an output without"), ValueError);
     const int64_t big = int64_t{1} << 40;
-    CHECK_THROWS(striate::apply(make<Reshaped>(Shape{big, big}), {picture}), ValueError, "more elements than 64 bits");
-    CHECK_THROWS(striate::apply(make<Reshaped>(Shape{big, 1 << 9}), {picture}), ValueError,
-                 "[reshape] would make an output of shape (N, 1099511627776, 512), which is too large for any memory");
-    CHECK_THROWS(input({big, 1 << 9}), ValueError, "[input_layer] would make an output of shape");
+    CHECK_THROWS_WITH_AS(striate::apply(make<Reshaped>(Shape{big, big}), {picture}),
+                         Contains("more elements than 64 bits"), ValueError);
+    CHECK_THROWS_WITH_AS(
+        striate::apply(make<Reshaped>(Shape{big, 1 << 9}), {picture}),
+        Contains("[reshape] would make an output of shape (N, 1099511627776, 512), which is too large for any memory"),
+        ValueError);
+    CHECK_THROWS_WITH_AS(input({big, 1 << 9}), Contains("[input_layer] would make an output of shape"), ValueError);
 
-    CHECK_THROWS(input({}), ValueError, "[input_layer] shape must have one to three sizes");
-    CHECK_THROWS(input({1, 2, 3, 4}, "x"), ValueError, "[x] shape must have one to three sizes");
-    CHECK_THROWS(input({28, 0, 1}), ValueError, "sizes of at least 1, got (28, 0, 1)");
-    CHECK_THROWS(input({-1}), ValueError, "sizes of at least 1, got (-1,)");
-    CHECK_THROWS(input({big, big}), ValueError, "more elements");
-    CHECK_THROWS(striate::apply(input({3})->layer, {picture}), ValueError,
-                 "[input_layer_1] is a network's input and takes no inputs");
+    CHECK_THROWS_WITH_AS(input({}), Contains("[input_layer] shape must have one to three sizes"), ValueError);
+    CHECK_THROWS_WITH_AS(input({1, 2, 3, 4}, "x"), Contains("[x] shape must have one to three sizes"), ValueError);
+    CHECK_THROWS_WITH_AS(input({28, 0, 1}), Contains("sizes of at least 1, got (28, 0, 1)"), ValueError);
+    CHECK_THROWS_WITH_AS(input({-1}), Contains("sizes of at least 1, got (-1,)"), ValueError);
+    CHECK_THROWS_WITH_AS(input({big, big}), Contains("more elements"), ValueError);
+    CHECK_THROWS_WITH_AS(striate::apply(input({3})->layer, {picture}),
+                         Contains("[input_layer_1] is a network's input and takes no inputs"), ValueError);
 }
 
-void collection() {
+TEST_CASE("a graph is collected from its outputs") {
     const Symbol left = input({4, 4, 1}, "left"), right = input({4, 4, 1}, "right");
     const LayerPtr shared = make<Map>("shared");
     const Symbol a = striate::apply(shared, {left}), b = striate::apply(shared, {right});
@@ -159,37 +170,46 @@ void collection() {
     const Symbol sum = striate::apply(make<Sum>(), {a, b, a});
     const Graph graph = Graph::build({right, left}, {sum, a});
     CHECK(names_of(graph) == Names({"left", "right", "shared", "add"}));
-    CHECK(graph.nodes.size() == 5 && graph.layers[2].first_node == 2);
-    CHECK(graph.inputs == std::vector<int>({1, 0}) && graph.outputs == std::vector<int>({4, 2}));
-    CHECK(graph.nodes[4].inputs == std::vector<int>({2, 3, 2}) && graph.nodes[3].layer == 2);
-    CHECK(graph.input_shapes(4) == std::vector<Shape>(3, Shape{4, 4, 1}) && graph.name(4) == "add");
+    CHECK(graph.nodes.size() == 5);
+    CHECK(graph.layers[2].first_node == 2);
+    CHECK(graph.inputs == std::vector<int>({1, 0}));
+    CHECK(graph.outputs == std::vector<int>({4, 2}));
+    CHECK(graph.nodes[4].inputs == std::vector<int>({2, 3, 2}));
+    CHECK(graph.nodes[3].layer == 2);
+    CHECK(graph.input_shapes(4) == std::vector<Shape>(3, Shape{4, 4, 1}));
+    CHECK(graph.name(4) == "add");
     CHECK(names_of(Graph::build({left}, {left})) == Names({"left"}));
 
-    CHECK_THROWS(
-        Graph::build({left}, {sum}), ValueError,
-        "the output 'add' depends on the input 'right' of shape (N, 4, 4, 1), which is not among the model's inputs");
-    CHECK_THROWS(Graph::build({left, right}, {a}), ValueError, "no output depends on the input 'right'");
-    CHECK_THROWS(Graph::build({left, left, right}, {sum}), ValueError, "the input 'left' is given twice");
-    CHECK_THROWS(Graph::build({a, right}, {sum}), ValueError, "made by Input(); got the output of layer 'shared'");
-    CHECK_THROWS(Graph::build({}, {sum}), ValueError, "at least one input");
-    CHECK_THROWS(Graph::build({left}, {}), ValueError, "at least one output");
-    CHECK_THROWS(Graph::build({nullptr}, {sum}), ValueError, "input is null");
-    CHECK_THROWS(Graph::build({left}, {nullptr}), ValueError, "output is null");
+    CHECK_THROWS_WITH_AS(Graph::build({left}, {sum}),
+                         Contains("the output 'add' depends on the input 'right' of shape (N, 4, 4, 1), which is not "
+                                  "among the model's inputs"),
+                         ValueError);
+    CHECK_THROWS_WITH_AS(Graph::build({left, right}, {a}), Contains("no output depends on the input 'right'"),
+                         ValueError);
+    CHECK_THROWS_WITH_AS(Graph::build({left, left, right}, {sum}), Contains("the input 'left' is given twice"),
+                         ValueError);
+    CHECK_THROWS_WITH_AS(Graph::build({a, right}, {sum}), Contains("made by Input(); got the output of layer 'shared'"),
+                         ValueError);
+    CHECK_THROWS_WITH_AS(Graph::build({}, {sum}), Contains("at least one input"), ValueError);
+    CHECK_THROWS_WITH_AS(Graph::build({left}, {}), Contains("at least one output"), ValueError);
+    CHECK_THROWS_WITH_AS(Graph::build({nullptr}, {sum}), Contains("input is null"), ValueError);
+    CHECK_THROWS_WITH_AS(Graph::build({left}, {nullptr}), Contains("output is null"), ValueError);
 
     const Symbol wide = input({4, 4, 3}, "wide");
     const Symbol other = striate::apply(shared, {wide});
-    CHECK_THROWS(
-        Graph::build({left, wide}, {a, other}), ValueError,
-        "[shared] is shared by calls on inputs (N, 4, 4, 1) and (N, 4, 4, 3), which need weights of different shapes");
+    CHECK_THROWS_WITH_AS(Graph::build({left, wide}, {a, other}),
+                         Contains("[shared] is shared by calls on inputs (N, 4, 4, 1) and (N, 4, 4, 3), which need "
+                                  "weights of different shapes"),
+                         ValueError);
     const Symbol taller = input({9, 4, 1}, "taller");
     CHECK(Graph::build({left, taller}, {a, striate::apply(shared, {taller})}).layers.size() == 3);
     const Symbol again = striate::apply(left->layer, {});
-    CHECK_THROWS(Graph::build({left, again}, {striate::apply(make<Sum>(), {left, again})}), ValueError,
-                 "[left] is a network's input and cannot be used as two");
+    CHECK_THROWS_WITH_AS(Graph::build({left, again}, {striate::apply(make<Sum>(), {left, again})}),
+                         Contains("[left] is a network's input and cannot be used as two"), ValueError);
 }
 
 // Neither collecting nor freeing a long network may go as deep into the stack as the network is long.
-void long_chain() {
+TEST_CASE("a long network is collected and freed without deep recursion") {
     const Symbol in = input({2, 2, 1});
     Symbol last = in;
     const LayerPtr layer = make<Map>();
@@ -198,11 +218,3 @@ void long_chain() {
 }
 
 }  // namespace
-
-int main() {
-    names();
-    messages();
-    collection();
-    long_chain();
-    return check::finish();
-}

@@ -27,7 +27,7 @@ int64_t images_at_once(const Traffic& traffic, int64_t batch, double near_bytes)
     return pieces.images;
 }
 
-void test_rule() {
+TEST_CASE("the number of images in a piece follows from traffic") {
     // Small maps stay near however many there are.
     CHECK(images_at_once(maps_of(0.01 * kMega, 0), 32, 3 * kMega) == 32);
     // Large maps: as many as stay near.
@@ -44,7 +44,8 @@ void test_rule() {
     CHECK(images_at_once(whole, 32, 3 * kMega) == 32);
     for (int64_t batch = 1; batch < 40; ++batch) {
         const int64_t images = images_at_once(maps_of(0.7 * kMega, kMega), batch, 3 * kMega);
-        CHECK(images >= 1 && images <= batch);
+        CHECK(images >= 1);
+        CHECK(images <= batch);
     }
     // Heavy weights behind large maps have the whole batch, where one value leads to them.
     Traffic classifier = maps_of(0.7 * kMega, 0);
@@ -54,7 +55,8 @@ void test_rule() {
     CHECK(pieces_of(classifier, 32, 3 * kMega).images == 32);
     classifier.layers[19].cut = 7;
     const Pieces cut = pieces_of(classifier, 32, 3 * kMega);
-    CHECK(cut.images == 4 && cut.cut == 7);
+    CHECK(cut.images == 4);
+    CHECK(cut.cut == 7);
 }
 
 // The outputs tell how many rows the layer saw.
@@ -94,7 +96,7 @@ Model wide(bool counts) {
     return Model({x}, {y}, 3);
 }
 
-void test_predictions() {
+TEST_CASE("predictions do not depend on pieces") {
     Model model = wide(false);
     Tensor x({21, 64, 64, 8});
     for (int64_t i = 0; i < x.size(); ++i) x.data()[i] = static_cast<float>((i * 7919) % 1013) / 1013.0f - 0.5f;
@@ -107,7 +109,7 @@ void test_predictions() {
 }
 
 // Large maps, then a dense layer of many weights: what is in front of it is predicted in pieces.
-void test_cut() {
+TEST_CASE("the part before a large dense layer is predicted in pieces") {
     const Symbol x = input({64, 64, 8});
     Symbol y = x;
     DepthwiseConv2DOptions depthwise;
@@ -122,7 +124,8 @@ void test_cut() {
     model.set_plan_options({false, false});  // else bands of rows keep the maps near
     PlanRequest request = model.state().request(16);
     const Pieces pieces = model.state().pieces_of(request);
-    CHECK(pieces.images < 16 && pieces.cut >= 0);
+    CHECK(pieces.images < 16);
+    CHECK(pieces.cut >= 0);
     const Graph::Node& node = model.graph().nodes[static_cast<size_t>(pieces.cut)];
     CHECK(element_count(node.shape) == 8);
     Tensor images({37, 64, 64, 8});
@@ -135,7 +138,7 @@ void test_cut() {
     }
 }
 
-void test_layers_that_see_the_batch() {
+TEST_CASE("layers that depend on the batch are not predicted in pieces") {
     Model model = wide(true);
     const Tensor rows = std::move(model.predict({Tensor({13, 64, 64, 8})}, 8)[0]);
     CHECK(rows.data()[0] == 8.0f);
@@ -143,11 +146,3 @@ void test_layers_that_see_the_batch() {
 }
 
 }  // namespace
-
-int main() {
-    test_rule();
-    test_predictions();
-    test_cut();
-    test_layers_that_see_the_batch();
-    return check::finish();
-}

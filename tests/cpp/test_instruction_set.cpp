@@ -46,28 +46,33 @@ Tensor predicted(const char* isa) {
 
 }  // namespace
 
-int main() {
+TEST_CASE("the instruction set of CONTRIBUTING.md") {
     unsetenv("STRIATE_ISA");
     const Table *over = find(dispatch::implementations(), "avx2w"), *base = find(dispatch::implementations(), "avx2");
-    CHECK(over && base);
-    if (!over || !base) return check::finish();
+    REQUIRE(over);
+    REQUIRE(base);
     const Rows rows = compare(*over, *base);
-    CHECK(rows.common == rows.all - 1 && over->fill != base->fill && over->vector_width == base->vector_width);
+    CHECK(rows.common == rows.all - 1);
+    CHECK((over->fill != base->fill));
+    CHECK(over->vector_width == base->vector_width);
     const Table* inference = find(dispatch::inference_implementations(), "avx2w");
-    CHECK(inference && inference->fill == over->fill && inference->conv == base->conv && !inference->element_loss);
+    REQUIRE(inference);
+    CHECK((inference->fill == over->fill && inference->conv == base->conv && !inference->element_loss));
 
     const std::vector<std::string> names = dispatch::available_isas();
     const bool runs = std::find(names.begin(), names.end(), "avx2") != names.end();
     CHECK(runs == (std::find(names.begin(), names.end(), "avx2w") != names.end()));
-    if (!runs) return check::finish();
-    CHECK(names.front() == "avx2w" && runtime_info().isa == "avx2w");
+    if (!runs) return;
+    CHECK(names.front() == "avx2w");
+    CHECK(runtime_info().isa == "avx2w");
     float filled[21] = {};
     over->fill({{1, 1, 1, 20, 20, 20, 20}, filled, 3.0f}, 0, 1);
-    CHECK(std::count(filled, filled + 20, 3.0f) == 20 && filled[20] == 0.0f);
+    CHECK(std::count(filled, filled + 20, 3.0f) == 20);
+    CHECK(filled[20] == 0.0f);
     dispatch::use_training_kernels();
     CHECK(&dispatch::kernels() == over);
 
     const Tensor got = predicted("avx2w"), want = predicted("avx2");
-    CHECK(got.size() > 0 && std::memcmp(got.data(), want.data(), sizeof(float) * static_cast<size_t>(got.size())) == 0);
-    return check::finish();
+    REQUIRE(got.size() > 0);
+    CHECK(std::memcmp(got.data(), want.data(), sizeof(float) * static_cast<size_t>(got.size())) == 0);
 }

@@ -41,7 +41,7 @@ kernels::CopyArgs copy_of(const PlanContext& plan, TensorId x, TensorId y) {
     return {plan.view(x), plan.view(y), nullptr, nullptr};
 }
 
-void right_calls_run() {
+TEST_CASE("a correct step runs") {
     const Tensor y = run([](PlanContext& plan, TensorId x, TensorId out) {
         const kernels::CopyArgs args = copy_of(plan, x, out);
         plan.step(kernel_step(plan, K::copy, "copy", args, {reads(args.x, x), writes(args.y, out)}));
@@ -49,7 +49,7 @@ void right_calls_run() {
     for (int64_t i = 0; i < y.size(); ++i) CHECK(y.data()[i] == static_cast<float>(i));
 }
 
-void constants_are_read() {
+TEST_CASE("constants are arguments of a step") {
     const Tensor y = run([](PlanContext& plan, TensorId x, TensorId out) {
         const float scale[3] = {2, 3, 4};
         const TensorId scales = plan.constant(scale, {3}, DType::float32);
@@ -62,59 +62,70 @@ void constants_are_read() {
     for (int64_t i = 0; i < y.size(); ++i) CHECK(y.data()[i] == static_cast<float>(i * (2 + i % 3)));
 }
 
-void wrong_calls_are_refused() {
-    CHECK_THROWS(
+TEST_CASE("a wrong type, a small tensor and an unbound pointer are errors when the plan is built") {
+    CHECK_THROWS_WITH_AS(
         run([](PlanContext& plan, TensorId x, TensorId y) {
             const TensorId doubles = plan.create(plan.shape(x), {}, DType::float64);
             const kernels::CopyArgs args = copy_of(plan, x, y);
             plan.step(kernel_step(plan, K::copy, "copy", args, {reads(args.x, doubles), writes(args.y, y)}));
         }),
-        std::logic_error,
-        "copy: the pointer at byte 112 of the arguments of copy expects elements of float32, but the tensor has "
-        "float64");
-    CHECK_THROWS(run([](PlanContext& plan, TensorId x, TensorId y) {
-                     const TensorId small = plan.create({2, 4, 5, 2});
-                     const kernels::CopyArgs args = copy_of(plan, x, y);
-                     plan.step(kernel_step(plan, K::copy, "copy", args, {reads(args.x, small), writes(args.y, y)}));
-                 }),
-                 std::logic_error,
-                 "leads to a tensor that is too small: the kernel touches bytes 0 to 480 of it, and it has 0 to 320");
-    CHECK_THROWS(run([](PlanContext& plan, TensorId x, TensorId y) {
-                     const kernels::CopyArgs args = copy_of(plan, x, y);
-                     plan.step(kernel_step(plan, K::copy, "copy", args, {reads(args.x, x, 1), writes(args.y, y)}));
-                 }),
-                 std::logic_error, "touches bytes 4 to 484 of it, and it has 0 to 480");
-    CHECK_THROWS(run([](PlanContext& plan, TensorId x, TensorId y) {
-                     const kernels::CopyArgs args = copy_of(plan, x, y);
-                     plan.step(kernel_step(plan, K::copy, "copy", args, {reads(args.x, x)}));
-                 }),
-                 std::logic_error, "is not bound");
-    CHECK_THROWS(run([](PlanContext& plan, TensorId x, TensorId y) {
-                     const kernels::CopyArgs args = copy_of(plan, x, y);
-                     plan.step(kernel_step(plan, K::copy, "copy", args, {reads(args.x, x), writes(args.y, {})}));
-                 }),
-                 std::logic_error, "must lead to a tensor");
-    CHECK_THROWS(run([](PlanContext& plan, TensorId x, TensorId y) {
-                     const kernels::CopyArgs args = copy_of(plan, x, y);
-                     plan.step(kernel_step(plan, K::copy, "copy", args,
-                                           {reads(args.x, x), reads(args.x, x), writes(args.y, y)}));
-                 }),
-                 std::logic_error, "is bound twice");
-    CHECK_THROWS(run([](PlanContext& plan, TensorId x, TensorId y) {
-                     const kernels::CopyArgs args = copy_of(plan, x, y), other = args;
-                     plan.step(kernel_step(plan, K::copy, "copy", args, {reads(other.x, x), writes(args.y, y)}));
-                 }),
-                 std::logic_error, "not in the arguments of the call");
+        Contains(
+            "copy: the pointer at byte 112 of the arguments of copy expects elements of float32, but the tensor has "
+            "float64"),
+        std::logic_error);
+    CHECK_THROWS_WITH_AS(
+        run([](PlanContext& plan, TensorId x, TensorId y) {
+            const TensorId small = plan.create({2, 4, 5, 2});
+            const kernels::CopyArgs args = copy_of(plan, x, y);
+            plan.step(kernel_step(plan, K::copy, "copy", args, {reads(args.x, small), writes(args.y, y)}));
+        }),
+        Contains("leads to a tensor that is too small: the kernel touches bytes 0 to 480 of it, and it has 0 to 320"),
+        std::logic_error);
+    CHECK_THROWS_WITH_AS(
+        run([](PlanContext& plan, TensorId x, TensorId y) {
+            const kernels::CopyArgs args = copy_of(plan, x, y);
+            plan.step(kernel_step(plan, K::copy, "copy", args, {reads(args.x, x, 1), writes(args.y, y)}));
+        }),
+        Contains("touches bytes 4 to 484 of it, and it has 0 to 480"), std::logic_error);
+    CHECK_THROWS_WITH_AS(run([](PlanContext& plan, TensorId x, TensorId y) {
+                             const kernels::CopyArgs args = copy_of(plan, x, y);
+                             plan.step(kernel_step(plan, K::copy, "copy", args, {reads(args.x, x)}));
+                         }),
+                         Contains("is not bound"), std::logic_error);
+    CHECK_THROWS_WITH_AS(
+        run([](PlanContext& plan, TensorId x, TensorId y) {
+            const kernels::CopyArgs args = copy_of(plan, x, y);
+            plan.step(kernel_step(plan, K::copy, "copy", args, {reads(args.x, x), writes(args.y, {})}));
+        }),
+        Contains("must lead to a tensor"), std::logic_error);
+    CHECK_THROWS_WITH_AS(run([](PlanContext& plan, TensorId x, TensorId y) {
+                             const kernels::CopyArgs args = copy_of(plan, x, y);
+                             plan.step(kernel_step(plan, K::copy, "copy", args,
+                                                   {reads(args.x, x), reads(args.x, x), writes(args.y, y)}));
+                         }),
+                         Contains("is bound twice"), std::logic_error);
+    CHECK_THROWS_WITH_AS(
+        run([](PlanContext& plan, TensorId x, TensorId y) {
+            const kernels::CopyArgs args = copy_of(plan, x, y), other = args;
+            plan.step(kernel_step(plan, K::copy, "copy", args, {reads(other.x, x), writes(args.y, y)}));
+        }),
+        Contains("not in the arguments of the call"), std::logic_error);
 }
 
-void steps_are_data() {
+TEST_CASE("a step lists its kernel, pointers, reads and writes") {
     run([](PlanContext& plan, TensorId x, TensorId y) {
         const kernels::CopyArgs args = copy_of(plan, x, y);
         Step step = kernel_step(plan, K::copy, "copy", args, {reads(args.x, x), writes(args.y, y)});
-        CHECK(!step.run && step.call && step.call->row == kernels::Row::copy);
-        CHECK(step.call->pointers.size() == 2 && step.call->pointers[1].tensor == y);
+        CHECK(!step.run);
+        REQUIRE(step.call);
+        CHECK(step.call->row == kernels::Row::copy);
+        REQUIRE(step.call->pointers.size() == 2);
+        CHECK(step.call->pointers[1].tensor == y);
         CHECK(std::string(kernels::name_of(step.call->row)) == "copy");
-        CHECK(step.reads.size() == 1 && step.reads[0] == x && step.writes.size() == 1 && step.writes[0] == y);
+        REQUIRE(step.reads.size() == 1);
+        CHECK(step.reads[0] == x);
+        REQUIRE(step.writes.size() == 1);
+        CHECK(step.writes[0] == y);
         CHECK(step.bytes == 2.0 * 2 * 4 * 5 * 3 * 4);
         // A tensor counts by its own type.
         const TensorId bytes = plan.create({100}, {}, DType::uint8), doubles = plan.create({10}, {}, DType::float64);
@@ -123,7 +134,7 @@ void steps_are_data() {
     });
 }
 
-void bfloat16_rounds_to_nearest_even() {
+TEST_CASE("bfloat16 is rounded to nearest even") {
     const auto bits_of = [](float value) {
         uint32_t bits = 0;
         std::memcpy(&bits, &value, sizeof bits);
@@ -134,25 +145,30 @@ void bfloat16_rounds_to_nearest_even() {
         std::memcpy(&value, &bits, sizeof value);
         return value;
     };
-    CHECK(bfloat16_of(1.0f) == 0x3f80 && bfloat16_to_float(0x3f80) == 1.0f);
+    CHECK(bfloat16_of(1.0f) == 0x3f80);
+    CHECK(bfloat16_to_float(0x3f80) == 1.0f);
     CHECK(bfloat16_of(of_bits(0x3f808000)) == 0x3f80);  // half-way: to even
     CHECK(bfloat16_of(of_bits(0x3f818000)) == 0x3f82);
     CHECK(bfloat16_of(of_bits(0x3f808001)) == 0x3f81);
     CHECK(bfloat16_of(of_bits(0x7f7fffff)) == 0x7f80);  // the largest float: infinity
-    CHECK(bfloat16_of(of_bits(0x7f800001)) == 0x7fc0 && bfloat16_of(of_bits(0xffc00000)) == 0xffc0);
+    CHECK(bfloat16_of(of_bits(0x7f800001)) == 0x7fc0);
+    CHECK(bfloat16_of(of_bits(0xffc00000)) == 0xffc0);
     check::Random random(3);
     for (int i = 0; i < 1000; ++i) {
         const auto value = static_cast<float>(random.uniform(-1e3, 1e3));
         const float stored = bfloat16_to_float(bfloat16_of(value));
         CHECK(std::fabs(stored - value) <= std::fabs(value) / 256);
-        CHECK((bits_of(stored) & 0xffff) == 0 && bfloat16_of(stored) == bits_of(stored) >> 16);
+        CHECK((bits_of(stored) & 0xffff) == 0);
+        CHECK(bfloat16_of(stored) == bits_of(stored) >> 16);
     }
-    CHECK(byte_size(DType::bfloat16) == 2 && byte_size(DType::float64) == 8);
-    CHECK(std::string(name_of(DType::bfloat16)) == "bfloat16" && std::string(name_of(DType::float64)) == "float64");
+    CHECK(byte_size(DType::bfloat16) == 2);
+    CHECK(byte_size(DType::float64) == 8);
+    CHECK(std::string(name_of(DType::bfloat16)) == "bfloat16");
+    CHECK(std::string(name_of(DType::float64)) == "float64");
 }
 
 // Inputs of any stored type are converted as the batch is gathered.
-void inputs_of_other_types() {
+TEST_CASE("inputs of all stored types are converted") {
     const Symbol x = input({3});
     Model model({x}, {apply(naive::make<naive::Bend>(), {x})}, 1);
     Tensor floats({2, 3});
@@ -171,13 +187,3 @@ void inputs_of_other_types() {
 }
 
 }  // namespace
-
-int main() {
-    right_calls_run();
-    constants_are_read();
-    wrong_calls_are_refused();
-    steps_are_data();
-    bfloat16_rounds_to_nearest_even();
-    inputs_of_other_types();
-    return check::finish();
-}

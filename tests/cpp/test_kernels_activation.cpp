@@ -143,15 +143,16 @@ void test_borders(const Table& table, const Case& a) {
                                          x.data(), y.data(), dy.data(), dx.data(), a.threshold, a.ceiling};
     run_all(table.activation_backward, backward);
     for (int64_t i = 0; i < count; ++i) {
-        const std::string context = std::string(table.isa) + " " + a.name + " at " + check::short_form(inputs[i]);
+        const std::string context = striate::concat(table.isa, " ", a.name, " at ", inputs[i]);
         const float in = x.flat(i);
         if (std::isinf(in) && a.low < 0) CHECK(!std::isnan(dx.flat(i)));
         if (std::isnan(value(a, in))) {
-            CHECK(std::isnan(y.flat(i)) || std::isinf(in));  // x * 0 at minus infinity is NaN in every framework
+            CHECK((std::isnan(y.flat(i)) || std::isinf(in)));  // x * 0 at minus infinity is NaN in every framework
             continue;
         }
         if (std::fabs(value(a, in)) > std::numeric_limits<float>::max()) {
-            CHECK(std::isinf(y.flat(i)) && (y.flat(i) > 0) == (value(a, in) > 0));
+            CHECK(std::isinf(y.flat(i)));
+            CHECK((y.flat(i) > 0) == (value(a, in) > 0));
             continue;
         }
         const double want = value(a, in);
@@ -179,7 +180,7 @@ void test_relative_precision(const Table& table) {
         for (int64_t i = 0; i < 4000; ++i) {
             const double want = value(unit, x.flat(i));
             CHECK_CLOSE(y.flat(i), want, 4 * 1.2e-7 * std::fabs(want) + 1e-44,
-                        std::string(table.isa) + " " + a.name + " at " + check::short_form(x.flat(i)));
+                        striate::concat(table.isa, " ", a.name, " at ", x.flat(i)));
         }
     }
 }
@@ -266,17 +267,34 @@ void test_softmax_nan(const Table& table) {
 
 }  // namespace
 
-int main() {
+TEST_CASE("activations agree with their definitions") {
     Random random(1);
-    for (const Table* table : check::tables()) {
-        for (const Size& size : check::sizes()) {
+    for (const Table* table : check::tables())
+        for (const Size& size : check::sizes())
             for (const Case& a : kCases) test_activation(*table, a, size, random);
-            test_prelu(*table, size, random);
-            test_softmax(*table, size, random);
-        }
+}
+
+TEST_CASE("PReLU agrees with its definition") {
+    Random random(1);
+    for (const Table* table : check::tables())
+        for (const Size& size : check::sizes()) test_prelu(*table, size, random);
+}
+
+TEST_CASE("softmax agrees with its definition") {
+    Random random(1);
+    for (const Table* table : check::tables())
+        for (const Size& size : check::sizes()) test_softmax(*table, size, random);
+}
+
+TEST_CASE("activations of NaN, infinities, denormals and large numbers") {
+    for (const Table* table : check::tables())
         for (const Case& a : kCases) test_borders(*table, a);
-        test_relative_precision(*table);
-        test_softmax_nan(*table);
-    }
-    return check::finish();
+}
+
+TEST_CASE("small arguments and results keep their relative precision") {
+    for (const Table* table : check::tables()) test_relative_precision(*table);
+}
+
+TEST_CASE("softmax of NaN") {
+    for (const Table* table : check::tables()) test_softmax_nan(*table);
 }

@@ -73,7 +73,8 @@ void test_warp(const Table& table, int64_t h, int64_t w, int64_t c, Border borde
     WarpArgs pieces = args;
     pieces.out = again.data();
     run_in_pieces(table.warp, pieces, units(pieces), random);
-    CHECK(out == again && out.back() == -7.0f);
+    CHECK(out == again);
+    CHECK(out.back() == -7.0f);
     // The map is linear in the source: its gradient is the transpose, so <dy, warp(s)> = <warp_backward(dy), s>.
     std::vector<float> dy(h * w * c), back((h + 1) * (w + 1) * c + 1, 0.0f);
     for (float& value : dy) value = static_cast<float>(random.uniform(-1, 1));
@@ -126,7 +127,8 @@ void test_shade(const Table& table, int64_t pixels, int64_t c, bool bytes, Rando
                       bytes, 0.0f, 255.0f,   out.data(),   nullptr};
     if (bytes) args.floats = nullptr, args.bytes = small.data();
     run_in_pieces(table.shade, args, units(args), random);
-    CHECK(out.back() == -7.0f && small.back() == 77);
+    CHECK(out.back() == -7.0f);
+    CHECK(small.back() == 77);
     for (int64_t i = 0; i < size; ++i) {
         // The words of element e: see args_random.hpp; a pair of 32 apart makes two numbers.
         const auto word = [&](int64_t e) {
@@ -143,7 +145,7 @@ void test_shade(const Table& table, int64_t pixels, int64_t c, bool bytes, Rando
 }
 
 // The known answers of Random123, the authors' own code, for Philox4x64-10.
-void test_known_answers() {
+TEST_CASE("Philox4x64-10 gives the known answers of Random123") {
     using Words = std::array<uint64_t, 4>;
     CHECK(striate::philox4x64({0, 0}, {0, 0, 0, 0}) ==
           (Words{0x16554d9eca36314c, 0xdb20fe9d672d0fdc, 0xd7e772cee186176b, 0x7e68b68aec7ba23b}));
@@ -152,7 +154,7 @@ void test_known_answers() {
 }
 
 // A whole epoch by way of the C++ classes alone.
-void test_feed() {
+TEST_CASE("an epoch of a feed") {
     using namespace striate;
     const int64_t rows = 11, batch = 4, h = 6, w = 5, size = h * w * 2;
     std::vector<uint8_t> images(rows * size);
@@ -185,24 +187,29 @@ void test_feed() {
         }
     }
     CHECK(feed.waited() >= 0);
-    CHECK_THROWS(feed.next(), ValueError, "is over");
-    CHECK_THROWS(Feed(data, batch, change, {}), ValueError, "a feed of 1 targets got 0 ways to follow");
-    CHECK_THROWS(fill_mode("mirror"), ValueError, "fill_mode must be one of auto, reflect, wrap, constant, nearest");
+    CHECK_THROWS_WITH_AS(feed.next(), Contains("is over"), ValueError);
+    CHECK_THROWS_WITH_AS(Feed(data, batch, change, {}), Contains("a feed of 1 targets got 0 ways to follow"),
+                         ValueError);
+    CHECK_THROWS_WITH_AS(fill_mode("mirror"),
+                         Contains("fill_mode must be one of auto, reflect, wrap, constant, nearest"), ValueError);
 }
 
 }  // namespace
 
-int main() {
+TEST_CASE("images are warped as defined") {
     Random random(3);
-    for (const Table* table : check::tables()) {
+    for (const Table* table : check::tables())
+
         for (const Border border : {Border::reflect, Border::wrap, Border::constant, Border::nearest})
             for (const auto& [h, w, c] : {std::array<int64_t, 3>{1, 1, 1}, {2, 3, 2}, {5, 16, 1}, {7, 35, 3}})
                 for (const double reach : {0.5, 30.0})
                     for (const bool bends : {false, true}) test_warp(*table, h, w, c, border, reach, bends, random);
+}
+
+TEST_CASE("images are shaded as defined") {
+    Random random(3);
+    for (const Table* table : check::tables())
+
         for (const auto& [pixels, c] : {std::array<int64_t, 2>{1, 1}, {70, 1}, {50, 3}, {9, 70}, {128, 2}})
             for (const bool bytes : {false, true}) test_shade(*table, pixels, c, bytes, random);
-    }
-    test_known_answers();
-    test_feed();
-    return check::finish();
 }

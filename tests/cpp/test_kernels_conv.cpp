@@ -19,19 +19,14 @@ using kernels::Table;
 namespace {
 
 void compare(const Map& got, const std::vector<double>& want, const std::string& context) {
-    for (int64_t i = 0; i < got.size(); ++i)
-        if (got.flat(i) != want[i]) {
-            check::fail(__FILE__, __LINE__,
-                        concat("element ", i, " is ", got.flat(i), ", want ", want[i], ": ", context));
-            return;
-        }
+    int64_t i = 0;
+    while (i < got.size() && got.flat(i) == want[i]) ++i;
+    CHECK_MESSAGE(i == got.size(), "element ", i, " is ", got.flat(i), ", want ", want[i], ": ", context);
 }
 void compare(const std::vector<float>& got, const std::vector<double>& want, const std::string& context) {
-    for (size_t i = 0; i < want.size(); ++i)
-        if (got[i] != want[i]) {
-            check::fail(__FILE__, __LINE__, concat("element ", i, " is ", got[i], ", want ", want[i], ": ", context));
-            return;
-        }
+    size_t i = 0;
+    while (i < want.size() && got[i] == want[i]) ++i;
+    CHECK_MESSAGE(i == want.size(), "element ", i, " is ", got[i], ", want ", want[i], ": ", context);
 }
 
 // A buffer with room for the vectors of the kernels to be aligned to nothing.
@@ -185,7 +180,7 @@ void check_depthwise(Problem p, int64_t n, Random& random) {
     }
 }
 
-void test_chosen() {
+TEST_CASE("convolutions of chosen shapes") {
     Random random(1);
     const auto both = [&](int64_t n, int64_t h, int64_t w, int64_t ic, int64_t oc, Pair k, Pair s = 1, Pair d = 1,
                           int64_t g = 1) {
@@ -217,7 +212,7 @@ void test_chosen() {
     check_all(problem(4, 4, 256, 272, 3, 1, 1, 1, true), 2, random);  // weights dealt out instead of pixels
 }
 
-void test_dense() {
+TEST_CASE("dense layers") {
     Random random(2);
     for (const auto& [n, in, out] : std::vector<std::array<int64_t, 3>>{{1, 1, 1},
                                                                         {1, 7, 10},
@@ -231,7 +226,7 @@ void test_dense() {
         check_all(problem(1, 1, in, out, 1, 1, 1, 1, false), n, random);
 }
 
-void test_random() {
+TEST_CASE("convolutions of random shapes") {
     Random random(3);
     for (int64_t i = 0; i < check::many(250); ++i) {
         const int64_t groups = random.integer(0, 3) ? 1 : random.integer(2, 3);
@@ -246,7 +241,7 @@ void test_random() {
     }
 }
 
-void test_depthwise() {
+TEST_CASE("depthwise convolutions") {
     Random random(4);
     check_depthwise(problem(9, 17, 64, 64, 3, 1, 1, 1, true), 2, random);
     check_depthwise(problem(1, 1, 5, 5, 3, 1, 1, 1, true), 2, random);
@@ -260,7 +255,7 @@ void test_depthwise() {
     }
 }
 
-void test_channel_sums() {
+TEST_CASE("sums of channels, the gradient of a bias") {
     Random random(5);
     for (const check::Size& size : check::sizes()) {
         Map x = check::map_of(size, random);
@@ -317,7 +312,7 @@ void check_maxima(const Problem& p, int64_t n, Random& random) {
     }
 }
 
-void test_maxima() {
+TEST_CASE("gradients through the maxima of a pooled convolution") {
     Random random(7);
     check_maxima(problem(28, 28, 1, 32, 3, 1, 1, 1, false), 3, random);
     check_maxima(problem(16, 16, 3, 24, 3, 1, 1, 1, true), 2, random);
@@ -332,7 +327,7 @@ void test_maxima() {
     }
 }
 
-void test_not_a_number() {
+TEST_CASE("NaN reaches only the outputs that depend on it") {
     Random random(6);
     const Problem p = problem(3, 40, 4, 37, 3, 1, 1, 1, true);
     Map x = map_of(1, p.in_h, p.in_w, p.in_c, input_halo(p), 0, random);
@@ -345,19 +340,10 @@ void test_not_a_number() {
         bind_weights(*table, l, w.data(), packed);
         l.conv.x = x.data(), l.conv.y = y.data(), l.conv.epilogue = {kernels::ActivationKind::relu};
         check::run_all(table->conv, l.conv);
-        CHECK(std::isnan(y.at(0, 0, 0, 0)) && std::isnan(y.at(0, 2, 2, 36)) && !std::isnan(y.at(0, 0, 3, 0)));
+        CHECK(std::isnan(y.at(0, 0, 0, 0)));
+        CHECK(std::isnan(y.at(0, 2, 2, 36)));
+        CHECK(!std::isnan(y.at(0, 0, 3, 0)));
     }
 }
 
 }  // namespace
-
-int main() {
-    test_chosen();
-    test_dense();
-    test_random();
-    test_depthwise();
-    test_channel_sums();
-    test_maxima();
-    test_not_a_number();
-    return check::finish();
-}

@@ -120,7 +120,7 @@ void test(const Table& table, const Case& c, Random& random) {
 
 }  // namespace
 
-int main() {
+TEST_CASE("the loss of detectors has the same bits for any cut, and its gradient agrees with differences") {
     Random random(11);
     for (const Table* table : check::tables())
         for (const bool complete : {false, true})
@@ -130,5 +130,4 @@ int main() {
                 test(*table, {{2, 8, 10, 4}, 5, 3, 20, complete, true, false, gamma}, random);
                 test(*table, {{3, 32, 32, 4}, 2, 9, 2, complete, false, true, gamma}, random);
             }
-    return check::finish();
 }

@@ -111,7 +111,8 @@ void test_extreme(const Table& table, const Size& size, Random& random) {
                 CHECK(dx.flat(i) == (here ? given.flat(i) : 0.0f));
                 CHECK(left.flat(i) == (here ? 0.0f : given.flat(i)));
             }
-            CHECK(dx.intact() && left.intact());
+            CHECK(dx.intact());
+            CHECK(left.intact());
             args.dx = nullptr;
             if (!in_place) {
                 const Map before = rest;
@@ -294,19 +295,48 @@ void test_merge_sums(const Table& table, Random& random) {
 
 }  // namespace
 
-int main() {
+TEST_CASE("sums, products and other functions of two maps") {
     Random random(2);
-    for (const Table* table : check::tables()) {
-        for (const Size& size : check::sizes()) {
-            test_binary(*table, size, random);
-            test_extreme(*table, size, random);
-            test_extreme_of_nan(*table, size, random);
-            test_maps(*table, size, random);
-            test_channel_affine(*table, size, random);
-            test_gather(*table, size, random);
-        }
-        test_zero_halo(*table, random);
-        test_merge_sums(*table, random);
-    }
-    return check::finish();
+    for (const Table* table : check::tables())
+        for (const Size& size : check::sizes()) test_binary(*table, size, random);
+}
+
+TEST_CASE("gradients of maxima of maps with equal elements") {
+    Random random(2);
+    for (const Table* table : check::tables())
+        for (const Size& size : check::sizes()) test_extreme(*table, size, random);
+}
+
+TEST_CASE("maxima and minima of NaN are NaN") {
+    Random random(2);
+    for (const Table* table : check::tables())
+        for (const Size& size : check::sizes()) test_extreme_of_nan(*table, size, random);
+}
+
+TEST_CASE("copies, fills and sums of maps") {
+    Random random(2);
+    for (const Table* table : check::tables())
+        for (const Size& size : check::sizes()) test_maps(*table, size, random);
+}
+
+TEST_CASE("scaled and shifted channels") {
+    Random random(2);
+    for (const Table* table : check::tables())
+        for (const Size& size : check::sizes()) test_channel_affine(*table, size, random);
+}
+
+TEST_CASE("rows are gathered") {
+    Random random(2);
+    for (const Table* table : check::tables())
+        for (const Size& size : check::sizes()) test_gather(*table, size, random);
+}
+
+TEST_CASE("borders are set to zero") {
+    Random random(2);
+    for (const Table* table : check::tables()) test_zero_halo(*table, random);
+}
+
+TEST_CASE("partial sums are added in order") {
+    Random random(2);
+    for (const Table* table : check::tables()) test_merge_sums(*table, random);
 }

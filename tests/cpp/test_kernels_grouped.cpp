@@ -66,11 +66,9 @@ Wanted wanted(const Problem& p, int64_t n, const Map& x, const Map& dy, const st
 template <class Get>
 void compare(Get get, const std::vector<double>& want, const std::vector<double>& sizes, double tolerance,
              const std::string& context) {
-    for (size_t i = 0; i < want.size(); ++i)
-        if (!(std::fabs(get(i) - want[i]) <= tolerance * sizes[i])) {
-            check::fail(__FILE__, __LINE__, concat("element ", i, " is ", get(i), ", want ", want[i], ": ", context));
-            return;
-        }
+    size_t i = 0;
+    while (i < want.size() && std::fabs(get(i) - want[i]) <= tolerance * sizes[i]) ++i;
+    CHECK_MESSAGE(i == want.size(), "element ", i, " is ", get(i), ", want ", want[i], ": ", context);
 }
 
 void check_forward(const Table& table, const Numbers& numbers, const Problem& p, int64_t n, const Map& x,
@@ -123,8 +121,9 @@ void check_to_input(const Table& table, const Numbers& numbers, const Problem& p
         l.conv.y = again.data();
         check::run_in_pieces(table.grouped_conv, l.conv, kernels::units(l.conv), random);
     }
-    CHECK(dx.intact() && again.intact());
-    if (!dx.same_values(again)) check::fail(__FILE__, __LINE__, "depends on how it is split: to input " + context);
+    CHECK(dx.intact());
+    CHECK(again.intact());
+    CHECK_MESSAGE(dx.same_values(again), "depends on how it is split: to input ", context);
     compare([&](int64_t i) { return dx.flat(i); }, wanted.values.dx, wanted.sizes.dx, numbers.tolerance(),
             "to input " + context);
 }
@@ -133,7 +132,8 @@ void check_to_weights(const Table& table, const Numbers& numbers, const Problem&
                       const Wanted& wanted, Random& random, const std::string& context) {
     GroupedToWeights l = grouped_to_weights(p, x.view, dy.view, check::machine_of(table));
     const auto count = static_cast<int64_t>(wanted.values.dw.size());
-    CHECK(l.direct == (l.weights.pieces == 1) && l.slot_floats == l.weights.pieces * count);
+    CHECK(l.direct == (l.weights.pieces == 1));
+    CHECK(l.slot_floats == l.weights.pieces * count);
     std::vector<float> first;
     for (int round = 0; round < 2; ++round) {
         Buffer slots(l.slot_floats), dw(count);
@@ -148,11 +148,11 @@ void check_to_weights(const Table& table, const Numbers& numbers, const Problem&
             l.sum.slots = slots.data(), l.sum.out = dw.data();
             check::run_in_pieces(table.sum_slots, l.sum, kernels::units(l.sum), random);
         }
-        CHECK(slots.intact() && dw.intact());
+        CHECK(slots.intact());
+        CHECK(dw.intact());
         compare([&](int64_t i) { return dw.data()[i]; }, wanted.values.dw, wanted.sizes.dw, numbers.tolerance(),
                 "to weights " + context);
-        if (round && dw.memory != first)
-            check::fail(__FILE__, __LINE__, "depends on how it is split: to weights " + context);
+        if (round) CHECK_MESSAGE(dw.memory == first, "depends on how it is split: to weights ", context);
         first = dw.memory;
     }
 }
@@ -183,7 +183,7 @@ void test_chosen(const Numbers& numbers) {
             for (const bool same : {true, false}) {
                 const Problem p = problem(h, w, channels, channels, k, s, d, channels / group, same);
                 const int checked = check_all(numbers, p, n, random);
-                CHECK(p.out_h < 1 || p.out_w < 1 || group > 2 || checked > 0);
+                CHECK((p.out_h < 1 || p.out_w < 1 || group > 2 || checked > 0));
             }
         };
         both(2, 14, 14, 64, 3);
@@ -220,21 +220,30 @@ void test_random(const Numbers& numbers) {
     CHECK(checked > check::many(20, 8) * static_cast<int64_t>(check::tables().size()));  // of 200
 }
 
-void test_rule() {
+TEST_CASE("the rule that chooses the kernel of grouped convolutions") {
     const auto fits = [](int64_t in, int64_t out, int64_t groups, int lanes) {
         return groups_fit(problem(9, 9, in, out, 3, 1, 1, groups, true), Machine::of(lanes));
     };
-    CHECK(fits(128, 128, 32, 16) && fits(128, 128, 32, 8) && fits(128, 128, 32, 4));
-    CHECK(fits(128, 128, 16, 16) && fits(128, 128, 16, 8) && !fits(128, 128, 16, 4));
+    CHECK(fits(128, 128, 32, 16));
+    CHECK(fits(128, 128, 32, 8));
+    CHECK(fits(128, 128, 32, 4));
+    CHECK(fits(128, 128, 16, 16));
+    CHECK(fits(128, 128, 16, 8));
+    CHECK(!fits(128, 128, 16, 4));
     const auto vector_fits = [](int64_t side, int64_t kernel) {
         return groups_fit(problem(side, side, 128, 128, kernel, 1, 1, 8, true), Machine::of(16));
     };
-    CHECK(vector_fits(9, 3) && !vector_fits(9, 1) && !vector_fits(7, 3));
+    CHECK(vector_fits(9, 3));
+    CHECK(!vector_fits(9, 1));
+    CHECK(!vector_fits(7, 3));
     CHECK(fits(128, 128, 128, 16));
-    CHECK(!fits(128, 128, 1, 16) && !fits(128, 256, 32, 16) && !fits(96, 96, 32, 16) && !fits(128, 128, 4, 16));
+    CHECK(!fits(128, 128, 1, 16));
+    CHECK(!fits(128, 256, 32, 16));
+    CHECK(!fits(96, 96, 32, 16));
+    CHECK(!fits(128, 128, 4, 16));
 }
 
-void test_not_a_number() {
+TEST_CASE("NaN and infinity reach only the outputs that depend on them") {
     Random random(3);
     const Problem p = problem(3, 21, 24, 24, 3, 1, 1, 6, true);
     Map x = map_of(1, p.in_h, p.in_w, p.in_c, input_halo(p), 0, random);
@@ -251,20 +260,20 @@ void test_not_a_number() {
         l.conv.epilogue = {kernels::ActivationKind::relu};
         check::run_all(table->grouped_conv, l.conv);
         for (int64_t c = 0; c < 24; ++c) {
-            CHECK(std::isnan(y.at(0, 0, 0, c)) == (c < 4) && std::isnan(y.at(0, 2, 2, c)) == (c < 4));
-            CHECK(std::isinf(y.at(0, 0, 0, c)) == (c >= 20) && std::isfinite(y.at(0, 0, 3, c)));
+            CHECK(std::isnan(y.at(0, 0, 0, c)) == (c < 4));
+            CHECK(std::isnan(y.at(0, 2, 2, c)) == (c < 4));
+            CHECK(std::isinf(y.at(0, 0, 0, c)) == (c >= 20));
+            CHECK(std::isfinite(y.at(0, 0, 3, c)));
         }
     }
 }
 
 }  // namespace
 
-int main() {
-    for (const bool whole : {true, false}) {
-        test_chosen({whole});
-        test_random({whole});
-    }
-    test_rule();
-    test_not_a_number();
-    return check::finish();
+TEST_CASE("grouped convolutions of chosen shapes") {
+    for (const bool whole : {true, false}) test_chosen({whole});
+}
+
+TEST_CASE("grouped convolutions of random shapes") {
+    for (const bool whole : {true, false}) test_random({whole});
 }

@@ -81,7 +81,7 @@ double value_of(const Table& table, void (*kernel)(const Args&, int64_t, int64_t
     const std::vector<double> sums = batch.sums;
     std::fill(batch.gradient.begin(), batch.gradient.end(), 99.0f);
     run_in_pieces(kernel, args, units(args), random);
-    CHECK(gradient == batch.gradient || !args.batch.gradient);
+    CHECK((gradient == batch.gradient || !args.batch.gradient));
     CHECK(sums == batch.sums);
     double out[2] = {-1, -1};
     const double* normaliser = args.batch.normaliser;
@@ -337,7 +337,7 @@ void test_extremes(const Table& table) {
         run_all(table.element_loss, args);
         CHECK(std::isfinite(sums[0]));
         for (const float g : gradient) CHECK(std::isfinite(g));
-        CHECK(kind == ElementLoss::binary_focal || gradient[2] == 0);  // clipped, as in Keras
+        CHECK((kind == ElementLoss::binary_focal || gradient[2] == 0));  // clipped, as in Keras
     }
     std::vector<float> logits = {1e4f, -1e4f, 0, -std::numeric_limits<float>::infinity(), 0, 1},
                        one = {1, 0, 0, 0, 0, 1};
@@ -462,27 +462,37 @@ void test_overlap(const Table& table, int64_t n, int64_t pixels, int64_t c, cons
 
 }  // namespace
 
-int main() {
+TEST_CASE("losses of single elements") {
     Random random(7);
-    for (const Table* table : check::tables()) {
+    for (const Table* table : check::tables())
         for (const Element& e : elements())
             for (const bool weighted : {false, true})
                 for (const auto& [rows, c] : {std::pair<int64_t, int64_t>{1, 1}, {37, 1}, {5, 7}, {3, 70}, {700, 3}})
                     test_element(*table, e, rows, c, weighted, random);
+}
+
+const std::pair<int64_t, int64_t> kCategories[] = {
+    {1, 2}, {37, 3}, {20, 10}, {5, 32}, {4, 33}, {3, 150}, {check::many(6000, 20), 4}};
+
+TEST_CASE("cross-entropy of distributions, plain and focal") {
+    Random random(7);
+    for (const Table* table : check::tables())
         for (const bool from_logits : {false, true})
             for (const bool weighted : {false, true})
-                for (const auto& [rows, c] : {std::pair<int64_t, int64_t>{1, 2},
-                                              {37, 3},
-                                              {20, 10},
-                                              {5, 32},
-                                              {4, 33},
-                                              {3, 150},
-                                              {check::many(6000, 20), 4}}) {
+                for (const auto& [rows, c] : kCategories)
                     for (const float smoothing : {0.0f, 0.1f}) {
                         test_categorical(*table, rows, c, from_logits, false, smoothing, 0, weighted, random);
                         for (const float gamma : {0.0f, 2.0f, 1.5f})
                             test_categorical(*table, rows, c, from_logits, true, smoothing, gamma, weighted, random);
                     }
+}
+
+TEST_CASE("cross-entropy of labels") {
+    Random random(7);
+    for (const Table* table : check::tables())
+        for (const bool from_logits : {false, true})
+            for (const bool weighted : {false, true})
+                for (const auto& [rows, c] : kCategories)
                     for (const bool ignoring : {false, true}) {
                         test_sparse<int64_t>(*table, LabelType::int64, rows, c, from_logits, ignoring, weighted,
                                              random);
@@ -491,9 +501,19 @@ int main() {
                         test_sparse<uint8_t>(*table, LabelType::uint8, rows, c, from_logits, ignoring, weighted,
                                              random);
                     }
-                }
-        test_bad_labels(*table);
-        test_extremes(*table);
+}
+
+TEST_CASE("labels out of range are reported") {
+    for (const Table* table : check::tables()) test_bad_labels(*table);
+}
+
+TEST_CASE("extreme logits and probabilities give finite losses") {
+    for (const Table* table : check::tables()) test_extremes(*table);
+}
+
+TEST_CASE("overlap of masks") {
+    Random random(7);
+    for (const Table* table : check::tables())
         for (const Link link : {Link::none, Link::sigmoid, Link::softmax})
             for (const bool by_pixel : {false, true})
                 for (const auto& [n, pixels, c] :
@@ -503,6 +523,4 @@ int main() {
                     for (const bool ignoring : {false, true})
                         if (c > 1) test_overlap(*table, n, pixels, c, {link, true, ignoring, by_pixel}, random);
                 }
-    }
-    return check::finish();
 }

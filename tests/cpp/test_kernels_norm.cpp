@@ -464,25 +464,56 @@ void test_large_values(const Table& table, const Size& size, Random& random) {
 
 }  // namespace
 
-int main() {
+TEST_CASE("batch normalization") {
     Random random(4);
     for (const Table* table : check::tables()) {
-        for (const Size& size : check::sizes()) {
+        for (const Size& size : check::sizes())
             for (const ActivationKind kind : check::kOfNormalizations) test_batch_norm(*table, size, kind, 0.5, random);
+        // A mean far from zero beside a small deviation: where sums of squares would lose everything.
+        test_batch_norm(*table, {4, 16, 16, 20}, ActivationKind::linear, 1000, random);
+    }
+}
+
+TEST_CASE("layer normalization") {
+    Random random(4);
+    for (const Table* table : check::tables())
+        for (const Size& size : check::sizes())
             for (const int axes : {1, 2, 3}) test_layer_norm(*table, size, axes, random);
+}
+
+TEST_CASE("group normalization") {
+    Random random(4);
+    for (const Table* table : check::tables())
+        for (const Size& size : check::sizes())
             for (int64_t groups = 1; groups <= size.c; ++groups)
                 if (size.c % groups == 0 && (groups < 5 || groups == size.c))
                     test_group_norm(*table, size, groups, random);
-        }
-        // A mean far from zero beside a small deviation: where sums of squares would lose everything.
-        test_batch_norm(*table, {4, 16, 16, 20}, ActivationKind::linear, 1000, random);
+}
+
+TEST_CASE("values whose squares overflow") {
+    Random random(4);
+    for (const Table* table : check::tables())
         for (const Size& size : check::sizes()) test_large_values(*table, size, random);
-        test_far_first_rows(*table, random);
-        test_counts(*table, random);
+}
+
+TEST_CASE("first rows that are far from all others") {
+    Random random(4);
+    for (const Table* table : check::tables()) test_far_first_rows(*table, random);
+}
+
+TEST_CASE("statistics that arrive in pieces of several sizes") {
+    Random random(4);
+    for (const Table* table : check::tables()) test_counts(*table, random);
+}
+
+TEST_CASE("normalization, maxima and ReLU in one kernel") {
+    Random random(4);
+    for (const Table* table : check::tables())
         for (const Size& size : {Size{2, 8, 8, 16}, Size{2, 7, 9, 6}, Size{1, 5, 4, 33}, Size{3, 4, 7, 1},
                                  Size{1, 2, 3, 70}, Size{2, 31, 20, 3}})
             for (const bool relu : {false, true}) test_affine_pool(*table, size, relu, random);
-        test_affine_pool_nan(*table);
-    }
-    return check::finish();
+}
+
+TEST_CASE("NaN in normalization with maxima") {
+    for (const Table* table : check::tables()) test_affine_pool_nan(*table);
 }

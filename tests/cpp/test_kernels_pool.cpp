@@ -58,7 +58,7 @@ void test_windows(const Table& table, const Size& size, const Pool& pool, Random
         const bool zero = y.flat(i) <= 0;
         CHECK(rectified.flat(i) == (zero ? 0 : y.flat(i)));
         const auto place = [&](auto& all, auto& some) { return all[i] == (zero ? w.rows * w.columns : some[i]); };
-        CHECK(wide ? place(cut_ints, ints) : place(cut_bytes, bytes));
+        CHECK((wide ? place(cut_ints, ints) : place(cut_bytes, bytes)));
     }
     const MaxPoolGradArgs backward = {w, dy.view, dx.view, dy.data(), dx.data(), winners};
     run_twice(table.max_pool_backward, backward, {&dx}, random, context + " backward");
@@ -154,7 +154,7 @@ void test_global(const Table& table, const Size& size, Random& random) {
 
 }  // namespace
 
-int main() {
+TEST_CASE("maxima and means of windows") {
     Random random(3);
     for (const Table* table : check::tables()) {
         for (const Size& size :
@@ -170,8 +170,15 @@ int main() {
         const Size large = {1, 20, 20, 3};
         test_windows(*table, large, pool_of(large, 17, 16, 3, 2, false), random);
         test_windows(*table, large, pool_of(large, 20, 20, 20, 20, true), random);
-        test_nan(*table);
-        for (const Size& size : check::sizes()) test_global(*table, size, random);
     }
-    return check::finish();
+}
+
+TEST_CASE("maxima and means of NaN") {
+    for (const Table* table : check::tables()) test_nan(*table);
+}
+
+TEST_CASE("maxima and means of whole maps") {
+    Random random(3);
+    for (const Table* table : check::tables())
+        for (const Size& size : check::sizes()) test_global(*table, size, random);
 }

@@ -58,7 +58,7 @@ void test_resize(const Table& table, const Size& size, int64_t h, int64_t w, boo
 
 }  // namespace
 
-int main() {
+TEST_CASE("maps are resized as defined, and gradients by the transpose") {
     Random random(5);
     for (const Table* table : check::tables())
         for (const bool bilinear : {false, true})
@@ -68,5 +68,4 @@ int main() {
                     test_resize(*table, size, size.h * factor, size.w, bilinear, random);
                     test_resize(*table, size, random.integer(1, 15), random.integer(1, 15), bilinear, random);
                 }
-    return check::finish();
 }

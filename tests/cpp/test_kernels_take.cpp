@@ -72,14 +72,16 @@ void test_matmul(const Table& table, const Size& size, Random& random) {
 
 }  // namespace
 
-int main() {
+TEST_CASE("elements are taken along an axis") {
+    Random random(12);
+    for (const Table* table : check::tables())
+        for (const Size& size : check::sizes()) test_take(*table, size, random);
+}
+
+TEST_CASE("products of matrices") {
     Random random(12);
     for (const Table* table : check::tables()) {
-        for (const Size& size : check::sizes()) {
-            test_take(*table, size, random);
-            test_matmul(*table, size, random);
-        }
+        for (const Size& size : check::sizes()) test_matmul(*table, size, random);
         test_matmul(*table, {1, 2, 70, 37}, random);  // several units of a matrix
     }
-    return check::finish();
 }

@@ -25,7 +25,7 @@ void compare(const std::function<double(size_t)>& got, const std::vector<double>
     }
     const double relative = std::sqrt(off / (size + 1e-30));
     worst = std::max(worst, relative);
-    if (!(relative <= 2e-5)) check::fail(__FILE__, __LINE__, concat("off by ", relative, ": ", context));
+    CHECK_MESSAGE(relative <= 2e-5, "off by ", relative, ": ", context);
 }
 
 // Runs a kernel whose arguments have `scratch` in random pieces.
@@ -80,7 +80,7 @@ void check_map(const Table& table, WinogradLowered l, const Map& x, const float*
     const float before = l.all.output.accumulate ? 0.5f : 4321;
     y.fill(before);
     run(table, l, kernel, random);
-    if (!y.intact()) check::fail(__FILE__, __LINE__, "wrote outside its view: " + context);
+    CHECK_MESSAGE(y.intact(), "wrote outside its view: ", context);
     const Map first = y;
     for (size_t i = 0; i < want.size(); ++i) {
         if (l.all.output.bias) want[i] += bias[i % bias.size()];
@@ -90,7 +90,7 @@ void check_map(const Table& table, WinogradLowered l, const Map& x, const float*
     compare([&](size_t i) { return y.flat(static_cast<int64_t>(i)); }, want, context);
     y.fill(before);
     run(table, l, kernel, random);
-    if (!y.same_values(first)) check::fail(__FILE__, __LINE__, "depends on how it is split: " + context);
+    CHECK_MESSAGE(y.same_values(first), "depends on how it is split: ", context);
 }
 
 // Maxima of whole windows are those of what is computed without them.
@@ -115,9 +115,9 @@ void check_pooled(const Table& table, const Problem& p, const Map& x, const Halo
     pooled.all.output.y = got.data(), pooled.all.output.relu = relu;
     pooled.all.output.places = kept ? places.data() : nullptr;
     run(table, pooled, kernel, random);
-    if (!got.intact()) check::fail(__FILE__, __LINE__, "wrote outside its view: " + context);
-    if (!got.same_values(want)) check::fail(__FILE__, __LINE__, "other maxima: " + context);
-    if (kept && places != want_places) check::fail(__FILE__, __LINE__, "other places: " + context);
+    CHECK_MESSAGE(got.intact(), "wrote outside its view: ", context);
+    CHECK_MESSAGE(got.same_values(want), "other maxima: ", context);
+    if (kept) CHECK_MESSAGE(places == want_places, "other places: ", context);
 }
 
 std::vector<float> run_to_weights(const Table& table, const WinogradWeightsLowered& lowered, size_t size, const Map& x,
@@ -198,7 +198,7 @@ void check_all(const Problem& p, int64_t n, Random& random) {
     }
 }
 
-void test_chosen() {
+TEST_CASE("convolutions of chosen shapes") {
     Random random(1);
     for (const bool same : {true, false}) {
         check_all(check::problem(16, 16, 16, 16, 3, 1, 1, 1, same), 24, random);  // blocks, pieces
@@ -221,23 +221,24 @@ void test_random(int shapes) {
     }
 }
 
-void test_rule() {
+TEST_CASE("the rule that chooses Winograd's convolution") {
     const auto fits = [](int64_t size, int64_t in, int64_t out, Pair k, Pair s, Pair d, int64_t groups) {
         return winograd_fits(check::problem(size, size, in, out, k, s, d, groups, true));
     };
     CHECK(fits(8, 16, 32, 3, 1, 1, 1));
-    CHECK(!fits(8, 16, 32, 5, 1, 1, 1) && !fits(8, 16, 32, 3, 2, 1, 1) && !fits(8, 16, 32, 3, 1, 2, 1));
-    CHECK(!fits(8, 16, 32, 3, 1, 1, 2) && !fits(8, 8, 32, 3, 1, 1, 1) && !fits(8, 16, 24, 3, 1, 1, 1));
+    CHECK(!fits(8, 16, 32, 5, 1, 1, 1));
+    CHECK(!fits(8, 16, 32, 3, 2, 1, 1));
+    CHECK(!fits(8, 16, 32, 3, 1, 2, 1));
+    CHECK(!fits(8, 16, 32, 3, 1, 1, 2));
+    CHECK(!fits(8, 8, 32, 3, 1, 1, 1));
+    CHECK(!fits(8, 16, 24, 3, 1, 1, 1));
     CHECK(!fits(2, 16, 32, 3, 1, 1, 1));  // one tile for four outputs
 }
 
 }  // namespace
 
 // test_kernels_winograd [number of random shapes]
-int main(int count, char** arguments) {
-    test_rule();
-    test_chosen();
-    test_random(count > 1 ? std::atoi(arguments[1]) : 1000);
-    std::printf("largest relative error %.3g\n", worst);
-    return check::finish();
+TEST_CASE("convolutions of random shapes") {
+    test_random(check::repetitions(1000));
+    MESSAGE("largest relative error ", worst);
 }

@@ -15,7 +15,7 @@ using check::Size;
 namespace {
 
 // The known answers of Random123, the authors' own code, for Philox4x32-10.
-void test_known_answers() {
+TEST_CASE("Philox4x32-10 gives the known answers of Random123") {
     using Words = std::array<uint32_t, 4>;
     CHECK(striate::philox(0, 0, 0) == (Words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
     CHECK(striate::philox(~0ull, ~0ull, ~0ull) == (Words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
@@ -35,11 +35,12 @@ struct Moments {
     }
 };
 
-void test_fills() {
+TEST_CASE("distributions of random numbers") {
     std::vector<float> values(200001), part(1001);
     striate::fill_uniform(values.data(), values.size(), -2, 3, 1, 2);
     Moments m(values);
-    CHECK(m.low >= -2 && m.high < 3);
+    CHECK(m.low >= -2);
+    CHECK(m.high < 3);
     CHECK_CLOSE(m.mean, 0.5, 0.02, "uniform");
     CHECK_CLOSE(m.deviation, 5 / std::sqrt(12.0), 0.01, "uniform");
     striate::fill_uniform(part.data(), part.size(), -2, 3, 1, 2);
@@ -47,27 +48,31 @@ void test_fills() {
     striate::fill_uniform(part.data(), part.size(), -2, 3, 1, 3);
     CHECK(!std::equal(part.begin(), part.end(), values.begin()));
     striate::fill_uniform(part.data(), part.size(), 5, 5, 1, 3);
-    CHECK(part[0] == 5 && part.back() == 5);
+    CHECK(part[0] == 5);
+    CHECK(part.back() == 5);
 
     striate::fill_normal(values.data(), values.size(), 1, 2, 7, 0);
     m = Moments(values);
     CHECK_CLOSE(m.mean, 1, 0.02, "normal");
     CHECK_CLOSE(m.deviation, 2, 0.02, "normal");
-    CHECK(m.high > 8 && m.low < -6);
+    CHECK(m.high > 8);
+    CHECK(m.low < -6);
     striate::fill_normal(part.data(), part.size(), 1, 2, 7, 0);
     CHECK(std::equal(part.begin(), part.end(), values.begin()));
 
     striate::fill_truncated_normal(values.data(), values.size(), 1, 2, 7, 0);
     m = Moments(values);
-    CHECK(m.low >= -3 && m.high <= 5);
-    CHECK(m.low < -2.99 && m.high > 4.99);
+    CHECK(m.low >= -3);
+    CHECK(m.high <= 5);
+    CHECK(m.low < -2.99);
+    CHECK(m.high > 4.99);
     CHECK_CLOSE(m.mean, 1, 0.02, "truncated normal");
     CHECK_CLOSE(m.deviation, 2 * 0.87962566103423978, 0.02, "truncated normal");
 }
 
-void test_permutation() {
+TEST_CASE("permutations") {
     CHECK(striate::permutation(1, 0, 0).empty());
-    CHECK_THROWS(striate::permutation(1, 0, -1), std::invalid_argument, "negative");
+    CHECK_THROWS_WITH_AS(striate::permutation(1, 0, -1), Contains("negative"), std::invalid_argument);
     std::vector<int64_t> order = striate::permutation(1, 0, 1000);
     CHECK(order == striate::permutation(1, 0, 1000));
     CHECK(order != striate::permutation(1, 1, 1000));
@@ -143,15 +148,13 @@ void test_dropout_rate(const Table& table) {
 
 }  // namespace
 
-int main() {
+TEST_CASE("dropout draws the words of the definition") {
     Random random(6);
-    test_known_answers();
-    test_fills();
-    test_permutation();
-    for (const Table* table : check::tables()) {
+    for (const Table* table : check::tables())
         for (const Size& size : check::sizes())
             for (const double rate : {0.0, 0.3, 0.5}) test_dropout(*table, size, rate, random);
-        test_dropout_rate(*table);
-    }
-    return check::finish();
+}
+
+TEST_CASE("the share of dropped elements") {
+    for (const Table* table : check::tables()) test_dropout_rate(*table);
 }

@@ -72,6 +72,14 @@ std::vector<float> floats(const std::vector<Tensor>& tensors) {
     return all;
 }
 
+// A folder that is removed at the end.
+struct Folder {
+    std::string path = (std::filesystem::temp_directory_path() / "striate-test-XXXXXX").string();
+
+    Folder() { REQUIRE(mkdtemp(path.data())); }
+    ~Folder() { std::filesystem::remove_all(path); }
+};
+
 using Calls = std::vector<std::function<void(int round)>>;
 
 // Runs the calls, each in a thread of its own, `rounds` times.
@@ -201,21 +209,21 @@ void test_changes(const std::string& folder) {
     at_once(calls, 3);
 }
 
-void test_backward_belongs_to_forward() {
+TEST_CASE("backward() is refused after a change or another thread's forward()") {
     const Pictures pictures;
     Model model = made();
     Tensor ones({kRows, 3});
     const std::vector<Array> gradient{{ones.data(), DType::float32, ones.shape()}};
     model.forward(pictures.inputs());
     std::thread([&] { model.forward(pictures.inputs()); }).join();
-    CHECK_THROWS(model.backward(gradient), ValueError, "another thread has called forward()");
+    CHECK_THROWS_WITH_AS(model.backward(gradient), Contains("another thread has called forward()"), ValueError);
     model.forward(pictures.inputs());
     model.write([] {});
-    CHECK_THROWS(model.backward(gradient), ValueError, "have been changed");
+    CHECK_THROWS_WITH_AS(model.backward(gradient), Contains("have been changed"), ValueError);
 }
 
 // While other threads train and predict: the child has the weights of a whole step, and computes.
-void test_fork() {
+TEST_CASE("a forked child has the weights of a whole step, and computes") {
     const Pictures pictures;
     Model model = made(), watched = made();
     std::atomic<bool> end{false};
@@ -241,7 +249,8 @@ void test_fork() {
             _exit(whole && floats(watched.predict(pictures.inputs(), 7)) == want ? 0 : 1);
         }
         int status = -1;
-        CHECK(waitpid(child, &status, 0) == child && status == 0);
+        CHECK(waitpid(child, &status, 0) == child);
+        CHECK(status == 0);
     }
     end = true;
     writer.join();
@@ -265,7 +274,7 @@ void test_c_interface(const std::string& folder) {
 }
 
 // Writers are alone, readers are not, and none waits without end for the others.
-void test_step_lock() {
+TEST_CASE("the step lock excludes writers, and no caller waits without end") {
     StepLock lock;
     int64_t value = 0;
     std::atomic<int> reading{0}, both{0};
@@ -288,7 +297,8 @@ void test_step_lock() {
         }
     };
     at_once({write, read, read, write, read}, 1);
-    CHECK(value == 600 && both > 0);
+    CHECK(value == 600);
+    CHECK(both > 0);
 
     // A loop of writers lets a reader through, and the other way round.
     std::thread loop([&] {
@@ -308,24 +318,29 @@ void test_step_lock() {
     for (std::thread& thread : loops) thread.join();
 }
 
-void test_startable_threads() {
+TEST_CASE("the number of threads that can be started") {
     CHECK(startable_threads(3) == 3);
     CHECK(startable_threads(0) == 0);
 }
 
 }  // namespace
 
-int main() {
-    std::string folder = (std::filesystem::temp_directory_path() / "striate-test-XXXXXX").string();
-    if (!mkdtemp(folder.data())) std::abort();
-    test_step_lock();
-    test_startable_threads();
-    test_reading(folder);
-    test_training_beside_reading(folder);
-    test_changes(folder);
-    test_backward_belongs_to_forward();
-    test_c_interface(folder);
-    test_fork();
-    std::filesystem::remove_all(folder);
-    return check::finish();
+TEST_CASE("all calls that only read run at the same time") {
+    const Folder folder;
+    test_reading(folder.path);
+}
+
+TEST_CASE("reading beside training sees whole steps and does not change them") {
+    const Folder folder;
+    test_training_beside_reading(folder.path);
+}
+
+TEST_CASE("all calls that change a model run at the same time") {
+    const Folder folder;
+    test_changes(folder.path);
+}
+
+TEST_CASE("the C interface is used by several threads") {
+    const Folder folder;
+    test_c_interface(folder.path);
 }

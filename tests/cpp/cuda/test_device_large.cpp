@@ -5,7 +5,7 @@
 using namespace striate::convolution;
 using check::Map;
 
-int main() {
+TEST_CASE("a convolution of the largest tile") {
     check::Random random(1);
     const Problem p = check::problem(132, 64, 2, 512, 1, 1, 1, 1, true);
     const Map x = check::map_of(1, p.in_h, p.in_w, p.in_c, {}, 0, random);
@@ -23,5 +23,4 @@ int main() {
                           x.flat(2 * pixel + 1) * w[static_cast<size_t>(p.out_c + o)];
         CHECK(y.flat(i) == std::max(0.0f, sum));
     }
-    return check::finish();
 }

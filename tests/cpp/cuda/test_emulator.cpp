@@ -103,7 +103,8 @@ struct Device {
         std::vector<float> values(kCount);
         for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i);
         CHECK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking) == cudaSuccess);
-        CHECK(cudaMalloc(&p.a, kCount * 4) == cudaSuccess && cudaMalloc(&p.b, kCount * 4) == cudaSuccess);
+        CHECK(cudaMalloc(&p.a, kCount * 4) == cudaSuccess);
+        CHECK(cudaMalloc(&p.b, kCount * 4) == cudaSuccess);
         cudaMemcpyAsync(p.a, values.data(), kCount * 4, cudaMemcpyHostToDevice, stream);
     }
     ~Device() {
@@ -120,7 +121,7 @@ struct Device {
 };
 
 // `texts` are what the message may contain, apart by "|".
-void refused(const char* what, void (*kernel)(const Buffers), cudaError_t error, const std::string& texts) {
+void refused(const char* label, void (*kernel)(const Buffers), cudaError_t error, const std::string& texts) {
     for (const char* order : {"ascending", "descending", "3"}) {
         setenv("EMULATOR_ORDER", order, 1);
         Device device;
@@ -132,30 +133,33 @@ void refused(const char* what, void (*kernel)(const Buffers), cudaError_t error,
             found = said.find(texts.substr(begin, end - begin)) != std::string::npos;
             begin = end + 1;
         }
-        if (got != error || !found)
-            check::fail(__FILE__, __LINE__, std::string(what) + ": got " + said + ", want " + texts);
+        CHECK_MESSAGE((got == error && found), label, ": got ", said, ", want ", texts);
         if (error == cudaErrorInvalidConfiguration) continue;
         // The device is lost for all that follows.
-        CHECK(cudaStreamSynchronize(device.stream) == error && cudaGetLastError() == error);
+        CHECK(cudaStreamSynchronize(device.stream) == error);
+        CHECK(cudaGetLastError() == error);
     }
     unsetenv("EMULATOR_ORDER");
 }
 
-void works() {
+TEST_CASE("correct kernels run in each order of threads") {
     for (const char* order : {"ascending", "descending", "3"}) {
         setenv("EMULATOR_ORDER", order, 1);
         Device device;
-        CHECK(device.run(doubles) == cudaSuccess && device.results[5] == 10);
+        CHECK(device.run(doubles) == cudaSuccess);
+        CHECK(device.results[5] == 10);
         CHECK(device.run(turns) == cudaSuccess);
         for (size_t i = 0; i < kCount; ++i) CHECK(device.results[i] == static_cast<float>((i + 1) % kCount));
-        CHECK(device.run(sums) == cudaSuccess && device.results[0] == 496 && device.results[33] == 4294967296.0f);
+        CHECK(device.run(sums) == cudaSuccess);
+        CHECK(device.results[0] == 496);
+        CHECK(device.results[33] == 4294967296.0f);
         CHECK(device.results[1] == static_cast<float>(0xffffffffu << 6));
     }
     unsetenv("EMULATOR_ORDER");
 }
 
 // A bug that depends on the order of threads shows in at least one of three.
-void missing_barrier() {
+TEST_CASE("a missing barrier shows in one of the orders") {
     int wrong = 0;
     for (const char* order : {"ascending", "descending", "3"}) {
         setenv("EMULATOR_ORDER", order, 1);
@@ -169,37 +173,42 @@ void missing_barrier() {
     unsetenv("EMULATOR_ORDER");
 }
 
-void memory() {
+TEST_CASE("memory of the device, copies and limits") {
     Device device;
     // Nothing runs before someone waits, and memory begins as NaN.
     CHECK(cudaMemcpyAsync(device.results.data(), device.p.b, kCount * 4, cudaMemcpyDeviceToHost, device.stream) ==
           cudaSuccess);
-    CHECK(std::isnan(device.results[0]) && std::isnan(device.results[kCount - 1]));
-    CHECK(device.run(reads_fresh_shared) == cudaSuccess && std::isnan(device.results[3]));
+    CHECK(std::isnan(device.results[0]));
+    CHECK(std::isnan(device.results[kCount - 1]));
+    CHECK(device.run(reads_fresh_shared) == cudaSuccess);
+    CHECK(std::isnan(device.results[3]));
     float* pinned = nullptr;
     CHECK(cudaMallocHost(reinterpret_cast<void**>(&pinned), kCount * 4) == cudaSuccess);
     pinned[1] = 7;
     STRIATE_LAUNCH(doubles, 1u, unsigned{kCount}, device.stream, device.p);
     cudaMemcpyAsync(pinned, device.p.b, kCount * 4, cudaMemcpyDeviceToHost, device.stream);
     CHECK(pinned[1] == 7);
-    CHECK(cudaStreamSynchronize(device.stream) == cudaSuccess && pinned[1] == 2);
+    CHECK(cudaStreamSynchronize(device.stream) == cudaSuccess);
+    CHECK(pinned[1] == 2);
     // What a pinned buffer holds when the copy takes place is what is copied.
     pinned[0] = 1;
     cudaMemcpyAsync(device.p.a, pinned, 4, cudaMemcpyHostToDevice, device.stream);
     pinned[0] = 2;
-    CHECK(device.run(doubles) == cudaSuccess && device.results[0] == 4);
+    CHECK(device.run(doubles) == cudaSuccess);
+    CHECK(device.results[0] == 4);
     CHECK(cudaMemcpyAsync(device.p.a, pinned, kCount * 4 + 4, cudaMemcpyHostToDevice, device.stream) ==
           cudaErrorInvalidValue);
     CHECK(cudaFreeHost(pinned) == cudaSuccess);
 
     setenv("EMULATOR_MEMORY", "1000", 1);
     float* more = nullptr;
-    CHECK(cudaMalloc(&more, 2000) == cudaErrorMemoryAllocation && cudaGetLastError() == cudaErrorMemoryAllocation);
+    CHECK(cudaMalloc(&more, 2000) == cudaErrorMemoryAllocation);
+    CHECK(cudaGetLastError() == cudaErrorMemoryAllocation);
     CHECK(cudaGetLastError() == cudaSuccess);  // it does not stay
     unsetenv("EMULATOR_MEMORY");
 }
 
-void host_pointers() {
+TEST_CASE("a pointer to host memory is reported") {
     Device device;
     std::vector<float> own(kCount);
     const Buffers mixed{device.p.a, own.data(), kCount};
@@ -211,7 +220,7 @@ void host_pointers() {
 }
 
 // The host that follows a pointer of the device ends.
-void closed_memory() {
+TEST_CASE("the host cannot read memory of the device") {
     Device device;
     const pid_t child = fork();
     if (child == 0) {
@@ -220,10 +229,11 @@ void closed_memory() {
     }
     int status = 0;
     waitpid(child, &status, 0);
-    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    CHECK(WIFSIGNALED(status));
+    CHECK(WTERMSIG(status) == SIGSEGV);
 }
 
-void failures_to_order() {
+TEST_CASE("failures can be ordered") {
     Device device;
     emulator_fail(2, cudaErrorMemoryAllocation);
     CHECK(cudaStreamSynchronize(device.stream) == cudaSuccess);
@@ -233,9 +243,7 @@ void failures_to_order() {
 
 }  // namespace
 
-int main() {
-    works();
-    missing_barrier();
+TEST_CASE("wrong kernels are reported") {
     refused("two barriers", barrier_in_branch, cudaErrorLaunchFailure, "threads of a block meet at two barriers");
     refused("a barrier for some", barrier_for_some, cudaErrorLaunchFailure, "barrier");
     refused("a shuffle of ended lanes", shuffle_of_ended, cudaErrorLaunchFailure,
@@ -247,10 +255,8 @@ int main() {
             "touches an address that is not memory");
     refused("a null pointer", follows_null, cudaErrorIllegalAddress, "touches an address that is not memory");
     refused("much shared memory", much_shared, cudaErrorInvalidConfiguration, "more shared memory");
-    memory();
-    host_pointers();
-    closed_memory();
-    failures_to_order();
+}
+
+TEST_CASE("no test leaves memory of the device") {
     CHECK(emulator_allocated() == 0);
-    return check::finish();
 }
