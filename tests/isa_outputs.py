@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 
 import striate
-from layer_cases import CASES, Setup
+from layer_cases import CASES
+from layer_setups import Setup
 from numeric import feed, normal
 from striate import layers
 

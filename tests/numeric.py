@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from layer_cases import Arrays, LayerCase, Setup
+from layer_setups import Arrays, LayerCase, Setup
 
 # The step of central differences, and how far from a corner it must happen: steps are up to six times as long.
 STEP = 1e-6

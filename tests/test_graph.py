@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import striate
-from layer_cases import CASES, Arrays, Setup
+from layer_cases import CASES
+from layer_setups import Arrays, Setup
 from numeric import gradient_error, normal, relative_error, weight
 from striate import layers
 

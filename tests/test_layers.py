@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import striate
-from layer_cases import CASES, Arrays, LayerCase, Setup
+from layer_cases import CASES
+from layer_setups import Arrays, LayerCase, Setup
 from numeric import feed, gradient_error, integers, normal, numeric_gradient, relative_error
 from reference.batch_normalization import moving_statistics
 from striate import layers

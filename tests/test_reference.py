@@ -12,7 +12,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from layer_cases import CASES, LayerCase, Setup
+from layer_cases import CASES
+from layer_setups import LayerCase, Setup
 from loss_cases import LOSS_CASES, LossCase
 from numeric import feed
 from optimizer_cases import OPTIMIZER_CASES, SCHEDULE_CASES, OptimizerCase, ScheduleCase

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import striate
-from layer_cases import CASES, LayerCase, Setup
+from layer_cases import CASES
+from layer_setups import LayerCase, Setup
 from numeric import feed
 from striate import interop, layers, models
 

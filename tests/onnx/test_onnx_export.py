@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import striate
-from layer_cases import CASES, LayerCase
+from layer_cases import CASES
+from layer_setups import LayerCase
 from numeric import feed
 from random_graphs import Graph, graphs
 from striate import layers, models
