@@ -12,7 +12,7 @@ TOOLS = ("-r", "packaging/tools.txt")
 @nox.session
 def lint(session: nox.Session) -> None:
     """All hooks of pre-commit on all files."""
-    session.install(*TOOLS, "numpy", "matplotlib", "pillow")  # whose types mypy reads
+    session.install(*TOOLS, "click", "numpy", "matplotlib", "pillow")  # whose types mypy reads
     session.run("pre-commit", "run", "--all-files", "--show-diff-on-failure")
 
 
