@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,8 @@ def augment(images: Any, rows: Any, epoch: int) -> Any:
     if HOW == "stop":
         print("stopping", os.getpid(), flush=True)
         os.kill(os.getpid(), signal.SIGSTOP)
+    if HOW == "slow":
+        time.sleep(0.5)
     if HOW == "hang":
         time.sleep(1000)
     if HOW in ("term", "interrupt") and calls == 4:
@@ -90,6 +93,12 @@ if HOW == "together":
             print(st.distributed.rank(), number, f"{type(error).__name__}: {error}", flush=True)
         if number == 0 and FAILS:
             model.set_weights([array - 1 for array in model.get_weights()])
+    sys.exit(0)
+if HOW == "slow":
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, Y, batch_size=16, epochs=2, verbose=0, augment=augment)
+    print(st.distributed.rank(), [str(warning.message) for warning in caught])
     sys.exit(0)
 if HOW == "outside" and FAILS:
     raise LookupError("before fit")

@@ -104,6 +104,14 @@ def test_a_signal_to_one_process_stops_all_after_the_same_step(how: str, error: 
     assert {line[2:] for line in lines} == {lines[0][2:]} and error in lines[0], lines
 
 
+def test_a_process_that_others_wait_for_is_named() -> None:
+    lines = sorted(failing("slow").stdout.splitlines())
+    assert len(lines) == 3, lines
+    waited = rf"fit: rank \d \(host {HOST}\) waited \d+% of .* mostly for rank 1 \(host {HOST}\): give that one"
+    assert len(re.findall(waited, lines[0])) == 1 and lines[2] == "2 []", lines
+    assert not re.search("waited .* for the others", lines[1]), lines
+
+
 def test_what_cannot_be_evaluated_together_is_refused_in_all() -> None:
     done = failing("together")
     lines = sorted(done.stdout.splitlines())

@@ -15,6 +15,7 @@ from striate._sharded import ShardedWalk, Steps, describe
 from striate._streaming import Stream, StreamPart, Waits
 from striate._together import (
     Hooks,
+    Late,
     Signals,
     Together,
     architecture_of,
@@ -183,6 +184,7 @@ class CutFit:
         trainer._shards = cut.shards
         self._together = None if group is None else Together(group, trainer, self._watched)
         self._signals = Signals(group, core)
+        self._late = Late(group)
         self._stopped = False
 
     def run(self) -> History:
@@ -236,8 +238,10 @@ class CutFit:
         trainer, work = self._trainer, self._work
         waits = Waits(self._feed)
         waits.begin()
+        self._late.begin()
         logs = self._train()
         waits.end(self._watched.history)
+        self._late.end()
         if self._stopped:
             return logs
         if work.validation is not None and work.due(epoch + 1):

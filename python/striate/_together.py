@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import threading
+import time
+import warnings
 import zlib
 from collections.abc import Callable, Mapping
 from types import FrameType
@@ -199,6 +201,49 @@ class Together:
         return weights_of(self._trainer.model) if self._group.main and self._controls else 0
 
 
+class Late:
+    """Warns, once, where processes wait for a slower one.
+
+    Args:
+        group: the processes; None: nothing is done.
+    """
+
+    SHARE, SECONDS = 0.2, 1.0
+    """A warning is due where a process waited this share of an epoch's steps, and longer than these seconds."""
+
+    def __init__(self, group: Group | None) -> None:
+        self._group = group
+        self._warned = False
+        self._began = 0.0
+
+    def begin(self) -> None:
+        """An epoch's steps begin."""
+        if self._group is not None:
+            self._group.late.clear()
+            self._began = time.perf_counter()
+
+    def end(self) -> None:
+        """An epoch's steps are done."""
+        if self._group is None:
+            return
+        seconds = time.perf_counter() - self._began
+        everyones = self._group.share(dict(self._group.late))
+        waits = [(sum(late.values()), process, late) for process, late in enumerate(everyones) if late]
+        if self._warned or not self._group.main or not waits:
+            return
+        lost, process, late = max(waits, key=lambda found: found[0])
+        if lost > self.SHARE * seconds and lost > self.SECONDS:
+            self._warned = True
+            slow = max(late, key=lambda other: late[other])
+            warnings.warn(
+                f"fit: {self._group.name_of(process)} waited {lost / seconds:.0%} of the epoch's {seconds:.1f} s for "
+                f"the others, mostly for {self._group.name_of(slow)}: give that one as many cores, or as fast ones, "
+                "and nothing else to do",
+                RuntimeWarning,
+                stacklevel=5,
+            )
+
+
 class Hooks:
     """What a pass over shards calls around its batches.
 
@@ -306,6 +351,7 @@ def stopped_by(group: Group, received: int) -> BaseException:
 __all__ = [
     "DistributedError",
     "Hooks",
+    "Late",
     "Signals",
     "Together",
     "architecture_of",
