@@ -14,7 +14,7 @@ namespace {
 
 // Seconds of a repetition: long beside the clock and the fork, short beside the turns of other processes.
 constexpr double kRepetition = 0.002;
-constexpr int kFewest = 3;
+constexpr int kMinRepetitions = 3;
 
 double now() {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -70,10 +70,10 @@ double best_seconds(const Work& work, int threads, double budget) {
     double best = std::numeric_limits<double>::infinity();
     int64_t runs = 1;
     const double end = now() + budget;
-    for (int repetition = 0; repetition < kFewest || now() < end; ++repetition) {
+    for (int repetition = 0; repetition < kMinRepetitions || now() < end; ++repetition) {
         const double seconds = team.seconds(runs);
         best = std::min(best, seconds / static_cast<double>(runs));
-        if (seconds < std::min(kRepetition, budget / kFewest)) runs *= 2;
+        if (seconds < std::min(kRepetition, budget / kMinRepetitions)) runs *= 2;
     }
     return best;
 }

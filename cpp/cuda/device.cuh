@@ -28,11 +28,11 @@ using namespace striate::kernels;
 constexpr int kBlock = 256;
 constexpr int kWarpSize = 32;
 constexpr unsigned kAllLanes = 0xffffffffu;
-constexpr int64_t kMostBlocks = 1 << 16;
+constexpr int64_t kMaxBlocks = 1 << 16;
 
 inline unsigned blocks_for(int64_t count, int64_t per_block) {
     const int64_t blocks = divide_up(count, per_block);
-    return static_cast<unsigned>(blocks < kMostBlocks ? blocks : kMostBlocks);
+    return static_cast<unsigned>(blocks < kMaxBlocks ? blocks : kMaxBlocks);
 }
 
 // Work on elements that do not wait for each other: Body::at(args, i) for each i < count. Numbers of 32 bits where they

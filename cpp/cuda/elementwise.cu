@@ -277,7 +277,7 @@ void merge_sums(const MergeSumsArgs& a, cudaStream_t stream) {
 void reduce_broadcast(const ReduceBroadcastArgs& a, cudaStream_t stream) {
     const int64_t outputs = elements(a.view_out);
     if (outputs == 0) return;
-    const bool whole_pixels = a.view_out.c < a.view_dy.c && outputs < kMostBlocks;
+    const bool whole_pixels = a.view_out.c < a.view_dy.c && outputs < kMaxBlocks;
     if (whole_pixels && elements(a.view_dy) / outputs >= kBlock) {
         STRIATE_LAUNCH(gather_output, static_cast<unsigned>(outputs), kBlock, stream, a);
     } else {

@@ -37,37 +37,38 @@ Result guarded(Result failed, Call&& call) noexcept {
     return failed;
 }
 
-const Model& checked(const striate_model* model, const char* who) {
-    require(model != nullptr, who, " was given no model");
+const Model& checked(const striate_model* model, const char* caller) {
+    require(model != nullptr, caller, " was given no model");
     return model->model;
 }
 
-int shape_of(const std::vector<Shape>& shapes, int index, int64_t* out, int most, const char* who) {
-    require(index >= 0 && static_cast<size_t>(index) < shapes.size(), who, ": index ", index,
+int shape_of(const std::vector<Shape>& shapes, int index, int64_t* out, int max_sizes, const char* caller) {
+    require(index >= 0 && static_cast<size_t>(index) < shapes.size(), caller, ": index ", index,
             " is out of range; there are ", shapes.size());
     const Shape& shape = shapes[static_cast<size_t>(index)];
-    require(most <= 0 || out != nullptr, who, " was given no memory for the shape");
-    for (int i = 0; i < std::min(most, static_cast<int>(shape.size())); ++i) out[i] = shape[static_cast<size_t>(i)];
+    require(max_sizes <= 0 || out != nullptr, caller, " was given no memory for the shape");
+    for (int i = 0; i < std::min(max_sizes, static_cast<int>(shape.size())); ++i)
+        out[i] = shape[static_cast<size_t>(i)];
     return static_cast<int>(shape.size());
 }
 
 template <class Value>
 int predict(const striate_model* model, int64_t count, const Value* const* inputs, float* const* outputs,
-            int64_t batch_size, DType type, const char* who) {
+            int64_t batch_size, DType type, const char* caller) {
     return guarded(-1, [&] {
-        const Model& network = checked(model, who);
-        require(inputs != nullptr && outputs != nullptr, who, " was given no inputs or no outputs");
-        require(count > 0, who, ": count must be at least 1, got ", count);
+        const Model& network = checked(model, caller);
+        require(inputs != nullptr && outputs != nullptr, caller, " was given no inputs or no outputs");
+        require(count > 0, caller, ": count must be at least 1, got ", count);
         std::vector<Array> arrays;
         for (Shape shape : network.input_shapes()) {
             const void* data = inputs[arrays.size()];
-            require(data != nullptr, who, ": input ", arrays.size(), " is null");
+            require(data != nullptr, caller, ": input ", arrays.size(), " is null");
             shape.insert(shape.begin(), count);
             arrays.push_back({data, type, std::move(shape)});
         }
         const size_t wanted = network.output_shapes().size();
         const std::vector<float*> memory(outputs, outputs + wanted);
-        for (size_t i = 0; i < wanted; ++i) require(memory[i] != nullptr, who, ": output ", i, " is null");
+        for (size_t i = 0; i < wanted; ++i) require(memory[i] != nullptr, caller, ": output ", i, " is null");
         network.predict_into(arrays, batch_size, memory);
         return 0;
     });
@@ -111,14 +112,16 @@ int striate_output_count(const striate_model* model) {
     return guarded(-1, [&] { return static_cast<int>(checked(model, "striate_output_count").output_shapes().size()); });
 }
 
-int striate_input_shape(const striate_model* model, int input, int64_t* shape, int most) {
-    const char* who = "striate_input_shape";
-    return guarded(-1, [&] { return shape_of(checked(model, who).input_shapes(), input, shape, most, who); });
+int striate_input_shape(const striate_model* model, int input, int64_t* shape, int max_sizes) {
+    const char* caller = "striate_input_shape";
+    return guarded(-1,
+                   [&] { return shape_of(checked(model, caller).input_shapes(), input, shape, max_sizes, caller); });
 }
 
-int striate_output_shape(const striate_model* model, int output, int64_t* shape, int most) {
-    const char* who = "striate_output_shape";
-    return guarded(-1, [&] { return shape_of(checked(model, who).output_shapes(), output, shape, most, who); });
+int striate_output_shape(const striate_model* model, int output, int64_t* shape, int max_sizes) {
+    const char* caller = "striate_output_shape";
+    return guarded(-1,
+                   [&] { return shape_of(checked(model, caller).output_shapes(), output, shape, max_sizes, caller); });
 }
 
 int striate_predict(const striate_model* model, int64_t count, const float* const* inputs, float* const* outputs,

@@ -10,9 +10,9 @@ namespace striate {
 namespace {
 
 // As in the loss: the logarithm of a size in strides goes no further.
-constexpr float kMostLog = 8.0f;
+constexpr float kMaxLog = 8.0f;
 // Of an image, so many of the best go into the suppression, or this many times those that are wanted.
-constexpr int64_t kMostCandidates = 1000, kCandidatesEach = 10;
+constexpr int64_t kMaxCandidates = 1000, kCandidatesEach = 10;
 // Boxes that are compared with all others between two calls of a caller's function.
 constexpr int64_t kBoxesBetween = 64;
 
@@ -128,7 +128,7 @@ std::vector<std::vector<Detection>> decode_detections(const Array& output, const
     const DetectionMaps maps = detection_maps(Shape(output.shape.begin() + 1, output.shape.end()), strides, "decode");
     const auto* p = static_cast<const float*>(output.data);
     const int64_t wanted = std::min(rule.most.value_or(maps.locations()), maps.locations());
-    const auto most = static_cast<size_t>(std::max(kMostCandidates, kCandidatesEach * wanted));
+    const auto most = static_cast<size_t>(std::max(kMaxCandidates, kCandidatesEach * wanted));
     const auto least = static_cast<float>(rule.score_threshold.value_or(0.0));
     const auto right = static_cast<float>(maps.width * maps.stride);
     const auto bottom = static_cast<float>(maps.height * maps.stride);
@@ -154,8 +154,8 @@ std::vector<std::vector<Detection>> decode_detections(const Array& output, const
                     if (!(score >= least)) continue;
                     const float x = (static_cast<float>(column) + 0.5f + p[0]) * stride;
                     const float y = (static_cast<float>(row) + 0.5f + p[1]) * stride;
-                    const float w = 0.5f * std::exp(std::min(p[2], kMostLog)) * stride;
-                    const float h = 0.5f * std::exp(std::min(p[3], kMostLog)) * stride;
+                    const float w = 0.5f * std::exp(std::min(p[2], kMaxLog)) * stride;
+                    const float h = 0.5f * std::exp(std::min(p[3], kMaxLog)) * stride;
                     const Detection one{std::clamp(x - w, 0.0f, right),
                                         std::clamp(y - h, 0.0f, bottom),
                                         std::clamp(x + w, 0.0f, right),

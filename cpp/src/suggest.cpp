@@ -7,7 +7,7 @@ namespace striate {
 namespace {
 
 constexpr size_t kLongestName = 64;
-constexpr size_t kMostNames = 40;
+constexpr size_t kMaxNames = 40;
 
 std::string lower(std::string text) {
     for (char& c : text)
@@ -63,8 +63,8 @@ std::string suggestion(const std::string& wrong, const std::vector<std::string>&
             text += (i == 0 ? "" : i + 1 < near.size() ? ", " : " or ") + quoted(near[i]);
         return "did you mean " + text + "?";
     }
-    for (size_t i = 0; i < std::min(names.size(), kMostNames); ++i) text += (i ? ", " : "") + names[i];
-    return "choose one of: " + text + (names.size() > kMostNames ? ", ..." : "");
+    for (size_t i = 0; i < std::min(names.size(), kMaxNames); ++i) text += (i ? ", " : "") + names[i];
+    return "choose one of: " + text + (names.size() > kMaxNames ? ", ..." : "");
 }
 
 std::string quoted(const std::string& name) {

@@ -219,8 +219,8 @@ TEST_CASE("shapes, tensors and element types") {
     CHECK_THROWS_WITH_AS(element_count({2, -1}), Contains("shape (2, -1) has a negative size"), ValueError);
     CHECK_THROWS_WITH_AS(element_count({0, -1}), Contains("negative size"), ValueError);
     CHECK_THROWS_AS(Tensor({kBig}), std::bad_alloc);
-    constexpr size_t kMost = std::numeric_limits<size_t>::max();
-    CHECK_THROWS_AS(AlignedBuffer{kMost}, std::bad_alloc);
+    constexpr size_t kMax = std::numeric_limits<size_t>::max();
+    CHECK_THROWS_AS(AlignedBuffer{kMax}, std::bad_alloc);
 
     Tensor tensor({2, 3});
     CHECK(tensor.size() == 6);

@@ -17,7 +17,7 @@ using kernels::Row;
 
 constexpr size_t kLine = 64;
 // Fewer bands than this could not be dealt out evenly to many threads.
-constexpr int64_t kFewestBands = 16;
+constexpr int64_t kMinBands = 16;
 
 // Where the rows of an image are: what is added to the offset of row 0, in floats.
 struct Origins {
@@ -181,7 +181,7 @@ Bands::Bands(std::vector<BandCall> calls, size_t near_bytes) : calls_(std::move(
     }
     if (!fits()) return;
     const int64_t bands = std::max(kernels::divide_up(last.h, height_),
-                                   std::min(last.h, kernels::divide_up(kFewestBands, std::max<int64_t>(1, last.n))));
+                                   std::min(last.h, kernels::divide_up(kMinBands, std::max<int64_t>(1, last.n))));
     height_ = kernels::divide_up(last.h, bands);
     scratch_ = windows_for(height_, windows_);
 }

@@ -47,7 +47,7 @@ struct Pass {
 // A call for each pair of phases. Where there are many, the positions that no tap reaches are not called one phase
 // after the other: the first call writes them everywhere, and calls for what the kernel reaches follow.
 std::vector<Pass> passes_to_input(const Problem& p) {
-    constexpr int64_t kMostCalls = 64;
+    constexpr int64_t kMaxCalls = 64;
     const Axis down = vertical(p), across = horizontal(p);
     std::vector<Pass> passes;
     const auto every_pair = [&](const std::vector<Phase>& rows, const std::vector<Phase>& columns) {
@@ -55,7 +55,7 @@ std::vector<Pass> passes_to_input(const Problem& p) {
             for (const Phase& h : columns) passes.push_back({v, h, p.stride});
     };
     const int64_t row_phases = position_phases(down), column_phases = position_phases(across);
-    if (row_phases <= kMostCalls && column_phases <= kMostCalls && row_phases * column_phases <= kMostCalls) {
+    if (row_phases <= kMaxCalls && column_phases <= kMaxCalls && row_phases * column_phases <= kMaxCalls) {
         every_pair(phases_with_positions(down), phases_with_positions(across));
         return passes;
     }
@@ -116,8 +116,8 @@ Halo input_halo(const Problem& p) {
 Halo output_halo(const Problem& p) {
     Halo halo;
     const auto axis = [](const Axis& a, int64_t& before, int64_t& behind) {
-        constexpr int64_t kMostPhases = 4096;
-        if (tap_phases(a) > kMostPhases)  // a bound
+        constexpr int64_t kMaxPhases = 4096;
+        if (tap_phases(a) > kMaxPhases)  // a bound
             return reach(before, behind, (a.pad - (a.kernel - 1) * a.dilation) / a.stride,
                          (a.in - 1 + a.pad) / a.stride, a.out);
         for (const Phase& f : phases_with_taps(a))
@@ -281,7 +281,7 @@ bool maxima_fit(const Problem& p) {
 LoweredMaximaWeights maxima_to_weights(const Problem& p, const View& x, const View& dy) {
     constexpr int64_t kWindows = 64;          // at least, that are summed before they are added to a slot
     constexpr int64_t kFourBytes = 32 << 10;  // of a block's fours
-    constexpr int64_t kMostPieces = 32;
+    constexpr int64_t kMaxMaximaPieces = 32;
     LoweredMaximaWeights l{};
     kernels::MaximaWeightArgs& a = l.weights;
     a.x_offset = -p.pad_top * x.row - p.pad_left * x.pixel;
@@ -294,7 +294,7 @@ LoweredMaximaWeights maxima_to_weights(const Problem& p, const View& x, const Vi
     a.channels = p.out_c;
     const int64_t across = 2 * (a.cols - 1) * a.col_stride + (a.tap_cols - 1) * a.col_dilation + 1;
     const int64_t row_floats = 4 * a.tap_rows * across * a.depth, lines = a.images * a.rows;
-    a.pieces = std::clamp<int64_t>(lines * a.cols / kWindows, 1, std::min(kMostPieces, lines));
+    a.pieces = std::clamp<int64_t>(lines * a.cols / kWindows, 1, std::min(kMaxMaximaPieces, lines));
     a.block_rows = std::clamp<int64_t>(std::min(divide_up(kWindows, a.cols), kFourBytes / (4 * row_floats)), 1, a.rows);
     const int64_t taps = a.tap_rows * a.tap_cols * a.depth;
     l.scratch_floats = a.block_rows * row_floats;

@@ -36,9 +36,9 @@ void turn(Args& a) {
 
 // Several lines, of `length` each, share a tile: as many as there are tiles for.
 int64_t segments_of(const Machine& m, int64_t vectors, int64_t length, int64_t lines) {
-    constexpr int64_t kMost = 4;
+    constexpr int64_t kMaxLines = 4;
     const int64_t fit = tile_rows(m, std::max<int64_t>(2, vectors)) / length;
-    const int64_t most = std::clamp<int64_t>(std::min(fit, lines), 1, kMost);
+    const int64_t most = std::clamp<int64_t>(std::min(fit, lines), 1, kMaxLines);
     return divide_up(lines, divide_up(lines, most));
 }
 

@@ -11,8 +11,8 @@ namespace {
 using kernels::divide_up;
 
 constexpr int64_t kPieceWork = int64_t{1} << 20;  // multiply-adds
-constexpr int64_t kLeastPixels = 256;             // of a piece, so that adding up the pieces costs little
-constexpr int64_t kMostSlots = 16;
+constexpr int64_t kMinPixels = 256;               // of a piece, so that adding up the pieces costs little
+constexpr int64_t kMaxSlots = 16;
 constexpr int64_t kNarrow = 4;
 constexpr int64_t kWideMap = 8;
 constexpr int64_t kSummedPixels = 128;  // in registers, at most, where a line has fewer
@@ -87,8 +87,8 @@ GroupedToWeights grouped_to_weights(const Problem& p, const View& x, const View&
     const int64_t rows = a.tap_rows * a.tap_cols * a.group, lines = a.images * a.rows, pixels = lines * a.cols;
     const double work = static_cast<double>(pixels) * static_cast<double>(rows * a.channels);
     const auto wanted = static_cast<int64_t>(
-        std::min(work / static_cast<double>(kPieceWork), static_cast<double>(pixels / kLeastPixels)));
-    a.pieces = std::clamp<int64_t>(wanted, 1, std::min(kMostSlots, lines));
+        std::min(work / static_cast<double>(kPieceWork), static_cast<double>(pixels / kMinPixels)));
+    a.pieces = std::clamp<int64_t>(wanted, 1, std::min(kMaxSlots, lines));
     a.lines = std::max<int64_t>(1, kSummedPixels / a.cols);
     // With one piece, threads share the channels.
     a.unit_vectors = a.pieces > 1 ? divide_up(a.channels, a.panel) : 1;

@@ -13,11 +13,11 @@ using kernels::kWinogradPoints;
 
 constexpr int64_t kTile = 4;                // outputs along a side
 constexpr int64_t kBlockBytes = 640 << 10;  // of transformed maps that one thread works on
-constexpr int64_t kFewestTiles = 24, kMostTiles = 48;
-constexpr int64_t kFewestBlocks = 8;       // with fewer, the parts are dealt out one by one
+constexpr int64_t kMinTiles = 24, kMaxTiles = 48;
+constexpr int64_t kMinBlocks = 8;          // with fewer, the parts are dealt out one by one
 constexpr int64_t kWeightBlock = 128;      // tiles whose products are summed at a time
 constexpr int64_t kSmallSums = 640 << 10;  // bytes of transformed weight gradients that may be split into pieces
-constexpr int64_t kMostPieces = 8;
+constexpr int64_t kMaxWinogradPieces = 8;
 constexpr int64_t kCachedWeights = 8 << 20;  // bytes that a last-level cache holds beside everything else
 constexpr int64_t kLongestDepth = 256;       // so that a panel of weights stays in the first-level cache
 // Of weights that are streamed: floats of a panel, its depths at a time, and the tiles that share them.
@@ -37,8 +37,8 @@ int64_t point_step(int64_t floats) {
 
 // Tiles, of so many, whose transformed maps of so many channels together one thread works on, in a multiple of `rows`.
 int64_t block_tiles(int64_t tiles, int64_t channels, int64_t rows) {
-    const int64_t most = std::clamp(tiles / kFewestBlocks, kFewestTiles, kMostTiles);
-    const int64_t wanted = std::clamp(kBlockBytes / (kWinogradPoints * 4 * channels), kFewestTiles, most);
+    const int64_t most = std::clamp(tiles / kMinBlocks, kMinTiles, kMaxTiles);
+    const int64_t wanted = std::clamp(kBlockBytes / (kWinogradPoints * 4 * channels), kMinTiles, most);
     return std::max(rows, wanted / rows * rows);
 }
 
@@ -67,9 +67,9 @@ WinogradLowered lower(const View& x, const Halo& halo, int64_t top, int64_t left
     a.tiles = y.n * tiles.down * tiles.across;
     int64_t vectors = panel_vectors(machine, y.c);
     a.block = block_tiles(a.tiles, x.c + y.c, tile_rows(machine, vectors));
-    l.way = divide_up(a.tiles, a.block) >= kFewestBlocks ? WinogradWay::blocked
-            : weights_stay                               ? WinogradWay::parts
-                                                         : WinogradWay::streamed;
+    l.way = divide_up(a.tiles, a.block) >= kMinBlocks ? WinogradWay::blocked
+            : weights_stay                            ? WinogradWay::parts
+                                                      : WinogradWay::streamed;
     const bool streamed = l.way == WinogradWay::streamed;
     if (streamed) vectors = panel_vectors(machine, y.c, kStreamPanel / machine.lanes);
     const int64_t panel = vectors * machine.lanes, rows = tile_rows(machine, vectors);
@@ -183,10 +183,10 @@ WinogradWeightsLowered winograd_to_weights(const Problem& p, const View& x, cons
     const int64_t du_point = point_step(p.in_c * p.out_c), du_bytes = kWinogradPoints * du_point * 4;
     // Small weights: pieces of the tiles have a sum each. Large ones: the products are dealt out, block by block of
     // tiles unless all the maps take less room than the weights.
-    const bool blocked = du_bytes <= kSmallSums && a.tiles >= kFewestTiles * kFewestBlocks;
+    const bool blocked = du_bytes <= kSmallSums && a.tiles >= kMinTiles * kMinBlocks;
     const bool streamed = !blocked && a.tiles * (p.in_c + p.out_c) <= p.in_c * p.out_c;
     l.way = blocked ? WinogradWay::blocked : streamed ? WinogradWay::streamed : WinogradWay::parts;
-    a.pieces = blocked ? std::min(kMostPieces, a.tiles / kFewestTiles) : 1;
+    a.pieces = blocked ? std::min(kMaxWinogradPieces, a.tiles / kMinTiles) : 1;
     const int64_t most = blocked ? block_tiles(a.tiles, p.in_c + p.out_c, 1) : streamed ? a.tiles : kWeightBlock;
     const int64_t in_piece = divide_up(a.tiles, a.pieces);
     a.block = divide_up(in_piece, divide_up(in_piece, most));

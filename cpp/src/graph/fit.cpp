@@ -205,8 +205,8 @@ Scores train_epoch(Trainer& trainer, const Dataset& data, const FitOptions& opti
     return scores;
 }
 
-void check_batch(int64_t batch_size, const char* who) {
-    require(batch_size > 0, who, ": batch_size must be at least 1, got ", batch_size);
+void check_batch(int64_t batch_size, const char* caller) {
+    require(batch_size > 0, caller, ": batch_size must be at least 1, got ", batch_size);
 }
 
 }  // namespace

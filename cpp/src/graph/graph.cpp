@@ -13,9 +13,9 @@ namespace {
 
 // Of one sample. Together with the bounds on arguments (config.cpp) it keeps the layers' arithmetic on shapes within 64
 // bits.
-constexpr int64_t kMostElements = int64_t{1} << 48;
+constexpr int64_t kMaxElements = int64_t{1} << 48;
 // Of one sample; with the batch, what every NumPy can hold. It keeps time in proportion to the number of inputs.
-constexpr size_t kMostAxes = 31;
+constexpr size_t kMaxAxes = 31;
 
 using LayerIndex = std::unordered_map<const Layer*, int>;
 
@@ -117,13 +117,13 @@ std::string listed(const std::vector<Shape>& shapes) {
 
 Shape infer_checked(const Layer& layer, const std::vector<Shape>& inputs) {
     Shape shape = layer.infer(inputs);
-    require(shape.size() <= kMostAxes, "[", layer.label(), "] would make an output of ", shape.size(),
-            " axes and the batch; there may be at most ", kMostAxes);
+    require(shape.size() <= kMaxAxes, "[", layer.label(), "] would make an output of ", shape.size(),
+            " axes and the batch; there may be at most ", kMaxAxes);
     for (int64_t size : shape)
         require(size >= 1, "[", layer.label(), "] would make an output of shape ", with_batch(shape), " from ",
                 listed(inputs), ", which is empty");
     require(!shape.empty(), "[", layer.label(), "] would make an output without dimensions from ", listed(inputs));
-    require(element_count(shape) <= kMostElements, "[", layer.label(), "] would make an output of shape ",
+    require(element_count(shape) <= kMaxElements, "[", layer.label(), "] would make an output of shape ",
             with_batch(shape), ", which is too large for any memory");
     return shape;
 }

@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* kSpecial = "$float";
 // More arguments than any layer has; Config looks its entries up one by one.
-constexpr size_t kMostArguments = 256;
+constexpr size_t kMaxArguments = 256;
 
 Json json_of_number(double value) {
     if (std::isfinite(value)) return value;
@@ -100,7 +100,7 @@ Json parse_json(const std::string& text, int max_depth, const std::string& what)
     size_t values = 0;
     const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
         require(depth <= max_depth, what, " is nested too deeply");
-        require(++values <= kMostValues, what, " has too many values");
+        require(++values <= kMaxValues, what, " has too many values");
         if (event == Json::parse_event_t::object_start) keys.emplace_back();
         if (event == Json::parse_event_t::object_end) keys.pop_back();
         if (event == Json::parse_event_t::key) {
@@ -134,7 +134,7 @@ Json json_of(const Config& config) {
 
 Config config_of(const Json& json, const std::string& where) {
     require(json.is_object(), where, " is not an object");
-    require(json.size() <= kMostArguments, where, " has too many arguments");
+    require(json.size() <= kMaxArguments, where, " has too many arguments");
     Config config;
     for (const auto& [name, value] : json.items()) config.set(name, value_of(value, where));
     return config;

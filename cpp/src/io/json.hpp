@@ -14,9 +14,9 @@ namespace striate::io {
 using Json = nlohmann::json;
 
 // Text from a file that nobody vouches for. Throws ValueError, which begins with `what`, when it is not JSON, has a key
-// twice in one object, is nested deeper than `max_depth` or has more than kMostValues values.
+// twice in one object, is nested deeper than `max_depth` or has more than kMaxValues values.
 Json parse_json(const std::string& text, int max_depth, const std::string& what);
-constexpr size_t kMostValues = size_t{1} << 21;
+constexpr size_t kMaxValues = size_t{1} << 21;
 
 // Throws ValueError when a string is not UTF-8.
 std::string dump_json(const Json& json);

@@ -13,7 +13,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "model files hold little-endian floats");
 
-constexpr uint64_t kMostHeaderBytes = 100'000'000;  // the format's own limit
+constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the format's own limit
 constexpr uint64_t kLengthBytes = 8;
 constexpr uint64_t kAlignment = 64;  // of the data in the file
 constexpr int kHeaderDepth = 4;
@@ -69,7 +69,7 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : file_(path) {
     file_.read_at(0, bytes, kLengthBytes);
     uint64_t length = 0;
     for (uint64_t i = 0; i < kLengthBytes; ++i) length |= uint64_t{bytes[i]} << (8 * i);
-    require(length >= 2 && length <= kMostHeaderBytes && length <= file_.size() - kLengthBytes,
+    require(length >= 2 && length <= kMaxHeaderBytes && length <= file_.size() - kLengthBytes,
             "the file claims a header of ", length, " bytes in a file of ", file_.size(),
             "; it is truncated or no safetensors file");
 
@@ -139,8 +139,8 @@ void write_safetensors(const std::string& path, const std::vector<NamedTensor>& 
     }
     std::string header = dump_json(json);
     header.resize((kLengthBytes + header.size() + kAlignment - 1) / kAlignment * kAlignment - kLengthBytes, ' ');
-    require(header.size() <= kMostHeaderBytes, "the metadata make a header of ", header.size(),
-            " bytes; the format allows ", kMostHeaderBytes);
+    require(header.size() <= kMaxHeaderBytes, "the metadata make a header of ", header.size(),
+            " bytes; the format allows ", kMaxHeaderBytes);
 
     unsigned char length[kLengthBytes];
     for (uint64_t i = 0; i < kLengthBytes; ++i) length[i] = static_cast<unsigned char>(header.size() >> (8 * i));

@@ -65,7 +65,7 @@ STRIATE_INLINE void pixels_rolling(const DepthwiseArgs& a, const float* x, const
     for (int i = 0; i < kPixels; ++i) store(y + i * a.y_col, bounds.of(acc[i]));
 }
 
-constexpr int kMany = 8, kFew = 4, kLeast = 3;
+constexpr int kMany = 8, kFew = 4, kMin = 3;
 
 // kPixels of a line after the other, at least as many as that. Channels are the inner loop: then each load of the code
 // above goes through memory in order, which is what caches foresee.
@@ -79,7 +79,7 @@ int64_t columns_rolling(const DepthwiseArgs& a, int64_t col, int64_t end, int64_
     return col;
 }
 
-// A line of the channels from `first` to `last`, a multiple of vectors; at least kLeast pixels.
+// A line of the channels from `first` to `last`, a multiple of vectors; at least kMin pixels.
 template <int kTaps, int kStride>
 void line_rolling(const DepthwiseArgs& a, int64_t first, int64_t last, const float* x, float* y) {
     int64_t col = columns_rolling<kTaps, kStride, kMany>(a, 0, a.cols, first, last, x, y);
@@ -92,8 +92,8 @@ void line_rolling(const DepthwiseArgs& a, int64_t first, int64_t last, const flo
     }
     if (rest % 3 != 0)
         col = columns_rolling<kTaps, kStride, kFew>(a, col, lesser(a.cols, col + kFew), first, last, x, y);
-    col = columns_rolling<kTaps, kStride, kLeast>(a, col, a.cols, first, last, x, y);
-    if (col < a.cols) columns_rolling<kTaps, kStride, kLeast>(a, a.cols - kLeast, a.cols, first, last, x, y);
+    col = columns_rolling<kTaps, kStride, kMin>(a, col, a.cols, first, last, x, y);
+    if (col < a.cols) columns_rolling<kTaps, kStride, kMin>(a, a.cols - kMin, a.cols, first, last, x, y);
 }
 
 using Line = void (*)(const DepthwiseArgs&, int64_t, int64_t, const float*, float*);
@@ -101,7 +101,7 @@ using Line = void (*)(const DepthwiseArgs&, int64_t, int64_t, const float*, floa
 // The function for the call's windows, or null.
 Line rolling(const DepthwiseArgs& a) {
     const bool next = a.x_col == a.tap_col, second = a.x_col == 2 * a.tap_col;
-    if (a.cols < kLeast || !(next || second)) return nullptr;
+    if (a.cols < kMin || !(next || second)) return nullptr;
     switch (a.tap_cols) {
         case 3:
             return next ? line_rolling<3, 1> : line_rolling<3, 2>;

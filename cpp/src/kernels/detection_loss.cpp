@@ -4,7 +4,7 @@
 namespace striate::kernels::STRIATE_ISA {
 namespace {
 
-constexpr double kMostLog = 8;                   // of a width or height in strides
+constexpr double kMaxLog = 8;                    // of a width or height in strides
 constexpr double kAngles = 0.40528473456935109;  // 4 / pi^2
 
 // What two intervals share and what they span, with the derivatives by the first one's ends.
@@ -78,9 +78,9 @@ double location_box(const DetectionLossArgs& a, int64_t location, const float* p
                     float* gradient) {
     const DetectionPlace place = detection_place(a.grid, location);
     const double unit = 1.0 / static_cast<double>(place.stride);
-    const bool wide = p[2] > kMostLog, high = p[3] > kMostLog;
+    const bool wide = p[2] > kMaxLog, high = p[3] > kMaxLog;
     const Box box{static_cast<double>(place.column) + 0.5 + p[0], static_cast<double>(place.row) + 0.5 + p[1],
-                  __builtin_exp(wide ? kMostLog : p[2]), __builtin_exp(high ? kMostLog : p[3])};
+                  __builtin_exp(wide ? kMaxLog : p[2]), __builtin_exp(high ? kMaxLog : p[3])};
     const double x1 = target[0] * unit, y1 = target[1] * unit, x2 = target[2] * unit, y2 = target[3] * unit;
     Box slope;
     const double value = box_loss(box, {0.5 * (x1 + x2), 0.5 * (y1 + y2), x2 - x1, y2 - y1}, a.complete, slope);

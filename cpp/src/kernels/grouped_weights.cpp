@@ -8,8 +8,8 @@ namespace {
 // Sums that are registers: kTaps taps, kLanes input channels of each.
 template <int kGroup>
 struct Block {
-    static constexpr int kMost = kManyRegisters ? 8 : 4;
-    static constexpr int kLanes = kGroup < kMost ? kGroup : kMost;
+    static constexpr int kMaxLanes = kManyRegisters ? 8 : 4;
+    static constexpr int kLanes = kGroup < kMaxLanes ? kGroup : kMaxLanes;
     static constexpr int kTaps = kLanes == 1 ? 9 : kLanes == 2 ? (kManyRegisters ? 9 : 6) : 3;
 };
 

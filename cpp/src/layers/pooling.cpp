@@ -9,15 +9,15 @@
 namespace striate::pooling {
 namespace {
 
-constexpr int64_t kMostPlaces = (int64_t{1} << 31) - 1;  // of a window: kernels number them in 32 bits
-constexpr int64_t kMostOverlaid = int64_t{1} << 16;
+constexpr int64_t kMaxPlaces = (int64_t{1} << 31) - 1;  // of a window: kernels number them in 32 bits
+constexpr int64_t kMaxOverlaid = int64_t{1} << 16;
 
 }  // namespace
 
 void check(const Pair& pool_size, const Pair& strides, const Padding& padding, const std::string& owner) {
     require(pool_size.h > 0 && pool_size.w > 0, "[", owner, "] pool_size must be positive, got (", pool_size.h, ", ",
             pool_size.w, ")");
-    require(pool_size.h <= kMostPlaces / pool_size.w, "[", owner, "] pool_size must have at most ", kMostPlaces,
+    require(pool_size.h <= kMaxPlaces / pool_size.w, "[", owner, "] pool_size must have at most ", kMaxPlaces,
             " places, got (", pool_size.h, ", ", pool_size.w, ")");
     require(strides.h > 0 && strides.w > 0, "[", owner, "] strides must be positive, got (", strides.h, ", ", strides.w,
             ")");
@@ -47,8 +47,8 @@ Shape infer(const Shape& input, const Pair& pool_size, const Pair& strides, cons
     // Windows that overlap read every pixel that often.
     const int64_t overlaid = kernels::divide_up(std::min(pool_size.h, map[0]), strides.h) *
                              kernels::divide_up(std::min(pool_size.w, map[1]), strides.w);
-    require(overlaid <= kMostOverlaid, "[", owner, "] pool_size (", pool_size.h, ", ", pool_size.w, ") with strides (",
-            strides.h, ", ", strides.w, ") puts ", overlaid, " windows over a pixel, and at most ", kMostOverlaid,
+    require(overlaid <= kMaxOverlaid, "[", owner, "] pool_size (", pool_size.h, ", ", pool_size.w, ") with strides (",
+            strides.h, ", ", strides.w, ") puts ", overlaid, " windows over a pixel, and at most ", kMaxOverlaid,
             " are allowed; use larger strides");
     return {convolution::output_size(map[0], pool_size.h, strides.h, 1, same),
             convolution::output_size(map[1], pool_size.w, strides.w, 1, same), input[2]};

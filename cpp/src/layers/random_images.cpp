@@ -12,7 +12,7 @@ namespace striate::random_images {
 namespace {
 
 // Into how many pieces a batch is cut, at most; each has an Augmenter, so that threads share none.
-constexpr int64_t kMostPieces = 64;
+constexpr int64_t kMaxPieces = 64;
 
 using Draw = std::function<void(Uniforms&, Drawn&)>;
 
@@ -42,7 +42,7 @@ class Changes {
         room_ = (augmenters_.front().room_bytes() + 63) / 64 * 64;
     }
 
-    int64_t pieces() const { return std::min(batch_, kMostPieces); }
+    int64_t pieces() const { return std::min(batch_, kMaxPieces); }
     int64_t size() const { return image_.image; }
     size_t scratch(int copies) const { return room_ + copies * sizeof(float) * static_cast<size_t>(size()); }
 

@@ -24,11 +24,11 @@ int64_t nearest_multiple(int64_t side, int64_t unit) {
     return std::max<int64_t>((side + unit / 2) / unit, 1) * unit;
 }
 
-void check_arguments(const char* who, const Shape& input_shape, int64_t classes, double dropout) {
-    require(input_shape.size() == 3 && are_counts(input_shape), "models.", who,
+void check_arguments(const char* caller, const Shape& input_shape, int64_t classes, double dropout) {
+    require(input_shape.size() == 3 && are_counts(input_shape), "models.", caller,
             " expects input_shape (height, width, channels), all at least 1, got ", to_string(input_shape));
-    require(classes >= 1, "models.", who, " expects classes to be a whole number of at least 1, got ", classes);
-    require(dropout >= 0.0 && dropout < 1.0, "models.", who, " expects dropout in [0, 1), got ", shown(dropout));
+    require(classes >= 1, "models.", caller, " expects classes to be a whole number of at least 1, got ", classes);
+    require(dropout >= 0.0 && dropout < 1.0, "models.", caller, " expects dropout in [0, 1), got ", shown(dropout));
 }
 
 Symbol begin(const Symbol& start, const std::optional<double>& rescale) {

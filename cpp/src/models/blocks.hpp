@@ -18,7 +18,7 @@ namespace striate::models {
 constexpr double kMomentum = 0.9, kEpsilon = 1e-5;
 
 // Throw ValueError, naming the network.
-void check_arguments(const char* who, const Shape& input_shape, int64_t classes, double dropout);
+void check_arguments(const char* caller, const Shape& input_shape, int64_t classes, double dropout);
 bool are_counts(const std::vector<int64_t>& values);
 // The multiple of `unit` that is nearest to `side`, at least one: for messages.
 int64_t nearest_multiple(int64_t side, int64_t unit);

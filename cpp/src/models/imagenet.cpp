@@ -3,7 +3,7 @@
 namespace striate::models::imagenet {
 namespace {
 
-constexpr int64_t kLeastSide = 32;  // halved five times
+constexpr int64_t kMinSide = 32;  // halved five times
 // Of ImageNet's pixels in [0, 1]; torchvision's weights are trained with them.
 constexpr double kMeans[] = {0.485, 0.456, 0.406}, kDeviations[] = {0.229, 0.224, 0.225};
 
@@ -15,13 +15,13 @@ Padding around(int64_t size) {
 
 Symbol Builder::begin() {
     const Shape& shape = options.input_shape;
-    check_arguments(who, shape, options.classes, options.dropout.value_or(0.0));
-    require(shape[0] >= kLeastSide && shape[1] >= kLeastSide, "models.", who, " needs at least ", kLeastSide, " x ",
-            kLeastSide, " pixels, got ", shape[0], " x ", shape[1]);
+    check_arguments(caller, shape, options.classes, options.dropout.value_or(0.0));
+    require(shape[0] >= kMinSide && shape[1] >= kMinSide, "models.", caller, " needs at least ", kMinSide, " x ",
+            kMinSide, " pixels, got ", shape[0], " x ", shape[1]);
     start = input(shape);
     if (!options.imagenet_pixels) return models::begin(start, options.rescale);
-    require(!options.rescale, "models.", who, " expects either a rescale or imagenet_pixels, got both");
-    require(shape[2] == 3, "models.", who, " expects 3 channels to normalise ImageNet's pixels, got ", shape[2]);
+    require(!options.rescale, "models.", caller, " expects either a rescale or imagenet_pixels, got both");
+    require(shape[2] == 3, "models.", caller, " expects 3 channels to normalise ImageNet's pixels, got ", shape[2]);
     RescalingOptions arguments{{}, {}};
     for (int i = 0; i < 3; ++i) {
         arguments.scale.push_back(1.0 / (255.0 * kDeviations[i]));

@@ -9,7 +9,7 @@ namespace striate::models::imagenet {
 
 // A network while it is built: where it begins, and how it normalises.
 struct Builder {
-    const char* who;
+    const char* caller;
     const ImageNetOptions& options;
     double epsilon = 1e-5, momentum = 0.9;
     Symbol start = {};

@@ -61,7 +61,7 @@ Profile record(Plan& plan, const std::vector<int64_t>& firsts, const BeforeRun& 
 namespace {
 
 constexpr double kSeconds = 0.03;  // of measuring each limit
-constexpr int kFewest = 3;
+constexpr int kMinRuns = 3;
 
 // Of the best run of one step on all threads.
 double best_seconds(Step step) {
@@ -73,7 +73,7 @@ double best_seconds(Step step) {
     const auto now = [] { return std::chrono::duration<double>(Recorder::Clock::now().time_since_epoch()).count(); };
     double best = std::numeric_limits<double>::infinity();
     const double end = now() + kSeconds;
-    for (int run = 0; run < kFewest || now() < end; ++run) {
+    for (int run = 0; run < kMinRuns || now() < end; ++run) {
         const double start = now();
         executor.run(steps, 0, 1, {}, true, 0, scratch);
         best = std::min(best, now() - start);
