@@ -1,4 +1,4 @@
-"""What a layer and a loss of your own in Python cost: a training step with them, beside the same of the core.
+"""What a custom layer and a custom loss in Python cost: a training step with them, beside the same of the core.
 
     python benchmarks/own_code.py
 

@@ -144,7 +144,7 @@ def test_errors() -> None:
         Computes()(x)
     with pytest.raises(TypeError, match=r"\[linear\] add_weight is for .*: define backward"):
         Linear()
-    with pytest.raises(TypeError, match=r"\[constant\] call must return what layers return, got int"):
+    with pytest.raises(TypeError, match=r"\[constant\] call must return a Symbol, the output of a layer, got int"):
         Constant()(x)
     with pytest.raises(RuntimeError, match=r"Forgot.__init__ must call super\(\).__init__\(\) first"):
         Forgot()(x)

@@ -97,7 +97,7 @@ WRONG: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("sizes that overflow", lambda: sequential(Flatten(), shape=(2**31, 2**31, 4)), VALUE, "more elements than 64 bits can count"),
     ("weights that overflow", lambda: sequential(Dense(2**62), shape=(16,)), VALUE, "[dense] units must be from -9007199254740992 to 9007199254740992"),
     ("unknown activation", lambda: Dense(3, activation="rleu"), VALUE, "did you mean 'relu'?"),
-    ("activation with arguments", lambda: Dense(3, activation=layers.LeakyReLU(0.7)), VALUE, "add it as a layer"),
+    ("activation with arguments", lambda: Dense(3, activation=layers.LeakyReLU(0.7)), VALUE, "add it as a separate layer"),
     ("activation a number", lambda: Dense(3, activation=3), TYPE, "[dense] activation must be a name"),  # type: ignore[arg-type]
     ("unknown initializer", lambda: Dense(3, kernel_initializer="he_norm"), VALUE, "he_norm"),
     ("initializer a number", lambda: Dense(3, kernel_initializer=0.1), TYPE, "kernel_initializer must be a name or"),  # type: ignore[arg-type]
@@ -123,7 +123,7 @@ WRONG: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("input of rank four", lambda: Input((2, 2, 2, 2)), VALUE, "one to three sizes"),
     ("input of text", lambda: Input((4,), dtype="string"), VALUE, "dtype must be 'float32' or 'uint8'"),
     ("a class for a layer", lambda: sequential(Flatten), TYPE, "got the class Flatten; write Flatten(...)"),
-    ("a string for a layer", lambda: sequential("relu"), TYPE, "Sequential takes layers, got str"),
+    ("a string for a layer", lambda: sequential("relu"), TYPE, "Sequential takes layers such as Flatten(), got str"),
     ("input in the middle", lambda: sequential(Flatten(), Input((4,))), VALUE, "an Input is the first item"),
     ("a called layer", lambda: st.Sequential([Flatten()(Input((2, 2)))]), TYPE, "layers that are not called yet"),
     ("one layer twice", lambda: sequential(*[Dense(4)] * 2, shape=(4,)), VALUE, "is in the Sequential already"),
@@ -139,7 +139,7 @@ WRONG: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("neither", lambda: classifier().get_layer(), VALUE, "either a name or an index"),
     # Compiling
     ("unknown optimizer", lambda: classifier().compile("adm", "mse"), VALUE, "no optimizer 'adm'; did you mean 'adam'"),
-    ("optimizer a number", lambda: classifier().compile(0.1, "mse"), TYPE, "an optimizer is a name or"),  # type: ignore[arg-type]
+    ("optimizer a number", lambda: classifier().compile(0.1, "mse"), TYPE, "an optimizer must be a name such as 'adam'"),  # type: ignore[arg-type]
     ("unknown loss", lambda: classifier("sparse_crossentropy"), VALUE, "there is no loss 'sparse_crossentropy'; did you"),
     ("no loss", lambda: regressor().compile("sgd"), VALUE, "pass loss="),
     ("unknown metric", lambda: classifier(metrics=["acuracy"]), VALUE, "did you mean 'accuracy'"),
@@ -222,7 +222,7 @@ WRONG: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("no file", lambda: st.load_model("/nowhere/model.safetensors"), FileNotFoundError, "/nowhere/model.safetensors"),
     ("no folder", lambda: regressor().save("/nowhere/model.safetensors"), FileNotFoundError, "/nowhere"),
     ("a folder", lambda: st.load_model("/"), OSError, "/"),
-    ("no model", lambda: st.load_model(Path(__file__)), VALUE, "it is truncated or no safetensors file"),
+    ("no model", lambda: st.load_model(Path(__file__)), VALUE, "it is truncated or not a safetensors file"),
     # Runtime
     ("threads", lambda: st.set_num_threads(0), VALUE, "set_num_threads: count must be at least 1, got 0"),
     ("threads a string", lambda: st.set_num_threads("2"), TYPE, "set_num_threads: count must be an integer, got '2'"),  # type: ignore[arg-type]

@@ -301,7 +301,7 @@ def test_nothing_is_overwritten_unasked(folder: Path) -> None:
     os.symlink("none", "link")  # open() with "x" refuses it, too
     for path in ("file", "link"):
         for write in (MODEL.save, MODEL.save_weights, export_without, save_training_without):
-            with pytest.raises(FileExistsError, match="is there already"):
+            with pytest.raises(FileExistsError, match="already exists"):
                 write(path, overwrite=False)
     assert Path("file").read_bytes() == b"old" and set(os.listdir(folder)) == {"file", "link"}
 

@@ -246,7 +246,7 @@ def test_files_are_whole_or_not_there(tmp_path: Path) -> None:
     model = trained()
     path = tmp_path / "model.safetensors"
     path.write_bytes(b"before")
-    with pytest.raises(FileExistsError, match="is there already"):
+    with pytest.raises(FileExistsError, match="already exists"):
         model.save(path, overwrite=False)
     assert path.read_bytes() == b"before"
     model.save(path)

@@ -201,9 +201,9 @@ def test_errors(digits):
         StriateClassifier("cnn").fit(x, y)
     with pytest.raises(TypeError, match=r"model must return a striate\.Model, got NoneType"):
         StriateClassifier(lambda shape, outputs: None).fit(x, y)
-    with pytest.raises(ValueError, match="model_args are for a model of your own"):
+    with pytest.raises(ValueError, match="model_args are passed to the function given as model"):
         StriateClassifier(model_args={"filters": 2}).fit(x, y)
-    with pytest.raises(ValueError, match="model_args are for a function"):
+    with pytest.raises(ValueError, match="model_args need a function"):
         StriateRegressor(small((8, 8, 1), 1), model_args={"filters": 2}).fit(x, y)
     with pytest.raises(ValueError, match="y has 1 numbers for each sample, but the model's output is"):
         StriateRegressor(small((8, 8, 1), 2)).fit(x, y)

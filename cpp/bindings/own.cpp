@@ -155,7 +155,8 @@ class PythonLayer : public Layer {
     }
     py::object owner() const {
         py::object object = (*owner_)();
-        require(!object.is_none(), "[", label(), "] the layer's Python object is gone; keep the model");
+        require(!object.is_none(), "[", label(),
+                "] the layer's Python object no longer exists; keep a reference to the model");
         return object;
     }
 

@@ -27,7 +27,7 @@ def maker(custom_objects: Mapping[str, Any] | None) -> Make:
     """Makes layers of the user's from `custom_objects`, or from registered classes.
 
     Raises:
-        ValueError: a class is not there, or is no layer.
+        ValueError: a class does not exist, or is not a layer.
     """
 
     def make(kind: str, config: dict[str, Any], name: str) -> Layer:

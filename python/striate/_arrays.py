@@ -77,7 +77,12 @@ def numbers(value: Any, what: str) -> AnyArray:
         raise TypeError(f"{what} must be an array, got None")
     array = array_of(value, what)
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"{what} must hold real numbers, got dtype {array.dtype}")
+        fix = (
+            "; number class names with numpy.unique(names, return_inverse=True)[1], read image files with "
+            "striate.data.read_image"
+        )
+        shown = fix if array.dtype.kind in "US" else ""
+        raise TypeError(f"{what} must hold real numbers, got dtype {array.dtype}{shown}")
     if array.ndim == 0:
         raise ValueError(f"{what} must be an array with the batch first, got the single number {array}")
     return array
@@ -199,7 +204,10 @@ def weights_for(value: Any, rows: int) -> FloatArray:
 def class_weights_for(class_weight: Mapping[int, float], target: AnyArray, classes: int) -> FloatArray:
     """The weight of each sample (or pixel) by its class: of labels, or of one-hot rows over `classes`."""
     if not isinstance(class_weight, Mapping):
-        raise TypeError(f"class_weight must be a dict class -> weight, got {type(class_weight).__name__}")
+        raise TypeError(
+            "class_weight must be a dict of class number and weight, such as {0: 1.0, 1: 2.5}, got "
+            f"{type(class_weight).__name__}"
+        )
     one_hot = classes > 1 and target.ndim > 1 and target.shape[-1] == classes
     if one_hot:
         sums = target.sum(axis=-1, dtype=np.float64)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Work:
-    """What `fit` was asked for, checked."""
+    """The checked arguments of `fit`."""
 
     data: Data | Stream
     first: Data
@@ -94,7 +94,7 @@ class Cut:
         """Check that the data can be cut.
 
         Raises:
-            ValueError: they are batches of an iterable.
+            ValueError: they come from an iterable of batches.
         """
         for part in data:
             if not self.plain and isinstance(part, Stream) and part.rows is None:
@@ -154,7 +154,7 @@ class CutFit:
     Args:
         trainer: that trains.
         cut: how.
-        work: what was asked for.
+        work: the checked arguments of `fit`.
     """
 
     def __init__(self, trainer: Prepared, cut: Cut, work: Work) -> None:

@@ -189,6 +189,13 @@ def _target(
             fix = "; for one-hot targets use CategoricalCrossentropy, or y.argmax(axis=-1)"
         elif not labels and kind.startswith("Categorical") and array.shape[1:] in (output[:-1], (*output[:-1], 1)):
             fix = "; for integer labels use SparseCategoricalCrossentropy, or striate.data.to_categorical(y)"
+        elif not labels and kind == "BinaryCrossentropy" and output[-1] > 1 and array.shape[1:] == output[:-1]:
+            fix = (
+                "; for one class of several use SparseCategoricalCrossentropy, for several labels pass 0 or 1 for each "
+                f"of the {output[-1]} outputs"
+            )
+        elif not labels and len(output) == 1 and array.ndim == 2:
+            fix = f"; for this y the model must have {array.shape[-1]} output{'s' * (array.shape[-1] != 1)}"
         raise ValueError(
             f"{who}: [{kind}] expects y of shape {_batched(wanted)} for the output {_batched(output)} of [{layer}], "
             f"got {array.shape}{fix}"

@@ -17,7 +17,7 @@ def device_of(name: str) -> str:
 
     Raises:
         RuntimeError: it cannot be used; the message says why.
-        ValueError: there is no device of this name.
+        ValueError: no device has this name.
     """
     return _core.checked_device(name)
 

@@ -32,10 +32,12 @@ class Feed(Protocol):
 
     @property
     def step(self) -> Callable[[int, int], float]:
-        """Trains on rows [first, first + count) of the order; steps follow one another."""
+        """A function that trains on rows [first, first + count) of the order. Call it for consecutive rows."""
 
     def part(self, first: int, count: int) -> float:
-        """Trains on a batch of `count` rows of all processes; the feed's next ones, from `first` on, are this one's."""
+        """Train this process's part of a batch. The batch has `count` rows over all processes; this part begins at
+        row `first` of this process's order.
+        """
 
     def begin(self, order: NDArray[np.int64], epoch: int) -> None:
         """Begin an epoch that takes the rows in this order."""

@@ -17,15 +17,19 @@ _FOREIGN = {
     ".pt": "PyTorch's format",
     ".pth": "PyTorch's format",
 }
+_SIGNATURES = {
+    b"PK\x03\x04": "a zip archive, as .keras and .pt files are",
+    b"\x89HDF": "an HDF5 file, as .h5 files are",
+}
 _BINARY = getattr(os, "O_BINARY", 0)
 
 
 def encoded(path: PathLike) -> bytes:
-    """A path as the system takes it.
+    """A path as bytes, as the operating system takes it.
 
     Raises:
-        TypeError: it is no path; a number, too, such as the descriptor of an open file.
-        ValueError: it holds a null byte, at which the system would cut it off, or characters that no file name has.
+        TypeError: it is not a path; file descriptors are not accepted.
+        ValueError: it contains a null byte, or characters that a file name cannot have.
     """
     place = os.fsencode(path)
     if b"\0" in place:
@@ -53,6 +57,23 @@ def check_ending(path: PathLike, what: str) -> None:
         )
 
 
+def check_content(place: bytes) -> None:
+    """Refuse a regular file that begins as files of Keras and PyTorch do.
+
+    Raises:
+        ValueError: it is such a file; the message names the functions that read it.
+    """
+    if not os.path.isfile(place):
+        return
+    with open(place, "rb") as file:
+        found = _SIGNATURES.get(file.read(4))
+    if found:
+        raise ValueError(
+            f"cannot load '{os.fsdecode(place)}': it is {found}, not a safetensors file; striate.interop.from_keras "
+            "reads Keras's models, load_keras_weights their weights, and from_torch converts PyTorch's modules"
+        )
+
+
 def check_free(path: PathLike, overwrite: bool) -> bytes:
     """The path, encoded.
 
@@ -62,7 +83,7 @@ def check_free(path: PathLike, overwrite: bool) -> bytes:
     """
     place = encoded(path)
     if not overwrite and os.path.lexists(place):
-        raise FileExistsError(f"'{os.fsdecode(place)}' is there already; overwrite=True replaces it")
+        raise FileExistsError(f"'{os.fsdecode(place)}' already exists; pass overwrite=True to replace it")
     return place
 
 

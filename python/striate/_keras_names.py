@@ -10,7 +10,7 @@ MODEL_METHODS = (
     *("make_train_function", "make_test_function", "make_predict_function", "compute_output_shape"),
     *("forward", "training_step", "validation_step", "configure_optimizers"),  # PyTorch's
 )
-STEPS = "write steps of your own as a loop over train_on_batch, or as callbacks"
+STEPS = "write custom steps as a loop over train_on_batch, or as callbacks"
 INSTEAD_OF_METHODS = (
     f"the C++ core computes the network and its training. Draw the network with Model(inputs, outputs), Sequential, or "
     f"a subclass of Model whose call(self, inputs) uses layers that __init__ made; {STEPS}"
@@ -39,7 +39,7 @@ PACKAGE = {
     "preprocessing": "striate.utils has image_dataset_from_directory, load_img and img_to_array",
     "mixed_precision": "layers compute in float32",
     "saving": "striate.load_model reads a file, and striate.utils has register_keras_serializable",
-    "Variable": "layers of your own have add_weight()",
+    "Variable": "custom layers have add_weight()",
     "tree": "inputs and outputs are one array, a list or a dict",
     "export": "Model.export writes an ONNX file",
 }

@@ -73,7 +73,7 @@ class Meters:
         for meter in self._meters:
             if meter.name in taken:
                 raise ValueError(
-                    f"two values would be named {meter.name!r}; give the metric a name of its own: name=..."
+                    f"two values would be named {meter.name!r}; give each metric a different name: name=..."
                 )
             taken.add(meter.name)
 
@@ -112,9 +112,10 @@ class Meters:
                     meter.metric.check_targets(_sealed(target[part]), shape, weight)
 
     def buffers(self, rows: int | None, batch_size: int) -> list[FloatArray]:
-        """Memory for the predictions of `rows` rows, or of as many whole batches as may be kept at once.
+        """One float32 array (count, ...) for the predictions of each output; an empty list without metrics.
 
-        Empty where there are no metrics. `rows` is None where the number is not known.
+        `count` is `rows`, but at most the number of whole batches that fit into the memory limit. With `rows` None
+        (unknown number of rows) it is that limit.
         """
         if not self._meters:
             return []

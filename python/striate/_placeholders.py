@@ -48,7 +48,7 @@ def without_batch(value: Sequence[int | None]) -> tuple[int, ...]:
     """The shape without the batch.
 
     Raises:
-        TypeError: it is no shape.
+        TypeError: it is not a shape.
         ValueError: a size is not fixed.
     """
     if isinstance(value, (str, int)) or not hasattr(value, "__iter__") or not tuple(value):

@@ -27,12 +27,12 @@ Callbacks: TypeAlias = "Callback | Sequence[Callback] | None"
 
 
 def callback_list(callbacks: Callbacks) -> list[Callback]:
-    """The callbacks that were given: none, one or several."""
+    """The argument `callbacks` as a list: None gives an empty list, a single callback a list of one."""
     return [] if callbacks is None else [callbacks] if isinstance(callbacks, Callback) else list(callbacks)
 
 
 class Prepared:
-    """A model's training before its loop: made from `compile`'s arguments, settled anew where the model was rebuilt."""
+    """A model's training before its loop: made from `compile`'s arguments, and again after the model was rebuilt."""
 
     def _begin(
         self,
@@ -67,7 +67,7 @@ class Prepared:
         self._saved_shards: int | None = None  # of a loaded training, for the next fit
         self._free_turn()
         self._of_thread = ThreadTurn(
-            "another thread is using this trainer; wait until it has ended, or give this thread a Trainer of its own"
+            "another thread is using this trainer; wait until it has ended, or give each thread its own Trainer"
         )
         trainers.add(self)
         if self.model._is_built():
@@ -247,7 +247,7 @@ class Prepared:
         """A turn that nothing has, also in a child of a fork where another thread of the parent had it."""
         self._turn = _core.Turn(
             "the trainer is in the middle of an epoch: evaluate from on_epoch_end rather than after a batch, "
-            "and give each thread a model of its own"
+            "and give each thread its own model"
         )
 
     def _release(self) -> None:

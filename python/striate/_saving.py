@@ -10,7 +10,7 @@ from typing import Any
 
 from striate import _core
 from striate._described import plain
-from striate._files import PathLike, check_ending, check_free, encoded, text
+from striate._files import PathLike, check_content, check_ending, check_free, encoded, text
 from striate.network import Network
 
 CLASS, NAME, TRAINING, CALLBACKS = "striate.class", "striate.name", "striate.training", "striate.callbacks"
@@ -43,7 +43,11 @@ def save_weights(model: Network, path: PathLike, overwrite: bool = True) -> None
 
 def load_weights(model: Network, path: PathLike, skip_mismatch: bool = False, by_name: bool = False) -> None:
     """Read a model's weights from a file; see `Model.load_weights`."""
-    skipped = _core.load_weights(model._network, encoded(path), bool(skip_mismatch), bool(by_name))
+    try:
+        skipped = _core.load_weights(model._network, encoded(path), bool(skip_mismatch), bool(by_name))
+    except ValueError:
+        check_content(encoded(path))
+        raise
     if not skipped:
         return
     listed = "; ".join(f"{name!r}: {reason}" for name, reason in skipped[:_SHOWN])
@@ -54,7 +58,7 @@ def load_weights(model: Network, path: PathLike, skip_mismatch: bool = False, by
 
 
 def metadata_of(place: bytes) -> dict[str, str]:
-    """The metadata of a safetensors file; empty where it is none."""
+    """The metadata of a safetensors file; empty if the file is not one."""
     with open(place, "rb") as file:
         head = file.read(8)
         size = int.from_bytes(head, "little")

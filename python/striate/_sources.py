@@ -1,4 +1,4 @@
-"""What `fit`, `evaluate` and `predict` take beside arrays: rows that are read when they are due, and batches."""
+"""What `fit`, `evaluate` and `predict` take beside arrays: rows that are read on demand, and batches."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _SEQUENCES = ("PyDataset", "Sequence")  # Keras's, by the names of their classes
 
 
 class Batches:
-    """An object that gives batches `(x, y)` or `(x, y, sample_weight)`, and to predict also `x`.
+    """A source of batches `(x, y)` or `(x, y, sample_weight)`; for `predict` also of `x` alone.
 
     Args:
         source: Keras's `PyDataset` or `Sequence`, or any object with a length whose items are batches; an iterable,
             such as a `DataLoader` of PyTorch or a `tf.data.Dataset`; or an iterator, such as a generator.
-        who: the function and the argument that it is given to, for messages.
+        who: the function and argument to name in messages, such as "fit: x".
     """
 
     def __init__(self, source: Any, who: str) -> None:

@@ -110,7 +110,7 @@ class Stream:
         return self.source.first().x if isinstance(self.source, Batches) else as_batch(self.sample().x)
 
     def sample(self) -> Row:
-        """The first row of a source of rows; the others are like it."""
+        """The first row of a source of rows. All rows must have its shape and dtype."""
         assert isinstance(self.source, Rows)
         if self._sample is None:
             self._sample = self.source.read([0])[0]
@@ -131,7 +131,7 @@ class Stream:
 
 
 class StreamFeed:
-    """Batches of a stream, each bound to the core when it is due.
+    """Batches of a stream, each bound to the core before its step.
 
     Args:
         core: the trainer that is bound.

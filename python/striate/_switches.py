@@ -11,7 +11,7 @@ from striate._names import suggestion
 LOADING = {
     **dict.fromkeys(
         ("workers", "use_multiprocessing", "max_queue_size"),
-        "data.rows(source, workers=) and a PyDataset have workers of their own; arrays need none",
+        "set the workers of data.rows(source, workers=...) or of the PyDataset; arrays need none",
     ),
 }
 COMPILING = {

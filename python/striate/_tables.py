@@ -41,7 +41,7 @@ def read_table(name: str, separator: str, instead: str = "") -> Table:
     Args:
         name: the file.
         separator: the character between fields.
-        instead: what the caller may do about a file that is no such table, for messages.
+        instead: what to do if the file is not such a table, for messages.
 
     Raises:
         OSError: the file cannot be read.

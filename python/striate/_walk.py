@@ -131,7 +131,7 @@ class Walk:
 
 
 def logs_of(core: _core.Trainer, model: Network, losses: Sequence[Loss | None], meters: Meters) -> dict[str, Any]:
-    """The losses of a pass and its metrics, by name."""
+    """The mean losses of an epoch or evaluation and its metrics, by name: `{"loss": 0.3, "accuracy": 0.9}`."""
     logs: dict[str, Any] = {"loss": core.epoch_loss}
     names = model.output_names
     if len(names) > 1:

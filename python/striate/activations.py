@@ -60,7 +60,7 @@ def hard_swish(x: Symbol) -> Symbol:
 
 
 def leaky_relu(x: Symbol) -> Symbol:
-    """`x` above 0, `0.2 x` below."""
+    """`x` where x > 0, otherwise `0.2 x`."""
     return Activation("leaky_relu")(x)
 
 
@@ -121,7 +121,7 @@ def get(identifier: str | Callable[[Symbol], Symbol] | None) -> Callable[[Symbol
     if not isinstance(identifier, str):
         if callable(identifier):
             return identifier
-        raise TypeError(f"an activation is a name or a function, got {type(identifier).__name__}")
+        raise TypeError(f"an activation must be a name such as 'relu' or a function, got {type(identifier).__name__}")
     names = [name for name in __all__ if name != "get"]
     if identifier not in names:
         raise ValueError(f"there is no activation {identifier!r}; {suggestion(identifier, names)}")

@@ -39,14 +39,14 @@ _GATHER, _OBJECTS, _QUESTION, _ANSWER, _PARTS, _TAGS = 1, 2, 3, 4, 5, 1000
 
 
 class Group:
-    """The processes that train together: what `striate.distributed.init` has set up.
+    """The processes that train one model together, as set up by `striate.distributed.init`.
 
-    It is the exchange of the core, and sends Python objects between the processes. All of them make the same calls in
-    the same order. A call that waits for longer than the timeout asks all processes whether they wait too, names those
-    that do not answer, and ends the process.
+    The C++ core exchanges gradients through it, and it sends Python objects between the processes. All processes must
+    make the same calls in the same order. A call that waits longer than the timeout asks all processes whether they
+    wait too, names those that do not answer, and ends the process.
 
     Args:
-        comm: an mpi4py communicator, used by this object alone.
+        comm: an mpi4py communicator that nothing else uses.
         timeout: seconds to wait for another process.
     """
 
@@ -250,7 +250,7 @@ class Group:
             )
         print(
             f"[{self.name}] striate.distributed: {why} This process ends with exit code {UNREACHABLE}. Start the job "
-            "again: with BackupAndRestore it goes on from the last backup",
+            "again: with BackupAndRestore it resumes from the last backup",
             file=sys.stderr,
             flush=True,
         )

@@ -74,7 +74,7 @@ def finetune(
 
     Raises:
         ValueError: the source has several inputs or outputs, or no layer with weights; an argument does not fit.
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
     """
     if task not in TASKS:
         raise ValueError(f"finetune: task must be one of {', '.join(TASKS)}, got {task!r}")

@@ -27,7 +27,7 @@ def read_history(filename: PathLike, separator: str = ",") -> History:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is no such table; the message names the line.
+        ValueError: the file is not such a table; the message names the line.
     """
     result = History()
     name = text(filename)

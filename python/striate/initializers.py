@@ -49,7 +49,7 @@ class Initializer:
     _name = ""
 
     def __init_subclass__(cls) -> None:
-        refuse_own(cls, Initializer, ("__call__",), "set values of your own with layer.set_weights([...])")
+        refuse_own(cls, Initializer, ("__call__",), "set custom values with layer.set_weights([...])")
 
     def __init__(self, *values: float, seed: int | None = None) -> None:
         self._values = tuple(float(value) for value in values)
@@ -65,7 +65,7 @@ class Initializer:
         return _core.initialize(str(self), list(shape), seed)
 
     def __str__(self) -> str:
-        """The name that layers and model files know it by."""
+        """The name used by layers and in model files."""
         return self._name + (f"({','.join(repr(value) for value in self._values)})" if self._values else "")
 
     def __repr__(self) -> str:

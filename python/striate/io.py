@@ -10,7 +10,7 @@ from striate import _core
 from striate._architecture import maker, network_of, own_types
 from striate._building import is_chain
 from striate._custom_objects import UnknownName, custom_object
-from striate._files import PathLike, check_free, encoded, text
+from striate._files import PathLike, check_content, check_free, encoded, text
 from striate._meters import restored
 from striate._saving import (
     ARCHITECTURE,
@@ -35,24 +35,28 @@ __all__ = ["load_model", "load_training", "load_weights", "save_model", "save_tr
 def load_model(path: PathLike, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Model:
     """Read a model that `Model.save`, in Python or in C++, wrote.
 
-    A file is data: nothing in it is executed, and what it claims is checked before it is believed.
+    Loading executes no code from the file. Sizes and names in the file are checked before use.
 
     Args:
         path: the file.
-        custom_objects: name -> class or function, of layers, losses, metrics and schedules of your own in the file.
-            Those that `striate.utils.register_keras_serializable` registered are known already.
-        compile: whether the model is compiled as the one that was saved; its optimizer then begins anew.
+        custom_objects: a dict of name and class or function, for the custom layers, losses, metrics and schedules in
+            the file. Those registered with `striate.utils.register_keras_serializable` are found without it.
+        compile: whether to compile the model with the saved loss, metrics and optimizer. The optimizer's state is not
+            in the file; `load_training` restores it.
 
     Returns:
         The model; a `Sequential` if it was one.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         OSError: it cannot be read.
-        ValueError: it is damaged, or no model, or names something of your own that `custom_objects` lacks.
+        ValueError: the file is damaged or not a model, or it names a custom object that `custom_objects` lacks.
     """
     if isinstance(custom_objects, bool):
-        raise TypeError("load_model: custom_objects must be a dict name -> object; write compile=... for the other")
+        raise TypeError(
+            f"load_model: custom_objects must be a dict of name and class or function, got {custom_objects}; pass "
+            f"compile by its name: compile={custom_objects}"
+        )
     core, extra, _kept = _read(encoded(path), custom_objects)
     cls = Sequential if extra.get(CLASS) == "Sequential" and is_chain(core) else Model
     model = cls._of_core(core, extra.get(NAME, "model"))
@@ -77,6 +81,7 @@ def _read(place: bytes, custom_objects: Mapping[str, Any] | None) -> tuple[_core
     try:
         return *_core.load_model(place), []
     except ValueError:
+        check_content(place)
         metadata = metadata_of(place)
         if not own_types(metadata.get(ARCHITECTURE, "")):
             raise
@@ -91,7 +96,7 @@ def _read(place: bytes, custom_objects: Mapping[str, Any] | None) -> tuple[_core
 
 
 def save_training(training: Trainer | Model, path: PathLike, overwrite: bool = True) -> None:
-    """Write all that training goes on from, bit for bit, here or in a C++ program.
+    """Write the state from which training resumes with bit-identical results, in Python or in C++.
 
     A safetensors file of the weights and the optimizer's state (`optimizer/momentum/conv2d/kernel`); in its metadata
     the steps and epochs done, the seed, the optimizer with its arguments, and the learning rate where one was set; and
@@ -119,7 +124,7 @@ def load_training(training: Trainer | Model, path: PathLike) -> None:
 
     The callbacks of the next `fit` go on, too, from what those of the same class (and the same `monitor`) remembered
     when the file was written: `EarlyStopping`, `ModelCheckpoint`, `ReduceLROnPlateau`, `TensorBoard`, and any with a
-    `get_state`. `History` and `GradientFlow` record one call of `fit`; `CSVLogger(append=True)` goes on in its file.
+    `get_state`. `History` and `GradientFlow` record one call of `fit`; `CSVLogger(append=True)` appends to its file.
 
     Args:
         training: a trainer, or a compiled model, of the same architecture and with an optimizer of the same class; its
@@ -127,7 +132,7 @@ def load_training(training: Trainer | Model, path: PathLike) -> None:
         path: the file.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         OSError: it cannot be read.
         ValueError: it is damaged, or of other training, or the model is not compiled; all is then as it was.
         RuntimeError: another thread is training the model.

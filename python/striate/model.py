@@ -216,7 +216,7 @@ class Model(Network):
                 output layers, or one for all. An output that the dict lacks, or whose loss is None, is not trained.
             loss_weights: weights of the losses of several outputs in their sum: a list or a dict.
             metrics: a list of objects of `striate.metrics` or names; for several outputs a list of lists, or a dict.
-            weighted_metrics: likewise, computed with the sample weights.
+            weighted_metrics: in the same forms as `metrics`; computed with the sample weights.
             run_eagerly: changes nothing, as the next three: taken for scripts written for Keras. A warning says so once
                 where one asks for something.
             steps_per_execution: see `run_eagerly`.
@@ -332,7 +332,7 @@ class Model(Network):
         return self._trainer is not None
 
     def reset_metrics(self) -> None:
-        """Does nothing: metrics are reset for each epoch, evaluation and batch. For scripts written for Keras."""
+        """Do nothing; exists for Keras scripts. Metrics are reset before each epoch, evaluation and single batch."""
 
     # Files
 
@@ -377,7 +377,7 @@ class Model(Network):
                 warning.
 
         Raises:
-            FileNotFoundError: there is no such file.
+            FileNotFoundError: the file does not exist.
             ValueError: the file is damaged, or does not fit, or no layer of it fits; no weight is changed then.
         """
         from striate._saving import load_weights
@@ -438,7 +438,7 @@ class Model(Network):
             Neural Networks", Distill 2019); None where the input is not a map.
 
         Raises:
-            ValueError: there is no such layer.
+            ValueError: no layer has this name or index.
         """
         from striate.summary import receptive_field
 
@@ -560,7 +560,7 @@ class Model(Network):
 
         Args:
             config: what it returned.
-            custom_objects: name -> class, of layers of your own.
+            custom_objects: a dict of name and class, for custom layers.
 
         Raises:
             ValueError: the architecture is damaged, or names a layer that `custom_objects` lacks.

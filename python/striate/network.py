@@ -57,7 +57,7 @@ class Network:
         self._layers: list[Layer] = []
         self._of_stores: list[tuple[ThreadTurn, str]] = []  # with a layer whose weights are there
         self._training = ThreadTurn(
-            "another thread is training this model; wait until it has ended, or give each thread a model of its own"
+            "another thread is training this model; wait until it has ended, or give each thread its own model"
         )
 
     def _choose(self, **choices: bool | str) -> None:

@@ -1,4 +1,4 @@
-"""Where the time of a training step or of a prediction goes."""
+"""The time of each step of training or prediction."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class ProfileRow(NamedTuple):
     """One step of the plan: one call of one kernel.
 
     Attributes:
-        layer: whose it is; "" for what belongs to none, such as the loss and the update of the weights. Where layers
-            are computed together, the first one's.
-        what: what it does.
+        layer: name of the layer; "" for steps that belong to no layer, such as the loss and the update of the weights.
+            If layers are computed together, the name of the first one.
+        what: description of the kernel.
         pass_: "input", "forward", "loss", "backward" or "update".
         seconds: time from the start of the first thread to the end of the last one; the median of the runs.
         flops: floating-point operations of a run, by the definition; 0 for steps that only move and change numbers.
-        bytes: as if each tensor were read or written once.
+        bytes: bytes moved, if each tensor is read or written once.
         rate: flops a second where there are flops, or else bytes a second.
-        limit: what the machine does at best, on all threads, in the same unit.
+        limit: the highest measured rate of the machine on all threads, in the same unit.
         share: share of the time of a whole run, 0 … 1.
-        threads: that worked on it: 1 or all.
+        threads: number of threads that computed it: 1 or all.
     """
 
     layer: str

@@ -35,7 +35,7 @@ class Regularizer:
     l2: float
 
     def __init_subclass__(cls) -> None:
-        refuse_own(cls, Regularizer, ("__call__",), "add the penalty to a loss of your own, or use L1, L2 and L1L2")
+        refuse_own(cls, Regularizer, ("__call__",), "add the penalty to a custom loss, or use L1, L2 and L1L2")
 
     def __init__(self, l1: float, l2: float) -> None:
         self.l1, self.l2 = float(l1), float(l2)
@@ -47,7 +47,7 @@ class Regularizer:
         return float(self.l1 * np.abs(values).sum() + self.l2 * np.square(values).sum())
 
     def __str__(self) -> str:
-        """The name that layers and model files know it by."""
+        """The name used by layers and in model files."""
         values = [f"{value!r}" for key, value in self.get_config().items()]
         return f"{_NAMES[type(self)]}({','.join(values)})"
 
@@ -74,7 +74,7 @@ class L1(Regularizer):
     """`l1 * sum(abs(w))`, which drives weights to 0 (Tibshirani, 1996).
 
     Args:
-        l1: at least 0.
+        l1: factor of the penalty, at least 0.
 
     Raises:
         ValueError: the factor is negative or not finite.
@@ -91,7 +91,7 @@ class L2(Regularizer):
     """`l2 * sum(w ** 2)` (Hoerl and Kennard, 1970). Its gradient is `2 * l2 * w`.
 
     Args:
-        l2: at least 0.
+        l2: factor of the penalty, at least 0.
 
     Raises:
         ValueError: the factor is negative or not finite.
@@ -108,8 +108,8 @@ class L1L2(Regularizer):
     """`l1 * sum(abs(w)) + l2 * sum(w ** 2)` (Zou and Hastie, 2005).
 
     Args:
-        l1: at least 0.
-        l2: at least 0.
+        l1: factor of the penalty, at least 0.
+        l2: factor of the penalty, at least 0.
 
     Raises:
         ValueError: a factor is negative or not finite.

@@ -72,7 +72,7 @@ class Sequential(Model):
 
         Raises:
             ValueError: it does not fit the output of the layer before it.
-            TypeError: it is no layer.
+            TypeError: it is not a layer.
             RuntimeError: another thread is training the model.
         """
         with self._training.take(), building:
@@ -87,7 +87,7 @@ class Sequential(Model):
         if isinstance(layer, type):
             raise TypeError(f"Sequential takes layers, got the class {layer.__name__}; write {layer.__name__}(...)")
         if not isinstance(layer, (Layer, Model)):
-            raise TypeError(f"Sequential takes layers, got {type(layer).__name__}")
+            raise TypeError(f"Sequential takes layers such as Flatten(), got {type(layer).__name__}")
         if any(item is layer for item in self._items):
             raise ValueError(
                 f"[{layer.name}] is in the Sequential already; make a new layer, or use Model to share one"
@@ -228,13 +228,20 @@ class Sequential(Model):
             self._draw(Input(shape))
 
     def get_config(self) -> dict[str, Any]:
-        """The name, and the architecture or, before the input's shape is known, the layers: for `from_config`."""
+        """A dict for `from_config`: the name and the architecture; before the model is built, the name and the layers.
+
+        Raises:
+            ValueError: the model is not built and contains another model.
+        """
         if self._is_built():
             return super().get_config()
         layers = []
         for item in self._items:
             if isinstance(item, Model):
-                raise ValueError(f"[{self.name}] get_config: call build(input_shape) first: {item.name!r} is a model")
+                raise ValueError(
+                    f"[{self.name}] get_config: a Sequential that contains a model ({item.name!r}) must be built "
+                    "first; call build(input_shape)"
+                )
             layers.append({"class": type(item).__name__, "config": item.get_config()})
         return {"name": self.name, "layers": layers}
 

@@ -1,7 +1,7 @@
 """Networks as estimators of scikit-learn: for pipelines, grid searches and cross-validation.
 
 `StriateClassifier` and `StriateRegressor` take tables (N, features), pictures (N, height, width, channels) or (N,
-height, width), or pictures as rows of pixels with `image_shape`. Without a network of your own they choose one.
+height, width), or pictures as rows of pixels with `image_shape`. Without the argument `model` they choose a network.
 scikit-learn comes with `pip install 'striate[sklearn]'`.
 """
 
@@ -106,11 +106,13 @@ class _Estimator(_base.BaseEstimator):  # type: ignore[misc]
         arguments = dict(self.model_args or {})
         if isinstance(given, Model):
             if arguments:
-                raise ValueError(f"{type(self).__name__}: model_args are for a function that builds the model")
+                raise ValueError(f"{type(self).__name__}: model_args need a function as model, got a Model")
             return copy.deepcopy(given)
         if given is None:
             if arguments:
-                raise ValueError(f"{type(self).__name__}: model_args are for a model of your own; pass model=")
+                raise ValueError(
+                    f"{type(self).__name__}: model_args are passed to the function given as model; pass model= too"
+                )
             return _default(x, outputs, self.units, weight, seed)
         if not callable(given):
             raise TypeError(
@@ -178,7 +180,7 @@ class StriateClassifier(_base.ClassifierMixin, _Estimator):  # type: ignore[misc
             pictures, normalised channels and `striate.models.cnn`. A function `(input_shape, outputs, **model_args)`
             that returns a model, such as `striate.models.resnet18`; it is passed `seed` too, if it has an argument of
             that name. Or a model: each `fit` trains a copy of it, beginning with its weights.
-            A model of one's own ends in a score or a probability for each class; in one, for two classes.
+            A custom model ends in a score or a probability for each class; in one, for two classes.
         model_args: further arguments of that function.
         image_shape: (height, width, channels) of the pictures that the rows of X are; None leaves X as it is.
         units: number of units of the chosen network: of its hidden layer, or, for tables, of several.
@@ -303,10 +305,10 @@ class StriateRegressor(_base.RegressorMixin, _Estimator):  # type: ignore[misc]
     """A network that predicts numbers, as an estimator of scikit-learn.
 
     The chosen network learns y brought to mean 0 and variance 1; its last layer is then scaled, so that `model_` gives
-    y as it was. A model of one's own learns y as it is.
+    y as it was. A custom model learns y as it is.
 
     Args:
-        model: as for `StriateClassifier`; a model of one's own ends in as many numbers as y has.
+        model: as for `StriateClassifier`; a custom model ends in as many numbers as y has.
         loss: a name or an object of `striate.losses`; None takes the mean squared error, or what the model was compiled
             with.
         model_args, image_shape, units, optimizer, learning_rate: as for `StriateClassifier`.

@@ -1,4 +1,4 @@
-"""Checks of layers and losses of your own."""
+"""Checks of custom layers and losses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_gradient(
     tolerance: float = 1e-4,
     seed: int = 0,
 ) -> float:
-    """Compare the gradient of a loss or a layer of your own with finite differences, in float64.
+    """Compare the gradient of a custom loss or layer with finite differences, in float64.
 
     Args:
         of: a loss with `call` and `gradient`, a function that returns values and gradient, or a layer with `call` and

@@ -108,7 +108,7 @@ class Trainer(Prepared):
 
         Args:
             x: inputs (N, ...), float32 or uint8 (other numbers are converted once); a list, or a dict by name, for
-                several inputs. Or, without `y`: an ImageDataset; rows that are read when they are due, see
+                several inputs. Or, without `y`: an ImageDataset; rows that are read on demand, see
                 `striate.data.rows`; or an iterable of batches (x, y) or (x, y, sample_weight): Keras's `PyDataset`, a
                 list, a generator with `steps_per_epoch`, PyTorch's `DataLoader`, a `tf.data.Dataset`. Threads read the
                 next batches while the core works on one. The same rows in the same order give the bits of arrays.
@@ -124,11 +124,11 @@ class Trainer(Prepared):
                 each epoch.
             shuffle: whether each epoch takes the rows, or the batches of a `PyDataset` or list, in a new random order.
                 Other iterables have their own.
-            class_weight: class -> weight, multiplied to the sample weights.
+            class_weight: a dict of class number and weight, such as {0: 1.0, 1: 2.5}; it multiplies the sample weights.
             sample_weight: (N,), or with further axes of the targets; for several outputs also a list or a dict with an
                 array, or None, for each.
             initial_epoch: number of the first epoch, from 0.
-            steps_per_epoch: steps of an epoch, if fewer than the data have. With it, an iterable goes on in an epoch
+            steps_per_epoch: steps of an epoch, if fewer than the data have. With it, an iterable resumes in an epoch
                 where it was at the end of the one before; it must be given for a generator.
             validation_steps: steps of a validation, if fewer than its data have.
             validation_batch_size: samples a step of a validation; None for `batch_size`.

@@ -43,8 +43,8 @@ class PyDataset:
     (x, y, sample_weight).
 
     Args:
-        workers: threads that ask for batches while the model computes.
-        use_multiprocessing: accepted as in Keras; threads ask for the batches.
+        workers: threads that load batches while the model computes.
+        use_multiprocessing: accepted as in Keras; threads load the batches.
         max_queue_size: accepted as in Keras.
     """
 
@@ -86,7 +86,7 @@ def set_random_seed(seed: int) -> None:
 
 
 def clear_session(free_memory: bool = True) -> None:
-    """Does nothing: models own their memory, and there is no global state. For scripts written for Keras."""
+    """Do nothing; exists for Keras scripts. Models own their memory, and there is no global state."""
 
 
 def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Pictures that a command reads when they are due: the run of those in memory."""
+"""Pictures that a command reads on demand: the run of those in memory."""
 
 from __future__ import annotations
 

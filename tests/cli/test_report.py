@@ -128,7 +128,7 @@ def test_the_command_writes_the_page_of_the_training(
     assert again == first
     capsys.readouterr()
     assert main(["report", str(trained), "--out", str(page)]) == 2
-    assert "is there already; give --overwrite" in capsys.readouterr().err
+    assert "already exists; give --overwrite" in capsys.readouterr().err
 
 
 def test_runs_are_compared(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -77,7 +77,7 @@ TEST_CASE("an existing file is replaced only if the caller asks for it") {
     CHECK(read_bytes(path) == "one");
     CHECK(code_of([&] { write(path, "two", false); }) == EEXIST);
     CHECK(read_bytes(path) == "one");
-    CHECK_THROWS_WITH_AS(write(path, "two", false), Contains("is there already"), FileError);
+    CHECK_THROWS_WITH_AS(write(path, "two", false), Contains("already exists"), FileError);
     write(path, "two", true, false);
     CHECK(read_bytes(path) == "two");
     {  // Another writer comes first.

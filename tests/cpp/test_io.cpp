@@ -167,7 +167,7 @@ void format_damage(const Folder& folder) {
     refuse(length_bytes(3) + "{}", "claims a header of 3 bytes in a file of 10");
     refuse(length_bytes(UINT64_MAX) + "{}", "claims a header of 18446744073709551615 bytes");
     refuse(length_bytes(99'999'999) + "{}", "claims a header of 99999999 bytes");
-    refuse("\x89PNG\r\n\x1a\n0000000000", "no safetensors file");
+    refuse("\x89PNG\r\n\x1a\n0000000000", "not a safetensors file");
     refuse(file_bytes("[1]", 0), "does not begin with '{'");
     refuse(file_bytes(" {}", 0), "does not begin with '{'");
     refuse(file_bytes("{}", 4), "the tensors take 0 bytes, but the file has 4 bytes of data");
@@ -207,7 +207,7 @@ void format_damage(const Folder& folder) {
          8, "the header has the key 'a' twice"},
         {R"({"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4, "has the key 'dtype' twice"},
         {R"({"__metadata__":[]})", 0, "__metadata__ is not an object"},
-        {R"({"__metadata__":{"k":1}})", 0, "__metadata__ has something other than a string at 'k'"},
+        {R"({"__metadata__":{"k":1}})", 0, "__metadata__ must hold strings; not a string: 'k'"},
         {R"({"a":[[[[[[1]]]]]]})", 0, "the header is nested too deeply"},
     };
     for (const Damaged& damaged : cases) refuse(file_bytes(damaged.header, damaged.data), damaged.message);
@@ -450,7 +450,7 @@ TEST_CASE("a damaged or hostile architecture is an error") {
     refuse("\"filters\":3", "\"filters\":-3", "[conv2d] filters");
     refuse("\"filters\":3", "\"filters\":{\"$float\":\"x\"}", "layer 'conv2d' has an unknown number 'x'");
     refuse("\"filters\":3", "\"filters\":18446744073709551615", "an integer of more than 64 bits");
-    refuse("\"filters\":3", "\"filters\":[\"3\"]", "layer 'conv2d' has a list of something other than numbers");
+    refuse("\"filters\":3", "\"filters\":[\"3\"]", "layer 'conv2d' has a list with an element that is not a number");
     refuse("\"filters\":3", "\"filtres\":3", "[conv2d] has no argument 'filtres'; did you mean 'filters'?");
     refuse("\"filters\":3", "\"filters\":9223372036854775807", "");
     refuse("\"name\":\"conv2d\"", "\"name\":\"\"", "has an empty name");
@@ -466,7 +466,7 @@ TEST_CASE("a damaged or hostile architecture is an error") {
     refuse("\"outputs\":[", "\"outputs\":[99,", "one of the outputs is not an integer from 0 to 8");
     refuse("\"outputs\":[", "\"outputs\":[-1,", "one of the outputs is not an integer");
     refuse("\"frozen\":[", "\"frozen\":[\"nobody\"", "the model has no layer 'nobody'");
-    refuse("\"frozen\":[", "\"frozen\":[1", "'frozen' has something other than a layer's name");
+    refuse("\"frozen\":[", "\"frozen\":[1", "'frozen' must hold names of layers");
 
     std::string many = "\"filters\":3";
     for (int i = 0; i < 300; ++i) many += ",\"a" + std::to_string(i) + "\":1";

@@ -86,8 +86,8 @@ def test_damaged_files(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("inner", "cut", "message"),
     [
-        (header(0x08, 1000) + bytes(900), None, "is truncated: it promises 1000 bytes of values and has 900"),
-        (header(0x08, 1000) + bytes(1001), None, "goes on after the 1000 bytes of values that it promises"),
+        (header(0x08, 1000) + bytes(900), None, "is truncated: its header states 1000 bytes of values, but it has 900"),
+        (header(0x08, 1000) + bytes(1001), None, "has more bytes than the 1000 bytes of values that its header states"),
         (header(0x08, 1000) + bytes(range(250)) * 4, -30, "is a damaged gzip file"),
         (header(0x08, 2**30) + bytes(10), None, "but can hold at most"),
         (b"", None, "is not an IDX file: it starts with nothing"),

@@ -1,4 +1,4 @@
-"""Data sets whose files are read when they are due: rows, messages and training are those of the data set in memory."""
+"""Data sets whose files are read on demand: rows, messages and training are those of the data set in memory."""
 
 from __future__ import annotations
 

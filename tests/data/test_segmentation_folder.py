@@ -274,7 +274,7 @@ def test_arguments_and_ambiguity(cells):
         ({"dtype": "int8"}, ValueError, "dtype to be one of uint8, float32"),
         ({"values": "all"}, ValueError, '"nonzero", "threshold", or a dict .* got \'all\''),
         ({"values": {}}, ValueError, "got an empty one"),
-        ({"values": {0: 0, (1, 2, 3): 1}}, TypeError, "not a mix of both"),
+        ({"values": {0: 0, (1, 2, 3): 1}}, TypeError, "got a dict with both kinds of keys"),
         ({"values": {0.5: 0}}, ValueError, "0.5 is not a whole number"),
         ({"values": {(1, 2, 300): 0}}, ValueError, r"\(1, 2, 300\) is not a colour"),
         ({"values": [0, 1]}, TypeError, "got list"),

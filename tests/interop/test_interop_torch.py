@@ -315,7 +315,7 @@ def test_weights_that_do_not_match_are_told() -> None:
     model = striate.Sequential([layers.Input((4,)), layers.Dense(3, name="one"), layers.Dense(2, name="two")])
     module = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2), nn.Linear(2, 2))
     for state, names, message in (
-        (3, None, "expects what module.state_dict"),
+        (3, None, "expects a torch.nn.Module, or the dict"),
         (module, None, "the model has no layer for '2' of the state"),
         (module[:1], None, r"there is no module left for \[two\]; the state has 1"),
         (nn.Sequential(nn.Linear(4, 3), nn.Linear(2, 2)), None, r"kernel has shape \(3, 2\), weight \(2, 2\)"),

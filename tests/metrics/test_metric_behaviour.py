@@ -291,7 +291,7 @@ def test_names():
     assert metrics.MeanSquaredError().name == "mean_squared_error"
     with pytest.raises(ValueError, match=r"no metric is named 'acuracy'; did you mean 'accuracy'"):
         metrics.get("acuracy")
-    with pytest.raises(TypeError, match="a metric is a name, a Metric, its class or a function, got int"):
+    with pytest.raises(TypeError, match="a metric must be a name, a Metric, its class or a function, got int"):
         metrics.get(3)
 
 

@@ -286,7 +286,7 @@ def test_pipes_and_devices_are_not_waited_for(tmp_path: Path) -> None:
 def test_bytes_that_many_tensors_share(tmp_path: Path) -> None:
     (tmp_path / "w.bin").write_bytes(b"\0" * 36)
     load(external(tmp_path, "w.bin", copies=4))
-    with pytest.raises(ValueError, match="its tensors take more than 4 times all their files have"):
+    with pytest.raises(ValueError, match="its tensors need more than 4 times the bytes of all its files"):
         load(external(tmp_path, "w.bin", copies=5))
 
 

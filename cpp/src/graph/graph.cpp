@@ -163,7 +163,7 @@ void check_names(const std::vector<LayerPtr>& layers) {
         if (name.empty()) continue;
         require(name.find('/') == std::string::npos, "the layer name ", quoted(name),
                 " contains '/', which separates layers from their weights; choose another");
-        require(names.insert(name).second, "two layers are named ", quoted(name), "; give each a name of its own");
+        require(names.insert(name).second, "two layers are named ", quoted(name), "; give each layer a different name");
     }
 }
 

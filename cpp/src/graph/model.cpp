@@ -391,7 +391,7 @@ std::vector<Tensor> Model::backward(const std::vector<Array>& output_gradients) 
     require(state.raw_forward_done, "backward() needs a forward() before it; each forward() serves one backward()");
     require(state.raw_thread == std::this_thread::get_id(),
             "backward() must be called by the thread that called forward(), and another thread has called forward(); "
-            "give each thread a model of its own");
+            "give each thread its own model");
     require(state.raw_version == state.parameters.version(),
             "backward() needs the weights that forward() used, and they have been changed; call forward() again");
     const Graph& graph = state.graph;

@@ -114,7 +114,7 @@ Architecture read_architecture(const std::string& text) {
         throw ValueError(error.what());
     }
     for (const Json& name : array_member(json, "frozen", kWhat)) {
-        require(name.is_string(), kWhat, ": 'frozen' has something other than a layer's name");
+        require(name.is_string(), kWhat, ": 'frozen' must hold names of layers");
         read.frozen.push_back(name.get<std::string>());
     }
     return read;

@@ -171,7 +171,7 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::fail_write(int code, const char* what) const {
-    if (code == EEXIST) throw FileError(code, path_, "the file is there already; overwrite=True replaces it");
+    if (code == EEXIST) throw FileError(code, path_, "the file already exists; pass overwrite=True to replace it");
     fail_file(code, path_, what);
 }
 

@@ -62,7 +62,7 @@ ConfigValue list_of(const Json& json, const std::string& where) {
         } else if (item.is_number_float()) {
             numbers.push_back(item.get<double>());
         } else {
-            require(is_special(item), where, " has a list of something other than numbers");
+            require(is_special(item), where, " has a list with an element that is not a number");
             numbers.push_back(special_of(item, where));
         }
     }

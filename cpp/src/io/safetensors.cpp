@@ -71,7 +71,7 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : file_(path) {
     for (uint64_t i = 0; i < kLengthBytes; ++i) length |= uint64_t{bytes[i]} << (8 * i);
     require(length >= 2 && length <= kMaxHeaderBytes && length <= file_.size() - kLengthBytes,
             "the file claims a header of ", length, " bytes in a file of ", file_.size(),
-            "; it is truncated or no safetensors file");
+            "; it is truncated or not a safetensors file");
 
     std::string header(length, '\0');
     file_.read_at(kLengthBytes, header.data(), header.size());
@@ -89,7 +89,7 @@ void SafetensorsFile::parse_header(const std::string& header, uint64_t data_size
         }
         require(value.is_object(), "__metadata__ is not an object");
         for (const auto& [key, text] : value.items()) {
-            require(text.is_string(), "__metadata__ has something other than a string at ", quoted(key));
+            require(text.is_string(), "__metadata__ must hold strings; not a string: ", quoted(key));
             metadata_[key] = text.get<std::string>();
         }
     }

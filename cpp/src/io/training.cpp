@@ -34,7 +34,7 @@ struct State {
 int64_t count_of(const io::Json& state, const char* name) {
     const io::Json& value = io::member(state, name, kKey);
     require(value.is_number_unsigned() && value.get<uint64_t>() < (uint64_t{1} << 62), kKey, ": ", name,
-            " must be a whole number that is not negative");
+            " must be an integer of at least 0");
     return value.get<int64_t>();
 }
 
@@ -48,7 +48,7 @@ State read_state(const Trainer& trainer, const io::SafetensorsFile& file) {
             trainer.optimizer().type());
     State result{count_of(state, "iteration"), count_of(state, "epochs"), 0, std::nullopt};
     const io::Json& seed = io::member(state, "seed", kKey);
-    require(seed.is_number_unsigned(), kKey, ": seed must be a whole number that is not negative");
+    require(seed.is_number_unsigned(), kKey, ": seed must be an integer of at least 0");
     result.seed = seed.get<uint64_t>();
     const io::Json& rate = io::member(state, "learning_rate", kKey);
     require(rate.is_null() || (rate.is_number() && std::isfinite(rate.get<double>()) && rate.get<double>() >= 0), kKey,

@@ -55,7 +55,8 @@ void DetectionLoss::emit(const LossContext& context) const {
     const int64_t n = shape[0];
     const DetectionMaps maps = detection_maps(Shape(shape.begin() + 1, shape.end()), options_.strides, kType);
     require(element_count(plan.shape(context.weights)) == n, "[", kType,
-            "] takes one weight for each image, got weights of shape ", to_string(plan.shape(context.weights)));
+            "] sample_weight must be (N,), one weight for each image, got shape ",
+            to_string(plan.shape(context.weights)));
     const kernels::DetectionGrid grid{maps.levels, maps.height, maps.width, maps.stride};
     const TensorId assigned = plan.create({n, maps.locations()}, {}, DType::int32);
     const TensorId counts = losses::doubles(plan, n);

@@ -17,7 +17,7 @@ FILE = "training.safetensors"
 
 
 class BackupAndRestore(Callback):
-    """Keep a backup of the training after each epoch; the next `fit` with the same folder goes on from it.
+    """Keep a backup of the training after each epoch; the next `fit` with the same folder resumes from it.
 
     The same command, started again after it was killed, ends with the same bits as if it had not been: weights,
     optimizer, callbacks' states and `History`. So it is with `striate.distributed`, on another number of processes too:
@@ -51,7 +51,7 @@ class BackupAndRestore(Callback):
         self.backup_dir = text(backup_dir)
         self.delete_checkpoint = delete_checkpoint
         self.next_epoch: int | None = None
-        """The epoch that a restored training goes on with; None where nothing was restored."""
+        """The epoch at which a restored training resumes; None if nothing was restored."""
         self._save: Callable[[str], None] | None = None
         self._load: Callable[[str], None] | None = None
         self._history: History | None = None

@@ -53,7 +53,7 @@ class TrainedModel(Protocol):
 class Callback:
     """The base class of callbacks. Override the hooks that are needed.
 
-    A batch hook that is not overridden costs nothing: it is never called (see `wants`). Set `self.model.stop_training`
+    A batch hook that is not overridden is never called (see `wants`). Set `self.model.stop_training`
     to True to end the training after the current batch or epoch.
 
     Attributes:

@@ -16,7 +16,7 @@ class EarlyStopping(Callback):
     """Stop training when a value has not improved for `patience` epochs.
 
     Epochs without the value, such as those without a validation, do not count. `save_training` keeps what it remembers,
-    the best weights among it, and training that goes on from the file goes on with it.
+    the best weights among it, and training resumed from the file uses it.
 
     Args:
         monitor: name of the value in the logs.

@@ -19,7 +19,7 @@ class OptunaPruning(Callback):
 
     Raises:
         ImportError: optuna is missing.
-        ValueError: after an epoch: there is no such value.
+        ValueError: after an epoch, if the logs do not have the value.
     """
 
     def __init__(self, trial: Any, monitor: str = "val_loss") -> None:

@@ -29,7 +29,7 @@ class ProgressBar(Callback):
 
     Args:
         verbose: "auto" (a bar in a notebook, and in a terminal if tqdm is there, else lines; nothing where the output
-            is no terminal), 0 nothing, 1 a bar, 2 lines only; None takes what `fit` was told.
+            is not a terminal), 0 nothing, 1 a bar, 2 lines only; None takes what `fit` was told.
     """
 
     def __init__(self, verbose: str | int | None = None) -> None:

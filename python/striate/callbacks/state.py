@@ -1,4 +1,4 @@
-"""What callbacks remember, beside a training that goes on from a file."""
+"""The state of callbacks, stored and restored with a training."""
 
 from __future__ import annotations
 

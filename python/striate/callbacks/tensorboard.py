@@ -24,7 +24,7 @@ class TensorBoard(Callback):
     `tensorboard --logdir LOG_DIR`.
 
     The learning rate is written with them, as `epoch_learning_rate`. Values are in the files as soon as their epoch, or
-    batch, ends. Each training writes files of its own.
+    batch, ends. Each training writes new files.
 
     Args:
         log_dir: the folder.

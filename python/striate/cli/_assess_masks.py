@@ -103,7 +103,7 @@ class MaskAssessment:
 def assess_masks(
     model: Any, part: Part, class_names: list[str], batch_size: int, ignore_class: int | None
 ) -> MaskAssessment:
-    """Predict, batch by batch, and compare. The model's outputs are logits (N, H, W, classes)."""
+    """Predict the part batch by batch and compare with its masks. The model must return logits (N, H, W, classes)."""
     images, labels = part.images, np.asarray(part.labels)
     classes = len(class_names)
     kinds = {

@@ -66,7 +66,7 @@ def load_boxes(data: str | None, reading: Reading) -> Dataset:
             where that is more than 256 or differs, down to it or to 256 x 256.
 
     Raises:
-        FileNotFoundError, NotADirectoryError: there is no such folder or file.
+        FileNotFoundError, NotADirectoryError: the folder or file does not exist.
         OSError: a file is damaged; the message names it.
         ValueError: there is nothing to read, or annotations or classes do not fit; the message names the file.
     """

@@ -172,7 +172,7 @@ def load_dataset(data: str | None, reading: Reading) -> Dataset:
             most 128 pixels a side, else at 64 x 64; without class names, the folder's count, sorted.
 
     Raises:
-        FileNotFoundError, NotADirectoryError: there is no such folder.
+        FileNotFoundError, NotADirectoryError: the folder does not exist.
         OSError: a file is damaged; the message names it.
         ValueError: the folder holds no pictures, or classes or sizes do not fit.
     """

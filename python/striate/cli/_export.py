@@ -24,7 +24,5 @@ def export(run: str, onnx_file: str, channels_first: bool, overwrite: bool) -> N
     try:
         model.export(onnx_file, overwrite=overwrite, data_format=layout)
     except FileExistsError:
-        raise ValueError(
-            f"{onnx_file} is there already; give --overwrite, or choose another file with --onnx"
-        ) from None
+        raise ValueError(f"{onnx_file} already exists; give --overwrite, or choose another file with --onnx") from None
     click.echo(f"wrote {onnx_file}: {model.input_shape} -> {model.output_shape}, {layout}")

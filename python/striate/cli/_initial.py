@@ -19,7 +19,7 @@ class Initial:
         place: a run folder or a model file.
 
     Raises:
-        FileNotFoundError, ValueError: it is no run.
+        FileNotFoundError, ValueError: it is not a run folder.
     """
 
     def __init__(self, place: str) -> None:

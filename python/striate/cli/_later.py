@@ -1,4 +1,4 @@
-"""Pictures that are read when they are due, in place of arrays in memory."""
+"""Pictures that are read on demand, in place of arrays in memory."""
 
 from __future__ import annotations
 

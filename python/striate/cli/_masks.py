@@ -34,7 +34,7 @@ def load_masks(data: str | None, reading: Reading) -> Dataset:
             and of a multiple of 16 a side, otherwise at 128 x 128 or the multiples of 16 next to their own.
 
     Raises:
-        FileNotFoundError, NotADirectoryError: there is no such folder, or an image has no mask.
+        FileNotFoundError, NotADirectoryError: the folder does not exist, or an image has no mask.
         OSError: a file is damaged; the message names it.
         ValueError: there is nothing to read, or sizes or classes do not fit; the message names the file.
     """

@@ -30,7 +30,7 @@ _CHANGES = ("flip_horizontal", "flip_vertical", "rotation", "shift", "zoom", "cr
 
 
 def image_size(text: str) -> tuple[int, int]:
-    """`64` or `64x48` as (height, width) in pixels: an option's type."""
+    """Parse an option's value `64` or `64x48` into (height, width) in pixels; `64` gives (64, 64)."""
     sides = text.lower().split("x")
     if len(sides) not in (1, 2) or not all(side.isdecimal() and int(side) > 0 for side in sides):
         raise click.BadParameter(f"{text!r} is not an image size: give pixels as 64, or height x width as 64x48")
@@ -38,7 +38,7 @@ def image_size(text: str) -> tuple[int, int]:
 
 
 def stride_list(text: str) -> tuple[int, ...]:
-    """`8,16` as (8, 16): an option's type."""
+    """Parse an option's value `8,16` into (8, 16)."""
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise click.BadParameter(f"{text!r} is not a list of strides: give pixels as 8,16")

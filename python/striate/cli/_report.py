@@ -33,7 +33,7 @@ def report(runs: tuple[str, ...], out: str | None, overwrite: bool, skip_bad: bo
     own = Path(runs[0]) / REPORT
     page = Path(out) if out is not None else own if len(runs) == 1 else Path("comparison.html")
     if page != own and page.exists() and not overwrite:
-        raise ValueError(f"{page} is there already; give --overwrite, or choose another file with --out")
+        raise ValueError(f"{page} already exists; give --overwrite, or choose another file with --out")
     if len(runs) > 1:
         content = comparison(runs)
     else:

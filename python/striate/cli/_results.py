@@ -36,10 +36,10 @@ def within(folder: Path, source: Source, ending: str) -> Path:
 
 
 def check_names(sources: Sequence[Source], what: str) -> None:
-    """Refuse two pictures whose results would have one name.
+    """Check that no two pictures give the same name of a result file.
 
     Raises:
-        ValueError: there are two.
+        ValueError: two pictures give the same name.
     """
     seen: dict[str, str] = {}
     for source in sources:

@@ -82,7 +82,7 @@ def unfinished(run: str) -> tuple[Path, dict[str, Any]]:
     """The folder of a training that was stopped, within RUN or RUN itself, and the settings it began with.
 
     Raises:
-        FileNotFoundError: there is no such folder, or nothing in it to go on with.
+        FileNotFoundError: the folder does not exist, or nothing in it to go on with.
         ValueError: its settings are damaged.
     """
     folder = Path(run)
@@ -180,7 +180,7 @@ class Run:
         """Open a run folder.
 
         Raises:
-            FileNotFoundError: there is no such folder, or a part of it is missing.
+            FileNotFoundError: the folder does not exist, or a part of it is missing.
             ValueError: the folder's run.json is damaged.
         """
         self.path = Path(path)

@@ -28,7 +28,8 @@ class Source:
 
     Raises:
         ImportError: the onnx package is missing.
-        FileNotFoundError, ValueError: there is no network, it has several inputs or outputs, or it takes no pictures.
+        FileNotFoundError, ValueError: the network does not exist, has several inputs or
+            outputs, or does not take pictures.
     """
 
     def __init__(self, place: str, pixels: str, image_size: tuple[int, int] | None) -> None:

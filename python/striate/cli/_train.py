@@ -57,7 +57,7 @@ _CHANGES = (
     "--strides",
     type=stride_list,
     metavar="S,S,...",
-    help="Of detector: pixels between two places that tell of a box, for each map; 8 alone for small objects.  "
+    help="Of detector: pixels between two places that predict a box, for each map; 8 alone for small objects.  "
     "[default: 8,16]",
 )
 @click.option(

@@ -30,7 +30,7 @@ def parse_window(text: str) -> Window:
     """`LOW,HIGH` as (center, width); None for auto and full, which depend on the data; "minmax" as it is.
 
     Raises:
-        click.BadParameter: it is none of them.
+        click.BadParameter: the value is not one of these.
     """
     word = text.strip().lower()
     if word in (AUTO, FULL):
@@ -68,7 +68,7 @@ def find_window(choice: str, folder: Path, files: Sequence[str] | None = None) -
     if not deep:
         if choice != AUTO:
             raise ValueError(
-                f"--window is for grey pictures of more than 8 bits that have no window of their own; {folder} has none"
+                f"--window is for grey pictures of more than 8 bits without a window in the file; {folder} has none"
             )
         return None
     if choice not in (AUTO, FULL):

@@ -28,9 +28,9 @@ _Result = TypeVar("_Result")
 
 class All(NamedTuple, Generic[_Result]):
     """Attributes:
-    results: of each file, in order: the result of reading it, or the error that was skipped.
-    several: places of the files of several pages.
-    default_window: (center, width) by which deep grey pictures were read; None where there are none.
+    results: for each file, in order: the result of reading it, or the error that was skipped.
+    several: indices of the files with more than one page.
+    default_window: (center, width) for grey pictures of more than 8 bits; None if there are no such pictures.
     """
 
     results: list[_Result | Exception]

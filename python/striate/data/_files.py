@@ -35,7 +35,7 @@ def open_file(path: str | os.PathLike[str], what: str) -> BinaryIO:
         what: the caller, for messages.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         IsADirectoryError: it is a folder.
         OSError: it is not a regular file, or it cannot be opened.
         ValueError: no file can have such a name.

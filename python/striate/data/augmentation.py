@@ -41,28 +41,28 @@ class Augment:
     """Random flips, rotation, shift, zoom, crop, elastic deformation, brightness, contrast and noise.
 
     An object of this class is called with a batch and returns a new one. `fit(..., augment=Augment(...))` trains on
-    changed images: a thread of the core makes the next batch while the core works on the one before. All that moves
-    pixels is composed into one affine map an image and sampled once, bilinearly; maps of whole pixels (flips and crops
-    alone) are exact.
+    changed images: a thread of the core prepares the next batch during each training step. All changes that move
+    pixels are composed into one affine map for each image, which is sampled once, bilinearly; maps by whole pixels
+    (only flips and crops) are exact.
 
-    An image's change depends on the seed, the epoch and the image's index, on nothing else: neither on the batch it is
-    in nor on the order, nor on threads. Every change draws from a place of its own, so that turning one on leaves the
-    others as they were. Random numbers come from Philox (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as
+    The change of an image depends only on the seed, the epoch and the image's index, not on the batch, the order or the
+    number of threads. Each kind of change has its own random stream: enabling one does not alter the others. Random
+    numbers come from Philox (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as
     easy as 1, 2, 3", SC 2011).
 
-    Masks and boxes move with the pixels: `masks` and `boxes` make of them what a call makes of the images of the same
-    indices and epoch, and so does `fit` of targets that are maps of the images' size. Mirrored or copied borders show
-    objects without a box around them, so `fit` and `augment` fill with `fill_value` where targets are boxes, unless
-    `fill_mode` says "nearest". "reflect" and "wrap" are an error with boxes, where the change moves pixels in from
-    outside.
+    Masks and boxes move with the pixels: the methods `masks` and `boxes` apply the change that a call applies to the
+    images of the same indices and epoch; `fit` does so for targets that are maps of the images' size. Mirrored or
+    copied borders show objects without a box. If the targets are boxes, `fit` and `augment` therefore fill with
+    `fill_value`, or with the border's pixels for `fill_mode` "nearest"; "reflect" and "wrap" are an error with boxes if
+    the change moves pixels in from outside.
 
-    Where only some images of a class may be mirrored (digits, letters, left and right organs), leave the flips off.
+    Do not use flips if a mirrored image belongs to another class or to none (digits, letters, left and right organs).
 
     Args:
         flip_horizontal: mirror left and right: True for half of the images, or a probability.
-        flip_vertical: mirror top and bottom: likewise.
-        rotation: largest angle in degrees, either way. A turned box is drawn anew around its corners and grows: a
-            square to 1.28 of its side at 20 degrees. For boxes that are to fit closely keep to flips.
+        flip_vertical: mirror top and bottom: True for half of the images, or a probability.
+        rotation: largest angle in degrees, either way. A rotated box is replaced by the upright box around its
+            corners, which is larger: at 20 degrees the side of a square grows by 28 %. For tight boxes use only flips.
         shift: largest shift as a fraction of height and width, either way; or a pair (height, width).
         zoom: scale drawn from 1 - zoom .. 1 + zoom, above 1 enlarging; or a pair (smallest, largest scale).
         crop: pixels by which the image is extended on every side before it is cut back at a random place, up to 2**20.
@@ -73,7 +73,7 @@ class Augment:
             pixels between follow smoothly, by cubic B-splines (Rueckert et al., IEEE Transactions on Medical Imaging
             18(8), 1999). For masks, not for boxes; 0.05 to 0.1 with the default grid, after Ronneberger et al.
             ("U-Net", MICCAI 2015).
-        elastic_grid: cells of that grid each way, 1 .. 1024; more make shorter waves.
+        elastic_grid: cells of that grid each way, 1 .. 1024; more cells give deformations of shorter wavelength.
         fill_mode: the pixels from outside the image: "reflect", "wrap", "constant" or "nearest", as in Keras. "auto":
             "reflect", and "constant" where boxes move with the images.
         fill_value: for "constant", in units of the pixels. Masks that move with the images get 0 there.
@@ -264,7 +264,7 @@ class Augment:
         return copied
 
     def _change(self) -> _core.Augmentation:
-        """What the core makes of it."""
+        """The equivalent object of the C++ core."""
         return _core.Augmentation(
             flip_horizontal=_probability(self.flip_horizontal),
             flip_vertical=_probability(self.flip_vertical),

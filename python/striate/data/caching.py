@@ -31,11 +31,11 @@ _EVERY = 2.0  # seconds between two notes of how far it is
 
 
 def cache(source: Any, folder: str | os.PathLike[str]) -> ImageDataset | DetectionDataset:
-    """Decode a source once into `.npy` files, which are mapped into memory from then on.
+    """Decode a source once into `.npy` files and return a data set of memory-mapped arrays.
 
-    A training on the result needs no decoder: the operating system reads the rows of each batch from the files and
-    keeps in memory what there is room for. Several processes share that memory. If it is interrupted, the same call
-    goes on where it stopped, and another process that calls it meanwhile waits. NumPy reads the files too:
+    Training on the result decodes no images: the operating system reads the rows of each batch from the files and
+    caches them in free memory, which several processes share. If the call is interrupted, the same call resumes it.
+    If another process is writing the same folder, the call waits. NumPy reads the files too:
     `images.npy`, and `labels.npy` or, for boxes, `boxes.npy`, `box_labels.npy`, `box_ignored.npy` and `box_ends.npy`.
 
     ::
@@ -45,16 +45,16 @@ def cache(source: Any, folder: str | os.PathLike[str]) -> ImageDataset | Detecti
 
     Args:
         source: a data set of files, with `in_memory=False`, or `striate.data.rows(...)`, whose rows have one input and
-            no sample weights. Files are told from others by their names, sizes and times, and by how they are read;
-            other rows by their number, and by the first and the last one.
-        folder: for the files; it is made if it is not there.
+            no sample weights. An existing cache is reused if the source is the same: for files, if their names, sizes,
+            times and reading options are equal; for other rows, if their number, first row and last row are equal.
+        folder: the folder for the files; it is created if it does not exist.
 
     Returns:
         An `ImageDataset` with the class names and files of the source, or for boxes a `DetectionDataset`, whose arrays
         are memory maps, read-only.
 
     Raises:
-        TypeError: the source is something else.
+        TypeError: the source is not of these kinds.
         ValueError: the folder holds the cache of other data.
         OSError: a row cannot be read, or a file cannot be written.
     """

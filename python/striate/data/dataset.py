@@ -1,4 +1,4 @@
-"""Images and labels, in memory or read when they are due."""
+"""Images and labels, in memory or read on demand."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Pictures(Generic[_Images]):
 
     @property
     def rows(self) -> Rows | None:
-        """The rows, where they are read when they are due; None for images in memory."""
+        """The rows, where they are read on demand; None for images in memory."""
         return self._images if isinstance(self._images, Rows) else None
 
     @property
@@ -45,7 +45,7 @@ class Pictures(Generic[_Images]):
 
     def _not_in_memory(self, name: str) -> NoReturn:
         raise AttributeError(
-            f"{type(self).__name__} was made with in_memory=False and has no {name}: they are read when they are due; "
+            f"{type(self).__name__} was made with in_memory=False and has no {name}: files are read batch by batch; "
             "pass the data set to fit, evaluate or predict, or iterate over its batches"
         )
 

@@ -24,7 +24,7 @@ from striate.detection.rule import FIXES, TargetError, fix_boxes
 
 
 class Annotation(NamedTuple):
-    """The annotation of one image; M boxes."""
+    """The annotation of one image: M boxes (M, 4) as x1, y1, x2, y2 in pixels, and M labels, flags and areas."""
 
     image: str
     path: str  # the file that holds it
@@ -64,7 +64,7 @@ class DetectionDataset(Pictures[Any]):
         default_window, batch_size, in_memory, rows: as in `ImageDataset`.
 
     With `in_memory=False`, `images`, `targets`, `crowds`, `ignored`, `areas` and `fixed` are not there: threads read
-    the images of each batch, with their boxes, when it is due, in every epoch. With `skip_bad`, and where the first
+    the images of each batch, with their boxes, on demand, in every epoch. With `skip_bad`, and where the first
     picture is grey of more than 8 bits and there is no `default_window`, all images are decoded once to look at them.
     """
 
@@ -123,11 +123,11 @@ class DetectionDataset(Pictures[Any]):
 
 
 class BoxRows(FileRows):
-    """Images that are read when they are due, with their boxes.
+    """Images that are read on demand, with their boxes.
 
     Args:
-        *arguments: of `FileRows`.
-        target_of: the boxes of the file of a number.
+        *arguments: passed to `FileRows`.
+        target_of: a function (file index, reading options) that returns the file's (boxes, labels).
     """
 
     def __init__(self, *arguments: Any, target_of: Callable[[int, Reading], Target]) -> None:
@@ -169,7 +169,7 @@ def read_all(
     skip_bad: bool,
     in_memory: bool,
 ) -> Read:
-    """Read the images of all annotations, or have them read when they are due.
+    """Read the images of all annotations, or have them read on demand.
 
     Args:
         what: the caller, for messages.

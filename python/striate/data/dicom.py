@@ -64,7 +64,7 @@ def decode_dicom(path: Path, frame: int, window: Window, raw: bool, default_wind
 
     Raises:
         OSError: the file is damaged, holds no image, or is compressed in a way for which no decoder is installed.
-        ValueError: there is no such frame, or a window for a colour image.
+        ValueError: the file has no frame of this number, or a window for a colour image.
     """
     pixels = require("pydicom.pixels", "data", "striate.data.read_image")
     pillow = require("PIL.Image", "data", "striate.data.read_image")

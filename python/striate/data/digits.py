@@ -19,7 +19,7 @@ def load_digits(test_fraction: float = 0.2, seed: int = 0) -> tuple[tuple[Images
     Each image counts the inked pixels of a 32x32 scan in blocks of 4x4, so a pixel is 0 .. 16 in the source. Here it
     is stretched to 0 .. 255: `(255 * v + 8) // 16`.
 
-    The split is shuffled and stratified by digit. It does not keep the 13 writers apart, so test accuracy tells of new
+    The split is shuffled and stratified by digit. It does not keep the 13 writers apart, so test accuracy is for new
     digits by known hands.
 
     Source: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository,

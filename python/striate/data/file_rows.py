@@ -1,4 +1,4 @@
-"""Pictures of a data set that are read when they are due."""
+"""Pictures of a data set that are read on demand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""IDX files: the format of MNIST and of the sets that took its place (Fashion-MNIST, KMNIST).
+"""IDX files: the format of MNIST and of similar data sets (Fashion-MNIST, KMNIST).
 
 A file is the bytes 0, 0, type code, number of axes; each axis as a big-endian uint32; then the values, big-endian, last
 axis fastest (Y. LeCun, C. Cortes and C. Burges, "The MNIST database of handwritten digits").
@@ -44,7 +44,7 @@ def read_idx(path: PathLike) -> NDArray[Any]:
         A writable array in the machine's byte order: uint8, int8, int16, int32, float32 or float64.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         OSError: the file is not a regular file or not an IDX file, or is damaged, truncated or longer than its header
             says; the message names it.
     """
@@ -87,10 +87,10 @@ def _read(stream: IO[bytes], path: Path, available: int, exact: bool) -> NDArray
     while len(data) < promised:
         piece = stream.read(min(_CHUNK, promised - len(data)))
         if not piece:
-            raise OSError(f"{path} is truncated: it promises {promised} bytes of values and has {len(data)}")
+            raise OSError(f"{path} is truncated: its header states {promised} bytes of values, but it has {len(data)}")
         data += piece
     if stream.read(1):
-        raise OSError(f"{path} goes on after the {promised} bytes of values that it promises")
+        raise OSError(f"{path} has more bytes than the {promised} bytes of values that its header states")
     try:
         values = np.frombuffer(data, dtype=dtype).reshape(shape)
     except ValueError as error:  # no values, and the other axes overflow

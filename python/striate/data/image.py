@@ -81,7 +81,7 @@ def read_image(
         window: (center, width): center - width / 2 becomes 0 and center + width / 2 becomes 255; "minmax": the
             image's own extremes; None: as in the table. For grey images only.
         frame: number of the frame in a file of several (GIF, TIFF, DICOM), from 0; None: the first.
-        default_window: (center, width) for grey of more than 8 bits that has no window of its own, such as a data set's
+        default_window: (center, width) for grey of more than 8 bits without a window in the file, such as a data set's
             `default_window`; `window` is for all grey.
         dtype: "uint8" or "float32".
 
@@ -90,8 +90,8 @@ def read_image(
 
     Raises:
         ImportError: Pillow, or pydicom for a DICOM file, is missing: `pip install 'striate[data]'`.
-        FileNotFoundError: there is no such file.
-        OSError: the file is no image, is damaged, or is not a regular file (a pipe, a device); the message names it.
+        FileNotFoundError: the file does not exist.
+        OSError: the file is damaged, or not an image, or not a regular file (a pipe, a device); the message names it.
         ValueError: an argument does not fit, alone or with the file.
     """
     what = "read_image"

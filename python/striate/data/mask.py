@@ -56,7 +56,7 @@ class ValueMap:
                 raise ValueError(f"{form}, got an empty one")
             kinds = {isinstance(key, (tuple, list)) for key in values}
             if len(kinds) > 1:
-                raise TypeError(f"{form}, not a mix of both")
+                raise TypeError(f"{form}, got a dict with both kinds of keys")
             self.colors = kinds.pop()
             try:
                 keys = np.array([_code(key) if self.colors else _int32(key) for key in values], dtype=np.int32)
@@ -114,7 +114,7 @@ def read_mask(path: Path, frame: int, colors: bool) -> RawMask:
     Raises:
         OSError: the file cannot be read.
         MaskError: the mask is in colour, has transparent pixels, or holds values that are not whole numbers.
-        ValueError: there is no such frame.
+        ValueError: the file has no frame of this number.
     """
     if is_dicom(path):
         image: Any = decode_dicom(path, frame, None, raw=True).image

@@ -91,8 +91,8 @@ def decode_picture(
 
     Raises:
         OSError: the file is not a picture or is damaged.
-        ValueError: there is no such frame; a window for a colour picture; or a range of values that only the caller
-            knows.
+        ValueError: the file has no frame of this number; a window is given for a colour picture; or the range of the
+            values is unknown and no window is given.
     """
     pillow = require("PIL.Image", "data", "striate.data.read_image")
     loaded = load_frame(path, frame, size)
@@ -114,7 +114,7 @@ def load_frame(path: Path, frame: int, size: Size | None = None) -> Frame:
 
     Raises:
         OSError: the file is not a picture or is damaged.
-        ValueError: there is no such frame.
+        ValueError: the file has no frame of this number.
     """
     pillow = require("PIL.Image", "data", "striate.data.read_image")
     ops = require("PIL.ImageOps", "data", "striate.data.read_image")

@@ -17,7 +17,7 @@ def box_of(segmentation: Any) -> Box | None:
     width], "counts": ...}; None where it is empty.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: the argument has none of these forms.
     """
     if not segmentation:
         return None

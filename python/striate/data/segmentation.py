@@ -88,7 +88,7 @@ class SegmentationFolder(ImageDataset):
         dtype: type of the images, as in `read_image`.
         follow_links: visit folders that are links.
         skip_bad: pass over pairs that cannot be used, and list them in `skipped`; otherwise the first one is an error.
-        in_memory: whether all images and masks are kept. False: threads decode those of each batch when it is due, in
+        in_memory: whether all images and masks are kept. False: threads decode those of each batch on demand, in
             every epoch; for data larger than memory, with the same bits. All masks are decoded once now, to check them
             and to know the classes; with `skip_bad`, and where the first picture is grey of more than 8 bits and there
             is no `default_window`, all images too.
@@ -105,7 +105,7 @@ class SegmentationFolder(ImageDataset):
 
     Raises:
         ImportError: Pillow, or pydicom for a DICOM file, is missing: `pip install 'striate[data]'`.
-        FileNotFoundError, NotADirectoryError: there is no such folder, or an image has no mask.
+        FileNotFoundError, NotADirectoryError: the folder does not exist, or an image has no mask.
         OSError: a file is damaged; the message names it.
         ValueError: an argument does not fit; there is nothing to read; a mask is of another size than its image, or
             holds a value that is not a class, or has no image. The message names the file.
@@ -211,7 +211,7 @@ class SegmentationFolder(ImageDataset):
 def _rows(
     files: list[tuple[str, str, int]], reading: Reading, meaning: ValueMap, yes_and_no: bool, kind: np.dtype[Any]
 ) -> FileRows:
-    """Rows that read image and mask when they are due."""
+    """Rows that read image and mask on demand."""
 
     def read(place: int, how: Reading) -> tuple[Row, list[Picture]]:
         image, mask, number = files[place]

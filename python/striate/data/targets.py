@@ -22,7 +22,7 @@ class Target(NamedTuple):
 
 
 def fit(boxes: Rows, size: Size, wanted: Size, crop: bool, pad: bool) -> Rows:
-    """Boxes on an image of `size` after it was brought to `wanted`; those that a crop takes away may be outside."""
+    """Boxes of an image of `size` in pixels of the image resized to `wanted`; after a crop they may be outside."""
     left, top, width, height = 0, 0, size[1], size[0]
     if (crop or pad) and size != wanted:
         left, top, width, height = framed(size, wanted, crop)

@@ -27,7 +27,7 @@ class VocLayout:
         """Look for `Annotations` and `JPEGImages` (or `images`); without them XML files and pictures are side by side.
 
         Raises:
-            FileNotFoundError, NotADirectoryError: there is no such folder.
+            FileNotFoundError, NotADirectoryError: the folder does not exist.
         """
         check_folder(root, what)
         self._what, self._root = what, root
@@ -47,7 +47,7 @@ class VocLayout:
         """The names of a list in ImageSets/Main or ImageSets.
 
         Raises:
-            FileNotFoundError: there is no such list.
+            FileNotFoundError: the list does not exist.
             OSError: it is not UTF-8.
         """
         paths = [self._root.joinpath(*parts, f"{name}.txt") for parts in _LISTS]

@@ -85,9 +85,10 @@ def detect(
 ) -> list[Detections]:
     """Predict with a model of `models.detector` and decode its output; the strides follow from its shapes.
 
-    Several places of the maps tell of one object. Non-maximum suppression keeps the box of the highest score; `fuse`
-    makes one box of all of them by `weighted_boxes_fusion`, which fits the object better, and whose score is higher
-    where they agree. Suppression follows. Scores are means, and so lower: choose `score_threshold` anew.
+    Several places of the maps predict the same object. Non-maximum suppression keeps the box of the highest score.
+    With `fuse`, `weighted_boxes_fusion` first replaces these boxes by their weighted mean, which fits the object
+    better, and suppression follows. The fused score is the mean of the scores and therefore lower than the highest:
+    choose a lower `score_threshold`.
 
     With flips, the images are predicted mirrored too (test-time augmentation), and the boxes of all views are fused, at
     two to eight times the work. It suits objects that may appear mirrored, as `data.Augment` with the same names does
@@ -223,7 +224,7 @@ def model_strides(model: Predicting) -> tuple[int, ...]:
 
 
 def image_size(output: Sequence[int], strides: Sequence[int]) -> tuple[int, int]:
-    """Height and width of the images that an output (rows, columns, 5 + C) of these strides tells of."""
+    """Height and width of the images that an output (rows, columns, 5 + C) of these strides belongs to."""
     levels = len(strides)
     whole = sum(4**level for level in range(levels))
     return output[0] // whole * 4 ** (levels - 1) * strides[0], output[1] * strides[0]

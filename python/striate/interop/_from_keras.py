@@ -53,9 +53,9 @@ def from_keras(model: Any, input_shape: Sequence[int] | Sequence[Sequence[int]] 
 
     Raises:
         ImportError: keras (or a backend for it) is missing.
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         TypeError: `model` is neither a model nor a file.
-        ValueError: the model is no graph of layers, leaves sizes open, or has layers that striate has not; the message
+        ValueError: the model is not a graph of layers, has open sizes, or has layers that striate lacks; the message
             lists all of them.
     """
     keras = require("keras", "keras-models", "striate.interop.from_keras")

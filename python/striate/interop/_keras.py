@@ -35,7 +35,7 @@ def load_keras_weights(
 
     Raises:
         ImportError: a file is given, and h5py is missing.
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         ValueError: the file is not a file of weights, a layer's are missing or left over, or a shape does not fit; or,
             with `skip_mismatch`, no layer fits, or there are no names. No weight is changed then.
     """

@@ -48,7 +48,7 @@ def from_torch(module: Any, input_shape: Sequence[int] | Sequence[Sequence[int]]
 
     Raises:
         ImportError: torch, onnxscript (which its exporter needs) or onnx is missing.
-        TypeError: `module` is no module, or the shape no sequence of integers.
+        TypeError: `module` is not a module, or the shape is not a sequence of integers.
         ValueError: torch cannot export the module, or striate has no layers for a part of it; the message lists all.
     """
     what = "striate.interop.from_torch"
@@ -286,7 +286,9 @@ def _modules(state: Any, who: str) -> dict[str, dict[str, Array]]:
     """The arrays by module, in order."""
     state = state.state_dict() if hasattr(state, "state_dict") else state
     if not isinstance(state, Mapping):
-        raise TypeError(f"{who} expects what module.state_dict() returns, got {type(state).__name__}")
+        raise TypeError(
+            f"{who} expects a torch.nn.Module, or the dict that module.state_dict() returns, got {type(state).__name__}"
+        )
     modules: dict[str, dict[str, Array]] = {}
     for name, value in state.items():
         module, _, weight = str(name).rpartition(".")
@@ -430,7 +432,7 @@ def to_torch(model: Model) -> Any:
 
     Raises:
         ImportError: torch is missing.
-        ValueError: there is no module for a layer, such as one of your own.
+        ValueError: there is no module for a layer, such as a custom layer.
     """
     torch = require("torch", "torch", "striate.interop.to_torch")
     from striate.interop._to_torch import Network

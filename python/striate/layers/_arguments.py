@@ -63,7 +63,7 @@ def activation_name(activation: Activation, owner: str) -> str | None:
 
     Raises:
         TypeError: it is none of these.
-        ValueError: it is a layer with arguments of its own, which a name cannot carry.
+        ValueError: it is a layer with arguments, which a name cannot pass.
     """
     if activation is None or isinstance(activation, str):
         return activation
@@ -86,7 +86,7 @@ def activation_name(activation: Activation, owner: str) -> str | None:
             return name
     raise ValueError(
         f"[{owner}] takes an activation by its name, which does not carry the arguments of {activation!r}; "
-        "add it as a layer of its own"
+        "add it as a separate layer"
     )
 
 
@@ -106,8 +106,8 @@ def keras_arguments(kind: str, known: Collection[str], given: dict[str, Any]) ->
     """Take out of `given` the arguments that Keras's layers have beside their own, `known`.
 
     Raises:
-        TypeError: one asks for something that there is not; the message names what to do instead.
-        ValueError: a shape is no shape.
+        TypeError: an argument asks for an unsupported feature; the message names the alternative.
+        ValueError: a shape is not valid.
     """
     shape: tuple[int, ...] | None = None
     trainable: bool | None = None

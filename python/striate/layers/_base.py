@@ -108,7 +108,7 @@ class Symbol:
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise TypeError(
-            "a Symbol has no values yet; build a Model and predict. A layer of your own that computes on arrays "
+            "a Symbol has no values yet; build a Model and predict. A custom layer that computes on arrays "
             "defines backward(self, dy) beside call"
         )
 
@@ -143,7 +143,7 @@ class Layer(OwnCode, Composed, Described):
     compute with. Models that are meant to differ are made with `copy.deepcopy(model)` or `clone_model`, or with new
     layers for each, such as for each fold of a cross-validation.
 
-    A layer of your own that computes defines two methods on NumPy arrays, float32, with the batch first::
+    A custom layer that computes defines two methods on NumPy arrays, float32, with the batch first::
 
         class Scale(Layer):
             def build(self, input_shape):
@@ -307,8 +307,8 @@ class Layer(OwnCode, Composed, Described):
         outputs = [result] if isinstance(result, Symbol) else result
         if not isinstance(outputs, (list, tuple)) or not all(isinstance(output, Symbol) for output in outputs):
             raise TypeError(
-                f"[{self.name}] call must return what layers return, got {type(result).__name__}; a layer that "
-                "computes on arrays defines backward(self, dy) beside call"
+                f"[{self.name}] call must return a Symbol, the output of a layer, got {type(result).__name__}; a layer "
+                "that computes on NumPy arrays must also define backward(self, dy)"
             )
         self._remember(outputs[-1])
         return result
@@ -486,7 +486,7 @@ def layer_from(entry: Mapping[str, Any], custom_objects: Mapping[str, Any] | Non
     """The layer of a class's name and `get_config`.
 
     Raises:
-        ValueError: there is no such layer.
+        ValueError: no layer has this name or index.
     """
     cls = _BY_TYPE.get(str(entry["class"]))
     if cls is None and custom_objects:
@@ -509,7 +509,9 @@ def _check_own(cls: type[Layer]) -> None:
         )
     refuse_methods(cls, ("forward", "compute_mask"), "define call(self, x)")
     if cls.__name__ in _BY_TYPE:
-        raise TypeError(f"{cls.__name__} has the name of a layer of striate's, by which files know it; choose another")
+        raise TypeError(
+            f"{cls.__name__} has the name of a built-in layer, and files identify layers by name; choose another name"
+        )
 
 
 def layer_of_core(core: _core.Layer) -> Layer:

@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn
 
 
 class OfRun:
-    """Training or prediction, as each run of the network asks for. Layers take it as their `training`."""
+    """The mode of the current run, training or prediction. Layers take it as their argument `training`."""
 
     def _refuse(self, *_: object) -> NoReturn:
         raise TypeError(
@@ -27,12 +27,12 @@ OF_RUN: Final = OfRun()
 
 
 def draw_with(call: Callable[..., Any], inputs: Any, training: Any = None) -> Any:
-    """What a `call` of the user's returns for symbols.
+    """Call a custom layer's or model's `call` with symbols and return its result.
 
     Args:
         call: the method.
-        inputs: a symbol or several.
-        training: None: as each run asks for.
+        inputs: a symbol or a sequence of symbols.
+        training: True or False fixes the mode; None: `fit` trains, `evaluate` and `predict` do not.
     """
     if "training" in inspect.signature(call).parameters:
         return call(inputs, training=OF_RUN if training is None else training)

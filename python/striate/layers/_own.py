@@ -91,7 +91,7 @@ class OwnCode:
         regularizer: RegularizerLike = None,
         name: str | None = None,
     ) -> Any:
-        """Add a weight to a layer of your own, in its `__init__` or `build`.
+        """Add a weight to a custom layer, in its `__init__` or `build`.
 
         Args:
             shape: of the weight.
@@ -111,7 +111,7 @@ class OwnCode:
         if getattr(self, "composed", False):
             raise TypeError(
                 f"[{self.name}] add_weight is for layers that compute on NumPy arrays: define backward(self, dy) "
-                "beside call. Without it, call combines layers, which have weights of their own"
+                "too. Without backward, call combines layers, which have their own weights"
             )
         if not self.own:
             raise TypeError(f"[{self.name}] the core knows the weights of {type(self).__name__}")

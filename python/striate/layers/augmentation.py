@@ -27,7 +27,7 @@ class RandomFlip(Layer):
         name: the layer's name in messages, in `get_layer` and in files.
 
     Raises:
-        ValueError: there is no such mode.
+        ValueError: the mode is not one of these.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class RandomTranslation(Layer):
     Args:
         height_factor: the shift downwards as a fraction of the height: 0.2 for -0.2 to 0.2, or (lowest, highest),
             within -1 .. 1.
-        width_factor: the shift to the right as a fraction of the width, likewise.
+        width_factor: the shift to the right as a fraction of the width, in the same forms.
         fill_mode: the pixels from outside the image: "reflect", "wrap", "constant" or "nearest".
         interpolation: "bilinear" or "nearest".
         seed: accepted as in Keras; the numbers follow from the trainer's seed and the step.
@@ -115,9 +115,9 @@ class RandomZoom(Layer):
     Input and output (N, H, W, C).
 
     Args:
-        height_factor: what the image shows of the height beside the whole: 0.2 for 20 % less (larger objects) to 20 %
+        height_factor: relative change of the height of the visible region: 0.2 for 20 % less (larger objects) to 20 %
             more (smaller objects), or (lowest, highest), within -0.99 .. 1.
-        width_factor: of the width, likewise; None: as the height, so that proportions stay.
+        width_factor: the same for the width; None: as the height, so that proportions stay.
         fill_mode: the pixels from outside the image: "reflect", "wrap", "constant" or "nearest".
         interpolation: "bilinear" or "nearest".
         seed: accepted as in Keras; the numbers follow from the trainer's seed and the step.

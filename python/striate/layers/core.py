@@ -244,8 +244,8 @@ class Resizing(Layer):
         height: rows of the output.
         width: columns of the output.
         interpolation: "bilinear" or "nearest", with half-pixel centres.
-        crop_to_aspect_ratio: False: the whole image is used, and its proportions may change.
-        pad_to_aspect_ratio: False, likewise.
+        crop_to_aspect_ratio: False: the whole image is used, and its proportions may change. True is not supported.
+        pad_to_aspect_ratio: False: no borders are added. True is not supported.
         fill_mode: has no effect: there is no padding.
         fill_value: has no effect.
         antialias: False: an image that becomes smaller is not smoothed before. `image_size` of the readers of

@@ -212,7 +212,7 @@ class Normalization(Layer):
     Args:
         axis: the channels' axis, -1, or None for one mean and one variance of everything.
         mean: a number, or one for each channel.
-        variance: likewise.
+        variance: a number of at least 0, or one for each channel.
         invert: whether the opposite is done: `input * sqrt(variance) + mean`.
         name: the layer's name in messages, in `get_layer` and in files.
 

@@ -24,7 +24,7 @@ _INSTEAD = (
 class Loss(Described):
     """The base class of losses.
 
-    A loss of your own defines two methods on NumPy arrays::
+    A custom loss defines two methods on NumPy arrays::
 
         class Quartic(Loss):
             def call(self, y_true, y_pred):
@@ -93,12 +93,13 @@ class Loss(Described):
         self._core: _core.Loss = _core.make_loss(kind, given)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """The values of a loss of your own; the core computes the others."""
-        raise NotImplementedError(f"{type(self).__name__} is computed by the core; call the loss itself")
+        """The loss values of a custom loss. A built-in loss has no `call`; the C++ core computes it."""
+        name = type(self).__name__
+        raise NotImplementedError(f"{name}.call is computed by the C++ core; call the object: {name}()(y_true, y_pred)")
 
     def gradient(self, y_true: Any, y_pred: Any) -> Any:
-        """The gradient of the sum of `call`'s values; the core computes that of the others."""
-        raise NotImplementedError(f"{type(self).__name__} is computed by the core")
+        """The gradient of the sum of `call`'s values. A built-in loss has no `gradient`; the C++ core computes it."""
+        raise NotImplementedError(f"{type(self).__name__}.gradient is computed by the C++ core and cannot be called")
 
     def _evaluate(self, y_true: Any, y_pred: Any, wants_gradient: bool) -> tuple[Any, Any]:
         return self.call(y_true, y_pred), self.gradient(y_true, y_pred) if wants_gradient else None

@@ -96,7 +96,7 @@ class BinaryFocalCrossentropy(Loss):
     Args:
         apply_class_balancing: whether the classes are weighted by `alpha` and 1 - `alpha`.
         alpha: the weight of class 1.
-        gamma: how strongly what is right already is discounted: (1 - p)^gamma.
+        gamma: focusing exponent: examples with a high probability p of the target get the weight (1 - p)^gamma.
         from_logits: whether the output is scores, before the sigmoid.
         label_smoothing: targets are moved towards 1/2 by this share.
         axis: -1.
@@ -152,13 +152,13 @@ class CategoricalFocalCrossentropy(Loss):
 
     Args:
         alpha: the weight of the classes: a number, or one for each.
-        gamma: how strongly what is right already is discounted: (1 - p)^gamma.
+        gamma: focusing exponent: examples with a high probability p of the target get the weight (1 - p)^gamma.
         from_logits: whether the output is scores, before the softmax.
         label_smoothing: targets are moved towards 1 / C by this share.
         axis: -1.
         reduction: "sum_over_batch_size", the mean.
         name: name in messages and in `History`.
-        ignore_class: integer targets of this value count for nothing; it may be negative.
+        ignore_class: integer targets of this value are left out of the loss; it may be negative. None: no such value.
     """
 
     def __init__(
@@ -182,7 +182,7 @@ class SparseCategoricalCrossentropy(Loss):
 
     Args:
         from_logits: whether the output is scores, before the softmax.
-        ignore_class: targets of this value count for nothing; it may be negative.
+        ignore_class: targets of this value are left out of the loss; it may be negative. None: no such value.
         reduction: "sum_over_batch_size", the mean.
         axis: -1.
         name: name in messages and in `History`.
@@ -294,7 +294,7 @@ class DetectionLoss(Loss):
     Args:
         strides: pixels of the image between two of each map; each twice the one before.
         box_loss: "giou" or "ciou".
-        gamma: how strongly what is right already is discounted: (1 - p)^gamma.
+        gamma: focusing exponent: examples with a high probability p of the target get the weight (1 - p)^gamma.
         alpha: weight of pixels with an object, 1 - alpha of those without; None: 1 for both.
         box_weight: weight of the box loss.
         class_weight: weight of the classification loss.
@@ -358,7 +358,7 @@ class WeightedSum(Loss):
             if not loss._computes():
                 raise TypeError(
                     f"WeightedSum: {type(loss).__name__} is computed in Python and cannot be part of a sum; compute "
-                    "the sum in a loss of your own, where other losses can be called"
+                    "the sum in a custom loss, where other losses can be called"
                 )
             if loss.of_boxes:
                 raise ValueError(
@@ -453,11 +453,11 @@ class FunctionLoss(Loss):
 
     @property
     def core(self) -> _core.Loss:
-        """The core's loss."""
+        """The loss object of the C++ core."""
         return core_loss(self._evaluate, self.name)
 
     def get_config(self) -> dict[str, Any]:
-        """The function's name, by which files know it."""
+        """The function's name, as stored in files."""
         return {"function": getattr(self.function, "__name__", type(self.function).__name__), "name": self.name}
 
     def __reduce__(self) -> Any:
@@ -510,7 +510,7 @@ def get(identifier: str | Loss | type[Loss] | Callable[[Any, Any], Any]) -> Loss
     if not isinstance(identifier, str):
         if callable(identifier) and not isinstance(identifier, type):
             return FunctionLoss(identifier)
-        raise TypeError(f"a loss is a name, a Loss, its class or a function, got {type(identifier).__name__}")
+        raise TypeError(f"a loss must be a name, a Loss, its class or a function, got {type(identifier).__name__}")
     names = {**_BY_NAME, **_BY_CLASS}
     cls = names.get(identifier) or names.get(identifier.lower())
     if cls is None:

@@ -40,8 +40,8 @@ class ClassRatio(Metric):
     - integer labels and integer predictions of the same shape.
 
     Axes between N and C, such as H and W of a segmentation, count as more items. With `thresholds` or `top_k`
-    explicitly given, the C scores of an item are independent (several labels for each item, one-hot or multi-hot). They
-    are so, too, where the loss takes each column for a label of its own (binary cross-entropy): the threshold is then
+    explicitly given, the C scores of an item are independent (several labels for each item, one-hot or multi-hot). The
+    same applies where the loss treats each column as a separate label (binary cross-entropy): the threshold is then
     0.5, and "auto" is "micro", as in Keras.
 
     A ratio whose denominator is 0 is 0, as with scikit-learn's `zero_division=0`; so is the result before any data.
@@ -173,12 +173,12 @@ class ClassRatio(Metric):
         return as_array(self._owner, "y_true", y_true), as_array(self._owner, "y_pred", y_pred)
 
     def _takes_columns(self, y_true: AnyArray, y_pred: AnyArray) -> bool:
-        """Whether each of several scores of an item is a 0/1 problem of its own."""
+        """Whether each of several scores of an item is a separate 0/1 problem."""
         return bool(self._cuts or self.top_k) and self._has_several_scores(y_true, y_pred)
 
     @property
     def _cuts(self) -> list[float]:
-        """The thresholds: those given, or 0.5 where the loss takes each column for a label of its own."""
+        """The thresholds: those given, or 0.5 where the loss treats each column as a separate label."""
         return self.thresholds or ([0.5] if self._columns_apart and not self.top_k else [])
 
     def _items(self, y_true: AnyArray, y_pred: AnyArray, sample_weight: npt.ArrayLike | None) -> Items:

@@ -101,7 +101,7 @@ class ConfusionTally:
 
 
 class LabelTally:
-    """Counts of C labels that an item may bear independently, at one threshold."""
+    """Counts of C labels that an item may have independently, at one threshold."""
 
     def __init__(self) -> None:
         self.bins: DoubleArray = np.zeros(0)

@@ -120,7 +120,7 @@ def flatten_multi_label(
     sample_weight: npt.ArrayLike | None = None,
     ignored: Sequence[int] = (),
 ) -> tuple[npt.NDArray[np.bool_], AnyArray, DoubleArray | None]:
-    """Flatten to labels `(M, C)`, scores `(M, C)` and weights `(M,)`, each column a 0/1 problem of its own.
+    """Flatten to labels `(M, C)`, scores `(M, C)` and weights `(M,)`, each column a separate 0/1 problem.
 
     Integer labels `(M,)` beside scores `(M, C)` are taken as one-hot, and those that are `ignored` dropped.
     """
@@ -144,7 +144,7 @@ def flatten_multi_label(
 
 
 def blank(y_true: AnyArray, output_shape: Sequence[int]) -> AnyArray:
-    """Predictions of an output for these targets, all 0, without memory of their own."""
+    """Predictions of an output for these targets, all 0, without allocated memory."""
     return np.broadcast_to(np.float32(0), (len(y_true), *output_shape))
 
 

@@ -60,5 +60,5 @@ class RegionOverlap(ClassRatio):
             self._left_out.append(0)
 
     def per_class(self) -> DoubleArray:
-        """The value of every class, `(C,)`, whatever `average` is; NaN where it neither occurs nor is predicted."""
+        """The value of every class, `(C,)`, independent of `average`; NaN where it neither occurs nor is predicted."""
         return average_ratio(self._counts(), self._ratio, None, empty=self._empty)

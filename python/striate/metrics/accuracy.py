@@ -107,7 +107,7 @@ class Accuracy(_Share):
         return f"{type(self).__name__} '{self.name}'"
 
     def _has_columns(self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> bool:
-        """Whether each of several columns is a label of its own."""
+        """Whether each of several columns is a separate label."""
         shape = np.shape(y_pred)
         return self._columns_apart and self._wanted is None and shape[-1] > 1 and np.shape(y_true) == shape
 

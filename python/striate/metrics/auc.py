@@ -20,7 +20,8 @@ AVERAGES = ("auto", "macro", "micro", "weighted", None)
 class AUC(Metric):
     """Area under the ROC curve, or under the precision-recall curve as average precision.
 
-    Exact, not by thresholds: the scores of the whole epoch are kept (8 bytes or so a score), sorted once in `result`.
+    The area is exact, without thresholds: the scores of the whole epoch are kept (about 8 bytes a score), and `result`
+    sorts them.
 
     - ROC: the probability that a positive has a higher score than a negative, ties counting half (the Mann-Whitney
       statistic; Hanley & McNeil 1982).
@@ -32,19 +33,20 @@ class AUC(Metric):
     each, orders them as it is.
 
     Args:
-        num_thresholds: taken for Keras's sake; there are no thresholds here, so it changes nothing.
+        num_thresholds: accepted as in Keras and ignored: the area is exact.
         curve: "ROC" or "PR".
         name: key in the logs.
-        multi_label: whether an item may bear several labels: `y_true` is `(N, C)` of 0 and 1. It is so, too, where the
-            loss takes each column for a label of its own (binary cross-entropy).
+        multi_label: whether an item may have several labels: `y_true` is `(N, C)` of 0 and 1. True also follows from
+            a loss that treats each column as a separate label (binary cross-entropy).
         average: over the classes of `(N, C)`: "macro" (plain mean), "weighted" (by positives), "micro" (all scores
             in one curve), or None for an array `(C,)`. "auto" is "macro", and "micro" where `multi_label` follows from
             the loss, as in Keras.
-        class_id: give the area of this class alone.
+        class_id: compute the area of only this class, 0 .. C - 1.
         from_logits: see `Metric`.
 
-    A class without a positive or without a negative has no ROC curve: its area is NaN and no average counts it; the
-    same of a class without a positive under PR, but its own value is 0 there, as in scikit-learn. NaN scores make NaN.
+    A class without a positive or without a negative has no ROC curve: its area is NaN, and averages leave it
+    out. Under PR, a class without a positive has the area 0, as in scikit-learn, and averages leave it out too. If a
+    score is NaN, the result is NaN.
     """
 
     default_name = "auc"
@@ -109,7 +111,7 @@ class AUC(Metric):
 
     @property
     def _has_columns(self) -> bool:
-        """Whether an item may bear several labels."""
+        """Whether an item may have several labels."""
         return self.multi_label or self._columns_apart
 
     def _split(

@@ -23,7 +23,7 @@ class Metric(ABC):
     A metric keeps exact sufficient statistics (counts, sums, or for `AUC` the scores), never a mean of batch values:
     the same examples give the same bits however they are cut into batches.
 
-    A metric of your own subclasses this and defines the three methods below::
+    A custom metric subclasses this and defines the three methods below::
 
         class Bias(Metric):
             def __init__(self, name="bias"):
@@ -106,7 +106,7 @@ class Metric(ABC):
 
         Args:
             ignore_class: the label that the loss leaves out; the metrics of this package leave it out too.
-            multi_label: whether the loss takes each of several columns for a label of its own, as binary cross-entropy
+            multi_label: whether the loss treats each of several columns as a separate label, as binary cross-entropy
                 does; metrics then do, unless their arguments say otherwise.
         """
         self._loss_ignores, self._columns_apart = ignore_class, multi_label
@@ -150,10 +150,10 @@ class Metric(ABC):
         """Reset the state, as at the start of an epoch."""
 
     def merge_state(self, metrics: Iterable[Metric]) -> None:
-        """Add what other metrics of the same class and arguments have seen, in their order.
+        """Add the data that other metrics of the same class and arguments have accumulated, in their order.
 
-        Training with `shards`, or in several processes, keeps a metric for each shard. A class of your own defines this
-        to be used there.
+        Training with `shards`, or in several processes, keeps a metric for each shard. A custom metric must define this
+        method to be used there.
 
         Raises:
             NotImplementedError: the class does not define it.

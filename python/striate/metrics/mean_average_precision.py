@@ -193,8 +193,8 @@ class MeanAveragePrecision(Metric):
         return each
 
     def summary(self) -> dict[str, float]:
-        """`AP` over all thresholds, `AP50` and `AP75` where those are among them, and `AP_small`, `AP_medium` and
-        `AP_large`.
+        """A dict of the results as COCO names them, each within 0 .. 1: `AP`, the mean over all IoU thresholds; `AP50`
+        and `AP75`, if 0.5 and 0.75 are among them; `AP_small`, `AP_medium` and `AP_large`, by the objects' areas.
         """
         found = {"AP": _mean(self.per_class(size="all"))}
         for iou in (0.5, 0.75):

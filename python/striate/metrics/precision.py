@@ -1,4 +1,4 @@
-"""Precision: of what was called a class, the share that is one."""
+"""Precision: the share of the predictions of a class that are correct."""
 
 from __future__ import annotations
 

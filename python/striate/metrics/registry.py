@@ -62,7 +62,7 @@ _BY_CLASS: dict[str, type[Metric]] = {cls.__name__: cls for cls in _CLASSES}
 def get(identifier: str | Metric | type[Metric] | Callable[[Any, Any], Any]) -> Metric:
     """A metric from its name, its class, a function of `(y_true, y_pred)` (see `FunctionMetric`), or itself.
 
-    A metric asked for by a name bears that name in the logs: `get("mse").name` is `"mse"`.
+    A metric requested by name has that name in the logs: `get("mse").name` is `"mse"`.
 
     Args:
         identifier: such as "accuracy" (binary, categorical or sparse by the shapes), "precision", "recall",
@@ -80,7 +80,7 @@ def get(identifier: str | Metric | type[Metric] | Callable[[Any, Any], Any]) -> 
     if not isinstance(identifier, str):
         if callable(identifier):
             return FunctionMetric(identifier)
-        raise TypeError(f"a metric is a name, a Metric, its class or a function, got {type(identifier).__name__}")
+        raise TypeError(f"a metric must be a name, a Metric, its class or a function, got {type(identifier).__name__}")
     cls = _BY_NAME.get(identifier) or _BY_CLASS.get(identifier)
     if cls is None and identifier in names_of_losses():
         return FunctionMetric(losses.get(identifier), identifier)

@@ -2,7 +2,7 @@
 
 Each function returns an untrained `striate.Model` that ends in logits: compile it with
 `SparseCategoricalCrossentropy(from_logits=True)`, or, with `classes=1`, with `BinaryCrossentropy(from_logits=True)`.
-`unet` gives logits for each pixel, the others for each picture; `detector` tells of boxes and has a loss of its own,
+`unet` gives logits for each pixel, the others for each picture; `detector` predicts boxes and has its own loss,
 `DetectionLoss`.
 
 The names that Keras has in its `models` are here as well: `Model`, `Sequential`, `load_model`, `clone_model`,

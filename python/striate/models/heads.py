@@ -62,7 +62,7 @@ def deeplabv3(
         `SparseCategoricalCrossentropy(from_logits=True)` and labels (N, height, width).
 
     Raises:
-        TypeError: the backbone is no model.
+        TypeError: the backbone is not a model.
         ValueError: an argument does not fit, or the backbone has no map of that stride.
     """
     who = "models.deeplabv3"
@@ -113,7 +113,7 @@ def pyramid_detector(
         compile it with `DetectionLoss(strides)`; `detection.decode` makes boxes of the output.
 
     Raises:
-        TypeError: the backbone is no model.
+        TypeError: the backbone is not a model.
         ValueError: an argument does not fit, or the backbone has no map of a stride.
     """
     who = "models.pyramid_detector"

@@ -57,8 +57,9 @@ def resnet50(
             range of torchvision: / 255, minus `IMAGENET_MEANS`, divided by `IMAGENET_DEVIATIONS`; None leaves the input
             as it is.
         seed: seed of the initial weights and the dropout.
-        weights: initial weights: a state dict (or module) of torchvision's network, or what `model.state_dict()` of
-            such a model returned; None draws them. Its number of classes must be the same; to keep a new last layer,
+        weights: initial weights: a state dict or module of torchvision's network, or the dict that `model.state_dict()`
+            of such a model returned; None draws random weights. Names such as "imagenet" are not accepted: striate has
+            no pretrained weights. Its number of classes must be the same; to keep a new last layer,
             use `striate.interop.load_torch_state_dict` with `skip_mismatch=True`.
 
     Returns:
@@ -243,7 +244,7 @@ def imagenet_pixels(
 
     Raises:
         ImportError: Pillow is missing.
-        ValueError: a size is not positive, or the array is no picture.
+        ValueError: a size is not positive, or the array is not a picture.
         OSError: the file cannot be read as a picture.
     """
     pillow = require("PIL.Image", "data", "striate.models.imagenet_pixels")

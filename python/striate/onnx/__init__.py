@@ -43,7 +43,7 @@ def load(
 
     Raises:
         ImportError: the onnx package is missing.
-        FileNotFoundError: there is no such file, or none of those that it stores tensors in.
+        FileNotFoundError: the file does not exist, or none of those that it stores tensors in.
         OSError: a file cannot be read.
         MemoryError: there is not enough memory.
         ValueError: it is not an ONNX model, damaged, or has parts that striate has no layers for; the message lists

@@ -24,7 +24,7 @@ class Complaints:
         return bool(self._parts)
 
     def add(self, part: str, reason: str) -> None:
-        """Note a part of the model that is no node."""
+        """Note a part of the model that is not a node."""
         self._parts.setdefault((True, part, reason), [])
 
     def of_node(self, kind: str, name: str, reason: str, computed: Sequence[str], no_layer: bool) -> None:

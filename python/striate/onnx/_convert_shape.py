@@ -341,7 +341,7 @@ def splits_to_sequence(call: Call) -> list[list[Value]]:
 def sequence_at(call: Call) -> Value:
     items, place = call.inputs[0], int(np.asarray(call.constant(1)).reshape(-1)[0])
     if not isinstance(items, list) or not -len(items) <= place < len(items):
-        raise Unsupported("it reads no known place of a sequence")
+        raise Unsupported("its input is not a known sequence, or its position is out of range")
     return items[place]
 
 

@@ -1,4 +1,4 @@
-"""What striate makes of ONNX files: what is missing, how far outputs are from ONNX Runtime's, how long both take."""
+"""A report on ONNX files: which operators are missing, how far outputs are from ONNX Runtime's, how long both take."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def read_model(source: Any, what: str) -> Any:
     """A ModelProto from a file, or the one that was given; its tensors all are in memory afterwards.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         ValueError: it is not an ONNX model, damaged, or stores tensors outside its folder.
     """
     onnx = onnx_package(what)
@@ -41,9 +41,7 @@ def read_model(source: Any, what: str) -> Any:
             while len(data) <= _MOST and (part := file.read(max(os.fstat(file.fileno()).st_size, 1 << 20))):
                 data = data + part if data else part
         if len(data) > _MOST:
-            raise ValueError(
-                f"cannot load {name}: ONNX models have at most 2 GiB, beside tensors in files of their own"
-            )
+            raise ValueError(f"cannot load {name}: an ONNX file has at most 2 GiB; store the tensors in separate files")
         try:
             model.ParseFromString(data)
         except Exception as error:  # the class depends on protobuf's version
@@ -82,7 +80,10 @@ def _with_external(onnx: ModuleType, model: Any, folder: Path | None, name: str)
             tensor.raw_data = _external_bytes(tensor, folder, name, files)
             taken += len(tensor.raw_data)
             if taken > _SHARED * sum(files.values()):
-                raise ValueError(f"cannot load {name}: its tensors take more than {_SHARED} times all their files have")
+                raise ValueError(
+                    f"cannot load {name}: its tensors need more than {_SHARED} times the bytes of all its files; "
+                    "give each tensor its own bytes"
+                )
             tensor.data_location = onnx.TensorProto.DEFAULT
             del tensor.external_data[:]
     return whole

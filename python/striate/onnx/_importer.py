@@ -183,7 +183,7 @@ class Importer:
     def _array(self, tensor: Any) -> Array:
         if tensor.data_type not in self._onnx.TensorProto.DataType.values() or not tensor.data_type:
             raise ValueError(
-                f"cannot load {self._name}: its tensor {tensor.name!r} has type {tensor.data_type}, no known one"
+                f"cannot load {self._name}: its tensor {tensor.name!r} has the unknown type {tensor.data_type}"
             )
         try:
             array = np.asarray(self._onnx.numpy_helper.to_array(tensor))

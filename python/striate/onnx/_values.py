@@ -226,7 +226,7 @@ def laid(array: Array, axes: Sequence[Axis], order: Axis) -> Array:
 
 
 def unified(a: Value, b: Value) -> tuple[Value, Value]:
-    """Two values of equal rank whose axes, where both are of the same size above 1, are the same atoms."""
+    """Both values, of equal rank, with the same atoms on each axis where both have the same size above 1."""
     if a.axes == b.axes:
         return a, b
     new = {atom: Atom(atom.size) for atom in b.order}

@@ -165,7 +165,7 @@ class Backend(_base.Backend):  # type: ignore[misc]
 
     @classmethod
     def supports_device(cls, device: str) -> bool:
-        """Whether it is the CPU."""
+        """Whether `device` is supported; only "CPU" is."""
         return device.partition(":")[0].upper() == "CPU"
 
 

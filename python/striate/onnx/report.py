@@ -48,8 +48,8 @@ class Case:
         name: as onnx has it.
         model: the ModelProto.
         data: inputs and outputs, once or several times.
-        rtol: how far outputs may be off, relative.
-        atol: likewise, absolute.
+        rtol: relative tolerance of the outputs.
+        atol: absolute tolerance of the outputs.
     """
 
     group: str

@@ -37,7 +37,7 @@ _NO_NAME = set("^$.*+?{}[]()|\\,")
 
 
 class LearningRate(float):
-    """A learning rate, as a number; `assign` sets that of the optimizer which it was read from."""
+    """A learning rate, as a number; `assign` sets the learning rate of the optimizer."""
 
     _optimizer: Optimizer
 
@@ -51,7 +51,7 @@ class LearningRate(float):
         self._optimizer.learning_rate = value
 
     def numpy(self) -> float:
-        """The number."""
+        """The learning rate as a Python float; Keras's name for it."""
         return float(self)
 
     def __reduce__(self) -> Any:  # a copy is a number
@@ -64,7 +64,7 @@ class Optimizer(Described):
     Arguments can be read as attributes, such as `optimizer.weight_decay`. Only `learning_rate` can be set later.
 
     Attributes:
-        name: a name for your own use.
+        name: name in `get_config`; it does not change the training.
     """
 
     _hints = _HINTS
@@ -204,11 +204,11 @@ class Optimizer(Described):
 
     @classmethod
     def from_config(cls: type[Opt], config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Opt:
-        """An optimizer from what `get_config` returned.
+        """Make an optimizer from the dict that `get_config` returned.
 
         Args:
-            config: what it returned.
-            custom_objects: name -> class, of a schedule of your own.
+            config: the dict that `get_config` returned.
+            custom_objects: a dict of name and class, for a custom schedule.
         """
         arguments = dict(config)
         rate = arguments.get("learning_rate")
@@ -290,7 +290,7 @@ class SGD(Optimizer):
         clipnorm: maximum L2 norm of the gradient of each weight array.
         clipvalue: maximum absolute value of each element of the gradient.
         global_clipnorm: maximum L2 norm of the gradient of all weights together.
-        name: a name for your own use.
+        name: name in `get_config`; it does not change the training.
     """
 
     def __init__(
@@ -320,7 +320,7 @@ class RMSprop(Optimizer):
         clipnorm: maximum L2 norm of the gradient of each weight array.
         clipvalue: maximum absolute value of each element of the gradient.
         global_clipnorm: maximum L2 norm of the gradient of all weights together.
-        name: a name for your own use.
+        name: name in `get_config`; it does not change the training.
     """
 
     def __init__(
@@ -350,7 +350,7 @@ class Adagrad(Optimizer):
         clipnorm: maximum L2 norm of the gradient of each weight array.
         clipvalue: maximum absolute value of each element of the gradient.
         global_clipnorm: maximum L2 norm of the gradient of all weights together.
-        name: a name for your own use.
+        name: name in `get_config`; it does not change the training.
     """
 
     def __init__(
@@ -378,7 +378,7 @@ class Adadelta(Optimizer):
         clipnorm: maximum L2 norm of the gradient of each weight array.
         clipvalue: maximum absolute value of each element of the gradient.
         global_clipnorm: maximum L2 norm of the gradient of all weights together.
-        name: a name for your own use.
+        name: name in `get_config`; it does not change the training.
     """
 
     def __init__(
@@ -408,7 +408,7 @@ class Adam(Optimizer):
         clipnorm: maximum L2 norm of the gradient of each weight array.
         clipvalue: maximum absolute value of each element of the gradient.
         global_clipnorm: maximum L2 norm of the gradient of all weights together.
-        name: a name for your own use.
+        name: name in `get_config`; it does not change the training.
     """
 
     def __init__(
@@ -440,7 +440,7 @@ class AdamW(Optimizer):
         clipnorm: maximum L2 norm of the gradient of each weight array.
         clipvalue: maximum absolute value of each element of the gradient.
         global_clipnorm: maximum L2 norm of the gradient of all weights together.
-        name: a name for your own use.
+        name: name in `get_config`; it does not change the training.
     """
 
     def __init__(
@@ -471,7 +471,7 @@ class Nadam(Optimizer):
         clipnorm: maximum L2 norm of the gradient of each weight array.
         clipvalue: maximum absolute value of each element of the gradient.
         global_clipnorm: maximum L2 norm of the gradient of all weights together.
-        name: a name for your own use.
+        name: name in `get_config`; it does not change the training.
     """
 
     def __init__(
@@ -500,7 +500,7 @@ class Lion(Optimizer):
         clipnorm: maximum L2 norm of the gradient of each weight array.
         clipvalue: maximum absolute value of each element of the gradient.
         global_clipnorm: maximum L2 norm of the gradient of all weights together.
-        name: a name for your own use.
+        name: name in `get_config`; it does not change the training.
     """
 
     def __init__(
@@ -532,7 +532,10 @@ def get(identifier: str | Optimizer | type[Optimizer]) -> Optimizer:
     if isinstance(identifier, type) and issubclass(identifier, Optimizer):
         return identifier()  # type: ignore[call-arg]
     if not isinstance(identifier, str):
-        raise TypeError(f"an optimizer is a name or a striate.optimizers object, got {type(identifier).__name__}")
+        raise TypeError(
+            "an optimizer must be a name such as 'adam' or an object such as striate.optimizers.Adam(), got "
+            f"{type(identifier).__name__}"
+        )
     cls = _BY_NAME.get(identifier.lower())
     if cls is None:
         raise ValueError(f"there is no optimizer {identifier!r}; {suggestion(identifier, _BY_NAME)}")

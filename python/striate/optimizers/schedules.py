@@ -23,7 +23,7 @@ __all__ = [
 class LearningRateSchedule(Described):
     """The base class of schedules. Called with a step, a schedule returns the learning rate.
 
-    A schedule of your own defines `__call__`, which is called before each training step::
+    A custom schedule defines `__call__`, which is called before each training step::
 
         class Warmup(LearningRateSchedule):
             def __init__(self, rate, steps):
@@ -62,8 +62,8 @@ class LearningRateSchedule(Described):
         """The learning rate of this step, checked.
 
         Raises:
-            TypeError: it is not a number.
-            ValueError: it is negative, infinite or NaN.
+            TypeError: the schedule returned something other than a number.
+            ValueError: the rate is negative, infinite or NaN.
         """
         found: Any = self(step)
         try:
@@ -86,7 +86,7 @@ class ExponentialDecay(LearningRateSchedule):
         decay_steps: steps in which it changes by `decay_rate`.
         decay_rate: factor.
         staircase: whether it changes at once every `decay_steps`, rather than at every step.
-        name: a name for your own use.
+        name: name in `get_config`; it does not change the training.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class CosineDecay(LearningRateSchedule):
         initial_learning_rate: at step 0; with a warm-up, where that begins.
         decay_steps: steps of the decay, after the warm-up.
         alpha: the final rate as a share of the highest one.
-        name: a name for your own use.
+        name: name in `get_config`; it does not change the training.
         warmup_target: the rate that the warm-up rises to, in a straight line; None for no warm-up.
         warmup_steps: its steps.
     """
@@ -135,7 +135,7 @@ class CosineDecayRestarts(LearningRateSchedule):
         t_mul: factor by which each decay is longer than the one before.
         m_mul: factor by which each decay starts lower than the one before.
         alpha: the lowest rate as a share of the initial one.
-        name: a name for your own use.
+        name: name in `get_config`; it does not change the training.
     """
 
     def __init__(
@@ -154,9 +154,9 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     """`values[0]` up to and including step `boundaries[0]`, then `values[1]` up to `boundaries[1]`, and so on.
 
     Args:
-        boundaries: steps, rising.
-        values: rates, one more than the boundaries.
-        name: a name for your own use.
+        boundaries: training steps (batches), in increasing order.
+        values: learning rates of at least 0, one more than the boundaries.
+        name: name in `get_config`; it does not change the training.
     """
 
     def __init__(self, boundaries: Sequence[int], values: Sequence[float], name: str = "PiecewiseConstant") -> None:
@@ -172,7 +172,7 @@ class PolynomialDecay(LearningRateSchedule):
         end_learning_rate: after it.
         power: 1 is a straight line.
         cycle: whether, at the end, it begins again from a lower rate, rather than staying at the end rate.
-        name: a name for your own use.
+        name: name in `get_config`; it does not change the training.
     """
 
     def __init__(

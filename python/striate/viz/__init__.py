@@ -5,7 +5,7 @@ Every function returns a matplotlib ``Figure`` and, given ``path``, also writes 
 needed, pyplot's global state is neither read nor changed, and a notebook shows the returned figure as it shows any
 other.
 
-matplotlib is imported when a picture is asked for; it comes with ``pip install 'striate[plot]'``.
+matplotlib is imported when the first picture is drawn; it comes with ``pip install 'striate[plot]'``.
 """
 
 from striate.viz.confusion import plot_confusion_matrix

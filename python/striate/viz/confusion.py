@@ -36,7 +36,7 @@ def plot_confusion_matrix(
         matrix: (classes, classes) counts, `matrix[i, j]` being the examples of class i that were called j.
         class_names: one name for each class; by default 0, 1, 2, ….
         normalize: write each row in percent of its sum instead of counts.
-        path: where to write the picture, if anywhere.
+        path: file to write the picture to; None writes no file.
         title: the heading; by default the share of right answers.
 
     Raises:

@@ -45,7 +45,7 @@ def plot_detections(
         score_threshold: boxes that score less are left out.
         columns: pictures in a row.
         max_images: at most so many are drawn, the first ones.
-        path: where to write the picture, if anywhere.
+        path: file to write the picture to; None writes no file.
         title: the heading in place of "Detections".
 
     Raises:

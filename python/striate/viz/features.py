@@ -36,7 +36,7 @@ def plot_feature_maps(
             batch the first picture is shown. Flat outputs are drawn as bars.
         image: the picture that went in, drawn above the maps.
         max_channels: channels shown of each layer.
-        path: where to write the picture, if anywhere.
+        path: file to write the picture to; None writes no file.
         title: the heading.
         class_names: names below the bars of a flat output that has one unit for each.
 
@@ -45,7 +45,7 @@ def plot_feature_maps(
         both signs are drawn in a diverging scale around zero.
 
     Raises:
-        ValueError: there is no layer, or an output has another rank.
+        ValueError: no layer is given, or an output has an unsupported rank.
         ImportError: matplotlib is not installed.
     """
     if not maps:
@@ -94,7 +94,7 @@ def plot_filters(
         layer: with a model, the layer's name; by default its first convolution.
         max_inputs: input channels shown.
         max_filters: filters shown.
-        path: where to write the picture, if anywhere.
+        path: file to write the picture to; None writes no file.
         title: the heading; by default the layer and the kernel's shape.
 
     Raises:

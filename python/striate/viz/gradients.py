@@ -34,7 +34,7 @@ def plot_gradient_flow(
         norms: a `callbacks.GradientFlow`, or its `.norms`: layer name -> one norm for each epoch, layers from input to
             output. A dict of such dicts (or callbacks), network name -> norms, draws the networks side by side on one
             scale.
-        path: where to write the picture, if anywhere.
+        path: file to write the picture to; None writes no file.
         title: the heading.
 
     Returns:
@@ -42,7 +42,7 @@ def plot_gradient_flow(
         triangle.
 
     Raises:
-        ValueError: there is no layer or no epoch, or layers of one network have different numbers of epochs.
+        ValueError: the norms have no layer or no epoch, or layers of one network have different numbers of epochs.
         ImportError: matplotlib is not installed.
     """
     networks = _networks(norms)

@@ -33,7 +33,7 @@ def plot_grad_cam(
         heatmap: (h, w), or a batch of one, at the layer's resolution or the picture's; a smaller map is enlarged
             smoothly.
         class_name: the class that the map speaks for, for the heading.
-        path: where to write the picture, if anywhere.
+        path: file to write the picture to; None writes no file.
         title: the heading in place of "Grad-CAM for ...".
 
     Raises:

@@ -26,7 +26,7 @@ def plot_history(history: Any, path: str | os.PathLike[str] | None = None, title
     Args:
         history: what `fit` returned, or its `.history`: name -> one value for each epoch, validation under `val_` +
             name. A `learning_rate` gets a panel of its own; `epoch` and `seconds` are left out.
-        path: where to write the picture, if anywhere.
+        path: file to write the picture to; None writes no file.
         title: the heading above all panels.
 
     Returns:

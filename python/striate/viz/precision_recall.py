@@ -35,7 +35,7 @@ def plot_precision_recall(
         recall: (R,), rising from 0 to 1 in equal steps.
         precision: (classes, R), or (R,) for one line; a class of NaN is left out.
         class_names: one name for each class; by default 0, 1, 2, ….
-        path: where to write the picture, if anywhere.
+        path: file to write the picture to; None writes no file.
         title: the heading; by default the mean of the average precisions.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Sample pictures with what the network makes of them."""
+"""Sample pictures with the predictions of the network."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def plot_predictions(
         scores: (N,) probabilities of the predicted class, or (N, classes) probabilities of all.
         columns: pictures in a row.
         max_images: at most so many are drawn, the first of the array.
-        path: where to write the picture, if anywhere.
+        path: file to write the picture to; None writes no file.
         title: the heading; by default how many of those shown are right.
 
     Raises:

@@ -36,7 +36,7 @@ def plot_receptive_field(
             before them are left out.
         image: a picture to draw the squares on.
         input_size: side, or (height, width), of the input in pixels; by default the image's or the model's.
-        path: where to write the picture, if anywhere.
+        path: file to write the picture to; None writes no file.
         title: the heading.
 
     Returns:
@@ -44,7 +44,7 @@ def plot_receptive_field(
         side.
 
     Raises:
-        ValueError: there is no layer with a receptive field.
+        ValueError: no layer has a receptive field.
         ImportError: matplotlib is not installed.
     """
     fields = _growing(_fields(model))

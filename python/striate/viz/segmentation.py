@@ -56,7 +56,7 @@ def plot_segmentation(
         class_names: one name for each class; by default 0, 1, 2, ….
         ignore_class: pixels of this true class are left out of the difference.
         max_images: at most so many are drawn, the first of the array.
-        path: where to write the picture, if anywhere.
+        path: file to write the picture to; None writes no file.
         title: the heading; by default the share of pixels that are right, of those shown.
 
     Raises:
