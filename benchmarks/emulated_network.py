@@ -91,14 +91,15 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=1000.0, help="microseconds")
     parser.add_argument("--megabytes", type=float, default=8.8)
     given = parser.parse_args()
-    hosts = [f"emulated-{end}" for end in "ab"]
-    ends = device("emulated0"), device("emulated1")
+    hosts = [f"emulated-{os.getpid()}-{end}" for end in "ab"]
+    names = [f"emu{os.getpid()}{end}" for end in "ab"]
+    ends = device(names[0]), device(names[1])
     try:
         for at, host in enumerate(hosts):
             ip("netns", "add", host)
-            ip("link", "set", f"emulated{at}", "netns", host)
+            ip("link", "set", names[at], "netns", host)
             ip("-n", host, "link", "set", "lo", "up")
-            ip("-n", host, "link", "set", f"emulated{at}", "name", "net0", "mtu", str(MTU), "up")
+            ip("-n", host, "link", "set", names[at], "name", "net0", "mtu", str(MTU), "up")
             ip("-n", host, "addr", "add", f"10.213.8.{at + 1}/24", "dev", "net0")
         Link(ends, given.gbit * 1e9 / 8, given.latency * 1e-6).start()
         with tempfile.TemporaryDirectory() as folder:
