@@ -41,7 +41,9 @@ def test_choices_on_files(tmp_path: Path) -> None:
     assert find_window("minmax", tmp_path) == "minmax" and find_window("0,10", tmp_path) == (5.0, 10.0)
     plain = [str(tmp_path / "plain.png")]
     assert find_window("auto", tmp_path, plain) is None
-    with pytest.raises(ValueError, match=r"--window is for grey pictures of more than 8 bits without a window in the file"):
+    with pytest.raises(
+        ValueError, match=r"--window is for grey pictures of more than 8 bits without a window in the file"
+    ):
         find_window("minmax", tmp_path, plain)
     assert main(["train", "--window", "minmax", "--out", str(tmp_path / "run")]) == 2
     Image.fromarray(np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)).save(tmp_path / "float.tif")
