@@ -193,9 +193,7 @@ size_t Bands::windows_for(int64_t height, std::vector<Window>& windows) const {
     for (size_t i = calls_.size(); i-- > 0;) {
         const BandCall& call = calls_[i];
         if (call.beside || i == 0) continue;
-        size_t maker = i - 1;
-        if (calls_[maker].beside) --maker;
-        Window& window = windows[maker];
+        Window& window = windows[maker_of(i)];
         window.rows = (made - 1) * call.rows.stride + call.rows.taps;
         window.offset = end + static_cast<size_t>(call.halo_x.left * call.view_x.pixel) * sizeof(float);
         end += static_cast<size_t>(window.rows * call.view_x.row) * sizeof(float);
@@ -215,7 +213,7 @@ void Bands::clear_halos(std::byte* scratch) const {
     for (size_t i = 1; i < calls_.size(); ++i) {
         const BandCall& call = calls_[i];
         if (call.beside) continue;
-        const Window& window = windows_[i - (calls_[i - 1].beside ? 2 : 1)];
+        const Window& window = windows_[maker_of(i)];
         const View& v = call.view_x;
         float* const rows = reinterpret_cast<float*>(scratch + window.offset);
         for (int64_t row = 0; row < window.rows; ++row) {
@@ -243,7 +241,7 @@ void Bands::run_band(const Frame& frame, int64_t image, int64_t first, int64_t l
         const BandCall& call = calls_[i];
         ranges[i] = call.beside ? ranges[i + 1] : std::make_pair(first, last);
         if (call.beside || i == 0) continue;
-        const size_t maker = i - (calls_[i - 1].beside ? 2 : 1);
+        const size_t maker = maker_of(i);
         State& state = states[maker];
         if (first < last) {
             const View& v = call.view_x;
@@ -279,7 +277,7 @@ void Bands::run_call(const Frame& frame, size_t index, int64_t image, int64_t fi
     alignas(std::max_align_t) std::byte arguments[kernels::kMaxArguments];
     std::memcpy(arguments, k.arguments.data(), k.arguments.size());
     const bool reads_window = index > 0 && !call.beside, makes_window = windows_[index].rows > 0;
-    const size_t maker = reads_window ? index - (calls_[index - 1].beside ? 2 : 1) : index;
+    const size_t maker = reads_window ? maker_of(index) : index;
     for (const KernelCall::Pointer& p : k.pointers) {
         const std::byte* to = frame.tensors[p.tensor.index] + p.shift;
         if (reads_window && p.tensor == call.x) to = scratch + windows_[maker].offset;

@@ -48,6 +48,8 @@ class Bands {
     };
     struct State;
 
+    // The call that makes the map which a call behind the first one reads.
+    size_t maker_of(size_t reader) const { return reader - (calls_[reader - 1].beside ? 2 : 1); }
     size_t windows_for(int64_t height, std::vector<Window>& windows) const;
     void clear_halos(std::byte* scratch) const;
     void run_band(const Frame& frame, int64_t image, int64_t first, int64_t last, State* states,
